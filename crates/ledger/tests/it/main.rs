@@ -1,0 +1,12 @@
+//! Integration tests of the ledger, in one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod entries;
+mod notes;
+mod sample;
+mod tree;
