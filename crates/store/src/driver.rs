@@ -1,0 +1,125 @@
+//! What a database crate provides: connections that run SQL. Everything above is shared.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::schema::Dialect;
+use crate::statement::Table;
+use crate::value::{ColumnType, Row, Value};
+
+/// An SQL text that was written in a `static`, or assembled only from such texts.
+#[derive(Debug, Clone)]
+pub enum Sql {
+    Static(&'static str),
+    /// Assembled from [`crate::Statement`] and [`Table`] descriptions; never from outside input.
+    Assembled(Arc<str>),
+}
+
+impl Sql {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Assembled(text) => text,
+        }
+    }
+}
+
+/// Opens connections to one database.
+#[async_trait]
+pub trait Driver: Send + Sync + fmt::Debug + 'static {
+    /// What differs from the other databases.
+    fn dialect(&self) -> &'static Dialect;
+
+    /// A new connection that may write. The commit queue holds one.
+    async fn writer(&self) -> Result<Box<dyn Connection>, DriverError>;
+
+    /// A connection for one read, from a pool.
+    async fn reader(&self) -> Result<Box<dyn Connection>, DriverError>;
+
+    /// A connection inside a read transaction that sees one state; it ends when dropped.
+    async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError>;
+
+    /// Closes the pool.
+    async fn close(&self);
+}
+
+/// One connection.
+#[async_trait]
+pub trait Connection: Send {
+    /// Runs a statement and reads its rows as `columns` says.
+    async fn rows(
+        &mut self,
+        sql: &Sql,
+        args: &[Value],
+        columns: &'static [ColumnType],
+    ) -> Result<Vec<Row>, DriverError>;
+
+    /// Runs a statement; gives the number of rows touched.
+    async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError>;
+
+    /// Inserts rows with as few statements as the database likes best.
+    async fn insert(&mut self, table: &'static Table, rows: &[&[Value]])
+    -> Result<(), DriverError>;
+
+    /// Runs statements without parameters or rows, such as `BEGIN` or a migration.
+    async fn script(&mut self, sql: &Sql) -> Result<(), DriverError>;
+
+    /// Prepares a statement without running it.
+    async fn describe(
+        &mut self,
+        sql: &Sql,
+        params: &[ColumnType],
+    ) -> Result<Described, DriverError>;
+}
+
+/// What the database knows about a prepared statement. `None` for a type it doesn't tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub params: Vec<Option<ColumnType>>,
+    pub columns: Vec<Option<ColumnType>>,
+}
+
+/// What sort of failure the database reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverErrorKind {
+    /// A row of that key is there already.
+    Unique,
+    /// The statement or its values were refused; the connection and the transaction's begin are fine.
+    Refused,
+    /// Passing: lock not had in time, deadlock, serialisation failure. Try the transaction again.
+    Busy,
+    /// Disk full, read-only, out of memory: nothing can be written now.
+    Unavailable,
+    /// The connection is gone.
+    Connection,
+    /// What was written may not be on the disk: the process must end (fsync failed).
+    Fatal,
+}
+
+/// A failure told by the database, without any value that was stored or sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind:?}: {detail}")]
+pub struct DriverError {
+    pub kind: DriverErrorKind,
+    /// For the operator's log: codes, names of constraints.
+    pub detail: String,
+}
+
+impl DriverError {
+    #[must_use]
+    pub fn new(kind: DriverErrorKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+
+    /// Whether a later attempt on a new connection may succeed where this one failed.
+    #[must_use]
+    pub const fn is_connection(&self) -> bool {
+        matches!(self.kind, DriverErrorKind::Connection)
+    }
+}
