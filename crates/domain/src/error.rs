@@ -38,6 +38,19 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     detail: Option<String>,
+    faults: Vec<Fault>,
+}
+
+/// One thing that is wrong in what was sent: where, and which rule it breaks. The rule may be told
+/// to the person; it never repeats content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// A FHIRPath expression, a line and column, a field's name.
+    pub place: String,
+    /// What is wrong there.
+    pub rule: String,
+    /// The FHIR issue type (`structure`, `required`, `value` ...), where the fault has one.
+    pub code: &'static str,
 }
 
 /// A result with this crate's error.
@@ -46,7 +59,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None }
+        Self { kind, message: message.into(), detail: None, faults: Vec::new() }
     }
 
     /// Adds what the operator's log should know.
@@ -59,6 +72,18 @@ impl Error {
     #[must_use]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// What was sent breaks these rules at these places.
+    #[must_use]
+    pub fn invalid_at(message: impl Into<String>, faults: Vec<Fault>) -> Self {
+        Self { faults, ..Self::new(ErrorKind::Invalid, message) }
+    }
+
+    /// The places and rules, for [`ErrorKind::Invalid`].
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 
     #[must_use]

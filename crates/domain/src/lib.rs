@@ -10,7 +10,7 @@ mod time;
 mod vocabulary;
 
 pub use code::{ClassCode, CodeError, Kind, OccupationCode, RoleCode, ZoneCode};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Fault, Result};
 pub use id::{
     ActorId, IdError, InstanceId, InstitutionId, KeyId, ObjectId, SessionId, SubjectId, TerminalId,
     UnitId,
