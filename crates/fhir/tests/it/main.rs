@@ -1,0 +1,4 @@
+//! What the rest of the program relies on.
+
+mod examples;
+mod validation;

@@ -1,0 +1,300 @@
+use mimamori_fhir::{IssueCode, Limits, parse, served_types, validate};
+
+use crate::examples::{GOOD, OBSERVATION, PATIENT};
+
+fn issues(json: &str) -> Vec<(String, IssueCode)> {
+    match parse(json.as_bytes(), &Limits::default()) {
+        Ok(resource) => validate(&resource),
+        Err(issues) => issues,
+    }
+    .into_iter()
+    .map(|issue| (issue.expression.unwrap_or_default(), issue.code))
+    .collect()
+}
+
+#[test]
+fn a_good_example_of_every_served_type_is_valid() {
+    let mut seen = Vec::new();
+    for json in GOOD {
+        let resource = parse(json.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(validate(&resource), [], "{json}");
+        seen.push(resource.resource_type());
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, served_types());
+}
+
+/// Each: what to replace in a good example, by what, and where which issue is expected.
+#[test]
+fn what_breaks_a_rule_is_told_at_its_place() {
+    use IssueCode::*;
+    let cases: &[(&str, &str, &str, &str, IssueCode)] = &[
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""active":"true""#,
+            "Patient.active",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""aktive":true"#,
+            "Patient.aktive",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""active":[true]"#,
+            "Patient.active",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""active":null"#,
+            "Patient.active",
+            Structure,
+        ),
+        (
+            PATIENT,
+            "1950-04-01",
+            "1950-02-30",
+            "Patient.birthDate",
+            Value,
+        ),
+        (
+            PATIENT,
+            r#""given":["花子"]"#,
+            r#""given":["花子",""]"#,
+            "Patient.name[0].given[1]",
+            Value,
+        ),
+        (
+            PATIENT,
+            r#""given":["花子"]"#,
+            r#""given":["花子",null]"#,
+            "Patient.name[0].given[1]",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""given":["花子"]"#,
+            r#""given":[]"#,
+            "Patient.name[0].given",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""given":["花子"]"#,
+            r#""given":"花子""#,
+            "Patient.name[0].given",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""given":["花子"]"#,
+            r#""given":["花子"],"_given":[null,null]"#,
+            "Patient.name[0].given",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""gender":"female""#,
+            r#""gender":"f""#,
+            "Patient.gender",
+            CodeInvalid,
+        ),
+        (
+            PATIENT,
+            r#""gender":"female""#,
+            r#""_gender":{"id":"g"}"#,
+            "Patient.gender",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""gender":"female""#,
+            r#""_gender":{}"#,
+            "Patient.gender",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""gender":"female""#,
+            r#""_name":[{"id":"x"}]"#,
+            "Patient._name",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#"[{"name":{"text":"見本 一郎"}}]"#,
+            r#"[{}]"#,
+            "Patient.contact[0]",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#"[{"name":{"text":"見本 一郎"}}]"#,
+            r#"[{"gender":"male"}]"#,
+            "Patient.contact[0]",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""valueString":"昭和25年""#,
+            r#""valueString":"x","extension":[{"url":"u","valueCode":"a"}]"#,
+            "Patient.birthDate.extension[0]",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""modifierExtension":[{"url":"https://example.jp/x","valueBoolean":true}]"#,
+            "Patient.modifierExtension[0]",
+            Extension,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""implicitRules":"https://example.jp/x""#,
+            "Patient.implicitRules",
+            NotSupported,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""deceasedBoolean":false,"deceasedDateTime":"2026""#,
+            "Patient.deceased",
+            Structure,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""managingOrganization":{"reference":"Patient/2"}"#,
+            "Patient.managingOrganization",
+            Value,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""managingOrganization":{"reference":"Orgs/2"}"#,
+            "Patient.managingOrganization.reference",
+            Value,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r##""managingOrganization":{"reference":"#o"}"##,
+            "Patient.managingOrganization",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""managingOrganization":{"reference":"Organization/1","type":"Patient"}"#,
+            "Patient.managingOrganization.type",
+            Value,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""contained":[{"resourceType":"Organization","id":"o","name":"x"}]"#,
+            "Patient.contained[0]",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""contained":[{"resourceType":"Medication","id":"o"}]"#,
+            "Patient.contained[0]",
+            NotSupported,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""telecom":[{"value":"000"}]"#,
+            "Patient.telecom[0]",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""active":true"#,
+            r#""photo":[{"data":"YQ=="}]"#,
+            "Patient.photo[0]",
+            Invariant,
+        ),
+        (
+            PATIENT,
+            r#""id":"p1""#,
+            r#""id":"p_1""#,
+            "Patient.id",
+            Value,
+        ),
+        (
+            OBSERVATION,
+            r#""status":"final","#,
+            "",
+            "Observation.status",
+            Required,
+        ),
+        (
+            OBSERVATION,
+            r#"128.0"#,
+            r#""128""#,
+            "Observation.component[0].value.ofType(Quantity).value",
+            Structure,
+        ),
+        (
+            OBSERVATION,
+            "2026-11-21T08:30:00+09:00",
+            "2026-11-21T08:30",
+            "Observation.effective.ofType(dateTime)",
+            Value,
+        ),
+        (
+            OBSERVATION,
+            "<p>血圧 128/72</p>",
+            "<script>x</script>",
+            "Observation.text.div",
+            Value,
+        ),
+        (
+            OBSERVATION,
+            r#""subject":{"reference":"Patient/p1"}"#,
+            r#""subject":{"reference":"Practitioner/p1"}"#,
+            "Observation.subject",
+            Value,
+        ),
+        (
+            OBSERVATION,
+            r#""effectiveDateTime":"2026-11-21T08:30:00+09:00""#,
+            r#""effectivePeriod":{"start":"2026-02","end":"2026-01"}"#,
+            "Observation.effective.ofType(Period)",
+            Invariant,
+        ),
+        (
+            OBSERVATION,
+            r#""effectiveDateTime":"2026-11-21T08:30:00+09:00""#,
+            r#""valueInteger":1,"dataAbsentReason":{"text":"x"}"#,
+            "Observation",
+            Invariant,
+        ),
+        (
+            OBSERVATION,
+            r#""component":[{"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]}"#,
+            r#""valueString":"x","component":[{"code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]}"#,
+            "Observation",
+            Invariant,
+        ),
+    ];
+    for (good, from, to, place, code) in cases {
+        assert!(good.contains(from), "{from}");
+        let found = issues(&good.replacen(from, to, 1));
+        assert!(
+            found.contains(&((*place).to_owned(), *code)),
+            "{to}: {found:?}"
+        );
+    }
+}
