@@ -16,6 +16,8 @@
 //! Never here: I/O, async, a model of resources as Rust types, floating-point numbers.
 //! The guide is `docs/fhir.md`.
 
+mod answer;
+mod bundle;
 mod class;
 mod date;
 mod invariants;
@@ -23,8 +25,10 @@ mod issue;
 mod json;
 mod meta;
 mod narrative;
+mod ndjson;
 mod path;
 mod primitive;
+mod query;
 mod reference;
 mod resource;
 mod search;
@@ -32,15 +36,22 @@ mod tables;
 mod validate;
 mod write;
 
+pub use answer::{Capability, TypeCapability, capability_statement, operation_outcome};
+pub use bundle::{BundleReader, BundleWriter, Entry, EntryResponse};
 pub use class::{information_class, information_classes};
 pub use date::Interval;
 pub use issue::{Issue, IssueCode, Position, Severity};
 pub use json::{Children, Kind as JsonKind, Limits, Value};
 pub use meta::{Coding, Meta, splice_meta};
+pub use ndjson::{Line, ndjson_lines};
+pub use query::{
+    DateFilter, Handling, MOST_COUNT, MOST_PATIENTS, NameFilter, NamePart, Prefix, SearchQuery,
+    Sort, Token, USUAL_COUNT, served_parameters,
+};
 pub use reference::{RefAt, RefKind, ReferenceText, references, rewrite_references};
 pub use resource::{Resource, parse, served_types};
 pub use search::{
-    NameParts, PatientRef, Representation, SearchValues, at_time, date_interval, is_in_compartment,
+    NameParts, PatientRef, Representation, SearchValues, date_interval, is_in_compartment,
     patient_of, search_values,
 };
 pub use validate::validate;

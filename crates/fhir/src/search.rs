@@ -1,8 +1,6 @@
 //! What of a resource can be searched for, and whose it is: driven by `data/search.tsv`, which is
 //! made from FHIR R4's search parameters.
 
-use mimamori_domain::Timestamp;
-
 use crate::date::{Date, Interval};
 use crate::json::Value;
 use crate::reference::{RefKind, reference_at};
@@ -156,12 +154,6 @@ pub fn is_in_compartment(resource_type: &str) -> bool {
 #[must_use]
 pub fn date_interval(text: &str) -> Option<Interval> {
     Date::read(text).map(|date| date.interval())
-}
-
-/// The interval of one point in time.
-#[must_use]
-pub const fn at_time(time: Timestamp) -> Interval {
-    (time.as_micros(), time.as_micros() + 1)
 }
 
 fn keep<T>(slot: &mut Option<T>, make: impl FnOnce() -> Option<T>) {
