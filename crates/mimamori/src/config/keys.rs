@@ -1,0 +1,241 @@
+//! The settings there are: one table that the example file, the checks and the environment share.
+
+/// What form a setting has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Number,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its place in the file, sections parted by dots.
+    pub path: &'static str,
+    pub form: Form,
+    /// What is written in the example file; `None` leaves the line commented out.
+    pub default: Option<&'static str>,
+    /// Shown commented out in the example file when there is no default.
+    pub example: &'static str,
+    pub japanese: &'static str,
+    pub english: &'static str,
+}
+
+/// Every setting, in the order of the example file.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "name",
+        form: Form::Text,
+        default: Some("Mimamori"),
+        example: "",
+        japanese: "この設置の名前（画面の上に出ます）",
+        english: "name of this installation, shown on every page",
+    },
+    Key {
+        path: "database",
+        form: Form::Text,
+        default: Some("sqlite:data/mimamori.db"),
+        example: "",
+        japanese: "データベース。SQLiteの相対パスはこのフォルダから数えます。PostgreSQLは postgres://利用者@ホスト/名前",
+        english: "database; a relative SQLite path counts from this folder; PostgreSQL: postgres://user@host/name",
+    },
+    Key {
+        path: "listen.staff",
+        form: Form::Text,
+        default: Some("127.0.0.1:8080"),
+        example: "",
+        japanese: "画面の待ち受け（アドレス:ポート）",
+        english: "where the pages are served (address:port)",
+    },
+    Key {
+        path: "listen.fhir",
+        form: Form::Text,
+        default: Some("127.0.0.1:8081"),
+        example: "",
+        japanese: "FHIR APIの待ち受け（アドレス:ポート）",
+        english: "where the FHIR interface is served (address:port)",
+    },
+    Key {
+        path: "listen.connections",
+        form: Form::Number,
+        default: None,
+        example: "1024",
+        japanese: "同時接続の上限（待ち受けごと）",
+        english: "most connections at a time, per listener",
+    },
+    Key {
+        path: "listen.connections-per-address",
+        form: Form::Number,
+        default: None,
+        example: "128",
+        japanese: "同じアドレスからの同時接続の上限。庁内が一つのアドレスに見えるときは増やします",
+        english: "most connections at a time from one address; raise it behind address translation",
+    },
+    Key {
+        path: "tls.certificate",
+        form: Form::Text,
+        default: None,
+        example: "tls/certificate.pem",
+        japanese: "サーバー証明書（PEM、中間証明書を続ける）。127.0.0.1以外で待ち受けるには必要です",
+        english: "server certificate chain (PEM); needed to listen on anything but the loopback address",
+    },
+    Key {
+        path: "tls.key",
+        form: Form::Text,
+        default: None,
+        example: "tls/key.pem",
+        japanese: "サーバー証明書の秘密鍵（PEM、権限0600）",
+        english: "private key of the certificate (PEM, mode 0600)",
+    },
+    Key {
+        path: "root-key.file",
+        form: Form::Text,
+        default: None,
+        example: "keys/root.key",
+        japanese: "ルート鍵のファイル（権限0600）。バックアップには入れず、別に保管します",
+        english: "root key file (mode 0600); keep it apart from every backup",
+    },
+    Key {
+        path: "policy.folder",
+        form: Form::Text,
+        default: None,
+        example: "pack",
+        japanese: "規程パックのフォルダ。なければ標準のbaseを使います",
+        english: "folder of the policy pack; without it the built-in base pack is used",
+    },
+    Key {
+        path: "log.level",
+        form: Form::Text,
+        default: None,
+        example: "info",
+        japanese: "記録の細かさ: error, warn, info, debug",
+        english: "how much is logged: error, warn, info, debug",
+    },
+    Key {
+        path: "log.format",
+        form: Form::Text,
+        default: None,
+        example: "text",
+        japanese: "記録の形式: text または json",
+        english: "form of the log: text or json",
+    },
+];
+
+impl Key {
+    /// The environment variable that overrides it: `listen.staff` is `MIMAMORI_LISTEN_STAFF`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        let name: String = self
+            .path
+            .chars()
+            .map(|c| {
+                if c == '.' || c == '-' {
+                    '_'
+                } else {
+                    c.to_ascii_uppercase()
+                }
+            })
+            .collect();
+        format!("MIMAMORI_{name}")
+    }
+
+    /// Section and name: `listen.staff` is `("listen", "staff")`, `name` is `("", "name")`.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+/// The documented example file, with `values` (path, value) in place of defaults.
+#[must_use]
+pub fn example_file(values: &[(&str, &str)]) -> String {
+    let mut text = String::from(
+        "# 見守りの設定。行頭の # を取ると有効になります。環境変数で上書きできます（例 MIMAMORI_LISTEN_STAFF）。\n\
+         # Settings of Mimamori. Remove the leading # to set one. Environment variables win\n\
+         # (for example MIMAMORI_LISTEN_STAFF). A key that is not known is refused.\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        let (of, name) = key.parts();
+        if of != section {
+            text.push_str(&format!("\n[{of}]\n"));
+            section = of;
+        } else {
+            text.push('\n');
+        }
+        text.push_str(&format!("# {}\n# {}\n", key.japanese, key.english));
+        let given = values
+            .iter()
+            .find(|(path, _)| *path == key.path)
+            .map(|(_, value)| *value);
+        let (mark, value) = match given.or(key.default) {
+            Some(value) => ("", value),
+            None => ("# ", key.example),
+        };
+        let value = match key.form {
+            Form::Text => toml::Value::from(value).to_string(),
+            Form::Number => value.to_owned(),
+        };
+        text.push_str(&format!("{mark}{name} = {value}\n"));
+    }
+    text
+}
+
+/// The known word nearest to `wrong`, if any is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (wrong.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|word| (edits(wrong, word), word))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// How many letters must be added, dropped or changed (Levenshtein) to get from one to the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((b, diagonal), above) in to.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or(0);
+            let change = diagonal + usize::from(a != *b);
+            next.push(change.min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_single_letters() {
+        for (a, b, n) in [
+            ("", "", 0),
+            ("staf", "staff", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(edits(a, b), n, "{a} {b}");
+            assert_eq!(edits(b, a), n, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn only_a_near_word_is_suggested() {
+        assert_eq!(nearest("staf", ["staff", "fhir"]), Some("staff"));
+        assert_eq!(nearest("colour", ["staff", "fhir"]), None);
+    }
+
+    #[test]
+    fn variables_are_distinct_and_well_formed() {
+        let names: std::collections::BTreeSet<String> = KEYS.iter().map(Key::variable).collect();
+        assert_eq!(names.len(), KEYS.len());
+        assert!(names.contains("MIMAMORI_LISTEN_CONNECTIONS_PER_ADDRESS"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Listeners: sockets, TLS, limits, graceful end. What is served is a router somebody else made.
+
+mod idle;
+mod limit;
+mod listener;
+mod tls;
+
+pub use idle::Idle;
+pub use limit::{Limit, Seat};
+pub use listener::{Limits, Listener, Stop, Stopper, stop_pair};
+pub use tls::{CIPHER_SUITES, Certificates, server_config};
