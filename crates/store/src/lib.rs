@@ -5,8 +5,12 @@
 //! that runs units from a queue on whatever [`driver::Driver`] a database crate provides. The
 //! program sees a [`Store`]. See `docs/storage.md`.
 
+mod batch;
+mod check;
 pub mod driver;
+mod engine;
 pub mod object;
+mod queue;
 pub mod schema;
 mod statement;
 pub mod statements;
@@ -15,6 +19,7 @@ pub mod tables;
 mod unit;
 mod value;
 
+pub use engine::{Engine, EngineOptions, OpenError};
 pub use object::{ObjectHead, ObjectVersion, ObjectVersionError};
 pub use statement::{ARITIES, Column, Effect, Keeping, MAX_LIST, Statement, Table, arity_for};
 pub use store::{Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept};

@@ -82,6 +82,16 @@ pub enum AccessScope {
     Pack = 5,
 }
 
+impl AccessScope {
+    /// The scope of a stored number.
+    #[must_use]
+    pub fn from_stored(number: i64) -> Option<Self> {
+        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack]
+            .into_iter()
+            .find(|scope| *scope as i64 == number)
+    }
+}
+
 /// Whose access version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessKey {
