@@ -97,7 +97,7 @@ impl Checkpoint {
         signed.verify(key).cloned()
     }
 
-    fn parse_text(text: &str) -> Result<Self, CheckpointError> {
+    pub(crate) fn parse_text(text: &str) -> Result<Self, CheckpointError> {
         let mut lines = text.split_terminator('\n');
         let (Some(origin), Some(size), Some(root), None) =
             (lines.next(), lines.next(), lines.next(), lines.next())

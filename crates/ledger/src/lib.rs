@@ -13,18 +13,27 @@
 
 mod cbor;
 mod checkpoint;
+mod directory;
 mod entry;
+mod export;
+mod finding;
 mod frontier;
 mod hash;
 mod note;
 mod proof;
+mod receipt;
+mod signer_state;
 mod tile;
+mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, epoch_of, origin};
+pub use directory::{DirectoryTiles, Progress, verify_directory};
 pub use entry::{
     DecodeError, Entry, EntryDraft, EntryError, EntryHead, MAX_ENTRY_BYTES, Position, PreviousLog,
     Sealed,
 };
+pub use export::{ExportError, Exporter, epoch_folder};
+pub use finding::{EpochReport, Finding, Findings, Problem, Report, Severity};
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{Hash, empty_root, leaf_hash, node_hash, sha256};
 pub use note::{NoteError, NoteSignature, SignedNote, Signer, VerifierKey};
@@ -32,7 +41,10 @@ pub use proof::{
     ProofError, consistency_proof, inclusion_proof, tiles_for_consistency, tiles_for_inclusion,
     verify_consistency, verify_inclusion,
 };
+pub use receipt::{Receipt, ReceiptError};
+pub use signer_state::{Continuity, SignError, SignerState, SignerStateError};
 pub use tile::{
     BUNDLE_ENTRIES, BundleError, HashSource, MemoryTiles, SourceError, TILE_WIDTH, Tile, TileId,
     bundle_path, decode_bundle, encode_bundle, grow, tiles_for_growth, tiles_of,
 };
+pub use verify::{Reading, TreeVerifier, VerifyOptions};

@@ -14,7 +14,7 @@ const ED25519_TYPE: u8 = 0x01;
 /// What begins every signature line: an em dash and a space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
 /// The greatest length of a note. `signed-note` wants 16 signatures of up to about 5 kB accepted.
-const MAX_NOTE_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_NOTE_BYTES: usize = 256 * 1024;
 const MAX_SIGNATURES: usize = 64;
 const MAX_NAME_BYTES: usize = 255;
 

@@ -212,6 +212,68 @@ pub fn grow(
     Ok(tiles)
 }
 
+/// Collects the hashes of each level as a tree grows from nothing, and gives tiles as they fill.
+#[derive(Debug, Default)]
+pub(crate) struct TileBuilder {
+    levels: Vec<Level>,
+}
+
+#[derive(Debug, Default)]
+struct Level {
+    /// Tiles given so far.
+    index: u64,
+    hashes: Vec<Hash>,
+}
+
+impl TileBuilder {
+    /// The next hash of a level.
+    pub(crate) fn add(&mut self, level: u8, hash: Hash) -> Option<Tile> {
+        let place = usize::from(level);
+        if self.levels.len() <= place {
+            self.levels.resize_with(place + 1, Level::default);
+        }
+        let found = self.levels.get_mut(place)?;
+        found.hashes.push(hash);
+        (found.hashes.len() == usize::from(TILE_WIDTH)).then(|| found.take(level))
+    }
+
+    /// A perfect subtree, of which those of height 8, 16, ... are in tiles above the leaves.
+    pub(crate) fn subtree(&mut self, height: u32, hash: Hash) -> Option<Tile> {
+        let level = u8::try_from(height / 8).ok()?;
+        if height.is_multiple_of(8) {
+            self.add(level, hash)
+        } else {
+            None
+        }
+    }
+
+    /// The partial tiles that are left.
+    pub(crate) fn finish(mut self) -> impl Iterator<Item = Tile> {
+        let mut left = Vec::new();
+        for (level, found) in (0_u8..).zip(&mut self.levels) {
+            if !found.hashes.is_empty() {
+                left.push(found.take(level));
+            }
+        }
+        left.into_iter()
+    }
+}
+
+impl Level {
+    fn take(&mut self, level: u8) -> Tile {
+        let hashes = std::mem::take(&mut self.hashes);
+        // At most 256 are collected.
+        let width = u16::try_from(hashes.len()).unwrap_or(TILE_WIDTH);
+        let id = TileId {
+            level,
+            index: self.index,
+            width,
+        };
+        self.index += 1;
+        Tile { id, hashes }
+    }
+}
+
 /// The root over consecutive hashes of one level.
 pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
     let mut frontier = Frontier::new();

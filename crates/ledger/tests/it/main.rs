@@ -6,7 +6,9 @@
     clippy::indexing_slicing
 )]
 
+mod copies;
 mod entries;
 mod notes;
 mod sample;
+mod signing;
 mod tree;
