@@ -1,0 +1,273 @@
+//! The access policies of a pack: parsed, validated against the program's schema, and put in order.
+
+use std::collections::{BTreeSet, HashMap};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use cedar_policy::{
+    Effect as CedarEffect, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
+    Schema, ValidationMode, Validator,
+};
+use miette::Diagnostic;
+use mimamori_domain::LegalBasis;
+
+use crate::pack::{Pack, Problems};
+use crate::text::Text;
+
+/// The program's side of the contract with policies: the pack's copy serves editors and readers.
+pub(crate) const PROGRAM_SCHEMA: &str = include_str!("../../../packs/base/access.cedarschema");
+
+/// A policy's stable name: its `@id`.
+pub type PolicyName = Arc<str>;
+
+/// What a pack's two access files say.
+pub(crate) struct Sources<'a> {
+    pub policies: &'a str,
+    pub policies_file: &'a str,
+    pub schema: &'a str,
+    pub schema_file: &'a str,
+}
+
+/// One policy's own words.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyInfo {
+    pub name: PolicyName,
+    pub forbids: bool,
+    pub basis: LegalBasis,
+    pub text: Text,
+}
+
+/// Compiled policies, and their words in the order of the file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Access {
+    pub policies: PolicySet,
+    pub infos: Vec<PolicyInfo>,
+    pub order: HashMap<PolicyId, usize>,
+}
+
+impl Access {
+    /// Parses and validates. What it returns is of use only when no problem was added.
+    pub(crate) fn compile(sources: &Sources<'_>, pack: &Pack, problems: &mut Problems) -> Self {
+        let Some(parsed) = parse(sources, problems) else {
+            return Self::default();
+        };
+        let mut access = Self::default();
+        for (place, policy) in parsed.iter().enumerate() {
+            let Some((info, policy)) = named(place, policy, sources, problems) else {
+                continue;
+            };
+            for literal in policy.entity_literals() {
+                if let Some(fault) = unknown_literal(&literal, pack) {
+                    problems.add(
+                        sources.policies_file,
+                        line_of(sources, &info.name),
+                        format!("{}: {fault}", info.name),
+                    );
+                }
+            }
+            let id = policy.id().clone();
+            match access.policies.add(policy) {
+                Ok(()) => {
+                    access.order.insert(id, access.infos.len());
+                    access.infos.push(info);
+                }
+                Err(_) => problems.add(
+                    sources.policies_file,
+                    line_of(sources, &info.name),
+                    format!("policy {} stands twice", info.name),
+                ),
+            }
+        }
+        for (text, file) in [
+            (PROGRAM_SCHEMA, "the program's schema"),
+            (sources.schema, sources.schema_file),
+        ] {
+            validate(&access.policies, text, file, sources, problems);
+        }
+        access
+    }
+}
+
+/// The policies in the order of the file.
+fn parse(sources: &Sources<'_>, problems: &mut Problems) -> Option<Vec<Policy>> {
+    let set = match PolicySet::from_str(sources.policies) {
+        Ok(set) => set,
+        Err(errors) => {
+            for error in errors.iter() {
+                problems.add(
+                    sources.policies_file,
+                    line(sources.policies, error),
+                    error.to_string(),
+                );
+            }
+            return None;
+        }
+    };
+    if let Some(template) = set.templates().next() {
+        problems.add(
+            sources.policies_file,
+            0,
+            format!("{}: templates with slots are not used", template.id()),
+        );
+    }
+    let mut policies: Vec<Policy> = set.policies().cloned().collect();
+    // Cedar numbers what it parses: policy0, policy1 ...
+    policies.sort_by_key(|p| {
+        p.id()
+            .to_string()
+            .trim_start_matches("policy")
+            .parse::<usize>()
+            .unwrap_or(usize::MAX)
+    });
+    if policies.is_empty() {
+        problems.add(
+            sources.policies_file,
+            0,
+            "no policy at all: nobody could do anything",
+        );
+    }
+    Some(policies)
+}
+
+/// Reads a policy's annotations and gives it its own name.
+fn named(
+    place: usize,
+    policy: &Policy,
+    sources: &Sources<'_>,
+    problems: &mut Problems,
+) -> Option<(PolicyInfo, Policy)> {
+    let file = sources.policies_file;
+    let Some(name) = policy
+        .annotation("id")
+        .filter(|id| mimamori_domain::RoleCode::new(id).is_ok())
+    else {
+        problems.add(
+            file,
+            0,
+            format!(
+                "policy number {} has no @id of a-z, 0-9 and '-', at most 64",
+                place + 1
+            ),
+        );
+        return None;
+    };
+    let at = line_of(sources, name);
+    let mut words = |key: &str| {
+        let words = policy.annotation(key).map(str::trim).unwrap_or_default();
+        if words.is_empty() {
+            problems.add(file, at, format!("{name}: @{key} is missing"));
+        }
+        words.to_owned()
+    };
+    let (ja, en, basis) = (words("ja"), words("en"), words("basis"));
+    let known = ["id", "basis", "ja", "en"];
+    for (key, _) in policy.annotations().filter(|(key, _)| !known.contains(key)) {
+        problems.add(
+            file,
+            at,
+            format!(
+                "{name}: no annotation @{key}; known are @{}",
+                known.join(", @")
+            ),
+        );
+    }
+    let forbids = policy.effect() == CedarEffect::Forbid;
+    let basis = match basis.parse::<LegalBasis>() {
+        Ok(LegalBasis::None) if !forbids => {
+            problems.add(
+                file,
+                at,
+                format!("{name}: what permits needs a legal basis"),
+            );
+            LegalBasis::None
+        }
+        Ok(basis) => basis,
+        Err(_) => {
+            let words: Vec<_> = LegalBasis::ALL.iter().map(|b| b.as_str()).collect();
+            problems.add(
+                file,
+                at,
+                format!("{name}: @basis is one of {}", words.join(", ")),
+            );
+            LegalBasis::None
+        }
+    };
+    let info = PolicyInfo {
+        name: name.into(),
+        forbids,
+        basis,
+        text: Text::new(ja, en),
+    };
+    Some((info, policy.new_id(PolicyId::new(name))))
+}
+
+fn validate(
+    policies: &PolicySet,
+    schema: &str,
+    file: &str,
+    sources: &Sources<'_>,
+    problems: &mut Problems,
+) {
+    let schema = match Schema::from_cedarschema_str(schema) {
+        Ok((schema, _warnings)) => schema,
+        Err(error) => return problems.add(file, line(schema, &error), error.to_string()),
+    };
+    let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
+    for error in result.validation_errors() {
+        problems.add(
+            sources.policies_file,
+            line(sources.policies, error),
+            format!("{error} ({file})"),
+        );
+    }
+    // A warning tells of a policy that can never apply or mixes alphabets: both are mistakes here.
+    for warning in result.validation_warnings() {
+        problems.add(
+            sources.policies_file,
+            line(sources.policies, warning),
+            warning.to_string(),
+        );
+    }
+}
+
+/// A code that the pack's own files do not define would make a policy silently useless.
+fn unknown_literal(literal: &EntityUid, pack: &Pack) -> Option<String> {
+    let id = literal.id().unescaped();
+    let known: BTreeSet<&str> = match literal.type_name().basename() {
+        "Occupation" => pack.occupations.iter().map(|o| o.code.as_str()).collect(),
+        "Role" => pack.roles.iter().map(|r| r.code.as_str()).collect(),
+        "Class" => pack.classes.iter().map(|c| c.code.as_str()).collect(),
+        "Zone" => pack.zones.iter().map(|z| z.code.as_str()).collect(),
+        "Thing" => pack.things.iter().map(|t| t.code.as_str()).collect(),
+        // The schema itself limits these.
+        "Action" | "Purpose" | "State" => return None,
+        other => return Some(format!("a policy cannot name one single {other}")),
+    };
+    (!known.contains(id)).then(|| format!("{literal} is not defined in this pack"))
+}
+
+/// The first line a diagnostic points at; 0 when it points nowhere.
+fn line(text: &str, diagnostic: &dyn Diagnostic) -> u64 {
+    let offset = diagnostic
+        .labels()
+        .and_then(|mut labels| labels.next())
+        .map(|label| label.offset());
+    offset.map_or(0, |offset| line_at(text, offset))
+}
+
+/// The line of a policy's `@id`.
+fn line_of(sources: &Sources<'_>, name: &str) -> u64 {
+    sources
+        .policies
+        .find(&format!("@id(\"{name}\")"))
+        .map_or(0, |offset| line_at(sources.policies, offset))
+}
+
+fn line_at(text: &str, offset: usize) -> u64 {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count() as u64
+}
+
+/// An entity's identifier, built without parsing text. `type_name` must be a plain Cedar name.
+pub(crate) fn uid(type_name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(type_name.clone(), EntityId::new(id))
+}

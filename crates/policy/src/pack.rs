@@ -1,0 +1,323 @@
+//! A policy pack: what its files say, checked and ready to use.
+
+mod check;
+mod files;
+mod load;
+pub mod parameters;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use mimamori_domain::{
+    ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode,
+};
+
+pub(crate) use self::load::Problems;
+use crate::access::Access;
+use crate::text::{Language, Text};
+
+/// What is wrong with a pack, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PackProblem {
+    /// The file, relative to the pack's folder; empty when the folder itself is meant.
+    pub file: String,
+    /// The line, from 1; 0 when the file as a whole is meant.
+    pub line: u64,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for PackProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.as_str(), self.line) {
+            ("", _) => f.write_str(&self.message),
+            (file, 0) => write!(f, "{file}: {}", self.message),
+            (file, line) => write!(f, "{file}:{line}: {}", self.message),
+        }
+    }
+}
+
+/// An organisation's rules, checked.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    pub(crate) id: String,
+    pub(crate) name: Text,
+    pub(crate) hash: [u8; 32],
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) parameters: BTreeMap<String, Parameter>,
+    pub(crate) zones: Vec<Zone>,
+    pub(crate) occupations: Vec<Occupation>,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) things: Vec<Thing>,
+    pub(crate) access: Access,
+}
+
+impl Pack {
+    /// Reads a pack from its folder.
+    ///
+    /// # Errors
+    /// Every problem that was found, in order of file and line.
+    pub fn load(folder: &Path) -> Result<Self, Vec<PackProblem>> {
+        Self::from_files(load::read_folder(folder)?)
+    }
+
+    /// Reads a pack from its files: path relative to the folder, with `/`, and content. This is how
+    /// a pack that was stored is read again.
+    ///
+    /// # Errors
+    /// As [`Pack::load`].
+    pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Self, Vec<PackProblem>> {
+        load::build(files)
+    }
+
+    /// The base pack that comes inside the program.
+    ///
+    /// # Errors
+    /// As [`Pack::load`]; a test keeps this from ever happening.
+    pub fn embedded_base() -> Result<Self, Vec<PackProblem>> {
+        Self::from_files(load::embedded_base())
+    }
+
+    /// The pack's short name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    #[must_use]
+    pub fn name(&self, language: Language) -> &str {
+        self.name.get(language)
+    }
+
+    /// SHA-256 over the files in order of path: for each the length of the path, the path, the
+    /// length of the content and the content, lengths as eight bytes, greatest first.
+    #[must_use]
+    pub const fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// [`Pack::hash`] in lower-case hexadecimal.
+    #[must_use]
+    pub fn hash_text(&self) -> String {
+        hex::encode(self.hash)
+    }
+
+    /// The files the pack was read from, to be stored: rows name the hash they were made under.
+    #[must_use]
+    pub const fn files(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.files
+    }
+
+    /// Every parameter, in order of key.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.values()
+    }
+
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> Option<&Parameter> {
+        self.parameters.get(key)
+    }
+
+    /// A whole number among the parameters. Every key of [`parameters`] is there in every pack that
+    /// loads.
+    ///
+    /// # Errors
+    /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such number.
+    pub fn parameter_u64(&self, key: &str) -> DomainResult<u64> {
+        match self.parameter(key).map(|p| &p.value) {
+            Some(ParameterValue::Number(value)) => Ok(*value),
+            _ => Err(no_parameter(key, "whole number")),
+        }
+    }
+
+    /// A switch among the parameters.
+    ///
+    /// # Errors
+    /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such switch.
+    pub fn parameter_bool(&self, key: &str) -> DomainResult<bool> {
+        match self.parameter(key).map(|p| &p.value) {
+            Some(ParameterValue::Switch(value)) => Ok(*value),
+            _ => Err(no_parameter(key, "switch")),
+        }
+    }
+
+    /// A list of whole numbers among the parameters; never empty.
+    ///
+    /// # Errors
+    /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such list.
+    pub fn parameter_list(&self, key: &str) -> DomainResult<&[u64]> {
+        match self.parameter(key).map(|p| &p.value) {
+            Some(ParameterValue::Numbers(values)) => Ok(values),
+            _ => Err(no_parameter(key, "list of whole numbers")),
+        }
+    }
+
+    #[must_use]
+    pub fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    #[must_use]
+    pub fn occupations(&self) -> &[Occupation] {
+        &self.occupations
+    }
+
+    #[must_use]
+    pub fn occupation(&self, code: &OccupationCode) -> Option<&Occupation> {
+        self.occupations.iter().find(|o| o.code == *code)
+    }
+
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    #[must_use]
+    pub fn role(&self, code: &RoleCode) -> Option<&Role> {
+        self.roles.iter().find(|r| r.code == *code)
+    }
+
+    #[must_use]
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    #[must_use]
+    pub fn class(&self, code: &ClassCode) -> Option<&Class> {
+        self.classes.iter().find(|c| c.code == *code)
+    }
+
+    #[must_use]
+    pub fn things(&self) -> &[Thing] {
+        &self.things
+    }
+
+    /// Whether somebody who holds `holder` may appoint to `role` and dismiss from it.
+    #[must_use]
+    pub fn may_appoint(&self, holder: &RoleCode, role: &RoleCode) -> bool {
+        self.role(role)
+            .is_some_and(|r| r.appointed_by.contains(holder))
+    }
+
+    /// Among the roles somebody holds, those that may not be held together with `role`.
+    #[must_use]
+    pub fn incompatible<'a>(&self, role: &RoleCode, held: &'a [RoleCode]) -> Vec<&'a RoleCode> {
+        let apart = self.role(role).map_or(&[][..], |r| &r.not_with);
+        held.iter().filter(|h| apart.contains(h)).collect()
+    }
+}
+
+fn no_parameter(key: &str, shape: &str) -> Error {
+    Error::internal(format!("the policy pack has no {shape} named {key}"))
+}
+
+/// A number or switch of the rules, with its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Area, a dot, name and unit: `session.idle-minutes`.
+    pub key: String,
+    pub value: ParameterValue,
+    /// Bounds within which a pack that extends this one may set it.
+    pub least: Option<u64>,
+    pub most: Option<u64>,
+    pub help: Text,
+}
+
+/// What a parameter is set to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(untagged)]
+pub enum ParameterValue {
+    Switch(bool),
+    Number(u64),
+    Numbers(Vec<u64>),
+}
+
+/// 接続区分: a kind of network that requests come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    pub code: ZoneCode,
+    pub name: Text,
+}
+
+/// 職種
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupation {
+    pub code: OccupationCode,
+    pub name: Text,
+    /// Gives medical or dental treatment under a licence.
+    pub medical: bool,
+    /// May look for people by name or number.
+    pub finds_people: bool,
+    /// May register new people.
+    pub registers_people: bool,
+    /// May declare an emergency access.
+    pub break_glass: bool,
+}
+
+/// How far one appointment reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleScope {
+    Installation,
+    Institution,
+}
+
+/// 役割
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub code: RoleCode,
+    pub name: Text,
+    pub scope: RoleScope,
+    /// Roles that appoint to it; empty when only the head of the organisation does.
+    pub appointed_by: Vec<RoleCode>,
+    /// Roles the same person may not hold, whichever of the two names the other.
+    pub not_with: Vec<RoleCode>,
+    /// Counts towards the greatest number of administrators.
+    pub privileged: bool,
+}
+
+/// 情報区分
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    pub code: ClassCode,
+    pub name: Text,
+    /// 1 ordinary personal data to 4 particularly sensitive.
+    pub sensitivity: u8,
+    /// Tells where a person is or will be.
+    pub place: bool,
+    /// Needed to register people and keep their consents and care teams.
+    pub registration: bool,
+    /// Shown to the person and their proxies.
+    pub person_reads: bool,
+    /// Written by the person and their proxies.
+    pub person_writes: bool,
+    /// Kinds of resource the class may hold.
+    pub kinds: Vec<Kind>,
+    /// Occupations that read it, given a ground to.
+    pub readers: Vec<OccupationCode>,
+    pub writers: Vec<OccupationCode>,
+}
+
+/// A kind of thing outside any notebook (ledger, accounts ...).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thing {
+    pub code: Kind,
+    pub name: Text,
+    /// Kinds of resource through which a program's scopes reach it.
+    pub kinds: Vec<Kind>,
+}
+
+macro_rules! named {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Its name in a language.
+            #[must_use]
+            pub fn name(&self, language: Language) -> &str {
+                self.name.get(language)
+            }
+        }
+    )*};
+}
+named!(Zone, Occupation, Role, Class, Thing);

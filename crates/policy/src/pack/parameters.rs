@@ -1,0 +1,51 @@
+//! Keys of the parameters that the program reads. Loading a pack checks that each is there with the
+//! right shape, so that no rule is found missing in the middle of work.
+
+/// What shape a parameter's value has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Number,
+    Switch,
+    Numbers,
+}
+
+macro_rules! parameters {
+    ($($name:ident = $key:literal $shape:ident;)*) => {
+        $(#[doc = concat!("`", $key, "`: its meaning and unit stand in `pack.yaml`.")]
+        pub const $name: &str = $key;)*
+        pub(crate) const REQUIRED: &[(&str, Shape)] = &[$(($key, Shape::$shape),)*];
+    };
+}
+
+parameters! {
+    SIGN_IN_DELAYS_SECONDS = "sign-in.delays-seconds" Numbers;
+    SIGN_IN_LOCK_AFTER_FAILURES = "sign-in.lock-after-failures" Number;
+    SIGN_IN_LOCK_MINUTES = "sign-in.lock-minutes" Number;
+    SIGN_IN_FIRST_PASSWORD_HOURS = "sign-in.first-password-hours" Number;
+    PASSWORD_LEAST_CHARACTERS = "password.least-characters" Number;
+    PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR = "password.least-characters-with-second-factor" Number;
+    PASSWORD_HISTORY = "password.history" Number;
+    SESSION_IDLE_MINUTES = "session.idle-minutes" Number;
+    SESSION_ABSOLUTE_HOURS = "session.absolute-hours" Number;
+    SESSION_MOST_PER_ACCOUNT = "session.most-per-account" Number;
+    ACCOUNTS_MOST_ADMINISTRATORS = "accounts.most-administrators" Number;
+    ACCOUNTS_UNUSED_DAYS = "accounts.unused-days" Number;
+    ACCOUNTS_REVIEW_MONTHS = "accounts.review-months" Number;
+    PRIVILEGES_MOST_HOURS = "privileges.most-hours" Number;
+    BREAK_GLASS_HOURS = "break-glass.hours" Number;
+    BREAK_GLASS_REVIEW_DAYS = "break-glass.review-days" Number;
+    BREAK_GLASS_LEAST_REASON_CHARACTERS = "break-glass.least-reason-characters" Number;
+    SEARCH_PAGE_SIZE = "search.page-size" Number;
+    SEARCH_MOST_PEOPLE = "search.most-people" Number;
+    SEARCH_MOST_SUBJECTS_IN_QUERY = "search.most-subjects-in-query" Number;
+    SEARCH_LEAST_NAME_CHARACTERS = "search.least-name-characters" Number;
+    RECORDS_AMEND_NOTE_REQUIRED = "records.amend-note-required" Switch;
+    RECORDS_LARGEST_FILE_MEGABYTES = "records.largest-file-megabytes" Number;
+    CONSENT_MOST_YEARS = "consent.most-years" Number;
+    PROXIES_MOST_YEARS = "proxies.most-years" Number;
+    RETENTION_RECORDS_YEARS = "retention.records-years" Number;
+    RETENTION_LEDGER_YEARS = "retention.ledger-years" Number;
+    RETENTION_KEY_BACKUP_DAYS = "retention.key-backup-days" Number;
+    CLOCK_MOST_ERROR_MILLISECONDS = "clock.most-error-milliseconds" Number;
+    LEDGER_REVIEW_MONTHS = "ledger.review-months" Number;
+}
