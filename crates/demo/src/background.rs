@@ -1,0 +1,261 @@
+//! What is known about a person beside the course of events: illnesses, medicines, allergies,
+//! check-ups, vaccinations, plans, documents.
+
+use crate::day::Day;
+use crate::directory::Service;
+use crate::history::Scribe;
+use crate::table::{Row, Sex, rows};
+use crate::{Density, record};
+
+const ALLERGIES: &str = include_str!("../data/allergies.tsv");
+const LABS: &str = include_str!("../data/labs.tsv");
+const VACCINES: &str = include_str!("../data/vaccines.tsv");
+const DOCUMENTS: &str = include_str!("../data/documents.tsv");
+
+pub(crate) fn write(scribe: &mut Scribe<'_>, density: Density) {
+    let profile = scribe.profile;
+    let Some(doctor) = profile.service("doctor") else {
+        return;
+    };
+    match density {
+        Density::Bench => {
+            illnesses(scribe, doctor, 1);
+            medicines(scribe, doctor, 1);
+        }
+        Density::Demo => {
+            illnesses(scribe, doctor, usize::MAX);
+            medicines(scribe, doctor, usize::MAX);
+            allergies(scribe, doctor);
+            check_ups(scribe, doctor);
+            vaccinations(scribe, doctor);
+            plan(scribe);
+            documents(scribe);
+        }
+    }
+}
+
+fn illnesses(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
+    for condition in scribe.profile.conditions.iter().take(most) {
+        let since = scribe
+            .from
+            .minus(i64::from(scribe.chance.between(90, 4200)));
+        let fhir = record::condition(
+            condition.text(0),
+            condition.text(1),
+            since,
+            scribe.from,
+            &doctor.shown,
+        );
+        scribe.keep(
+            fhir,
+            "Condition",
+            "condition",
+            doctor,
+            scribe.from.at(9 * 60),
+        );
+    }
+}
+
+fn medicines(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
+    let profile = scribe.profile;
+    for medicine in profile.medicines.iter().take(most) {
+        let since = scribe
+            .from
+            .minus(i64::from(scribe.chance.between(30, 1500)));
+        let (name, dosage) = (medicine.text(3), medicine.text(4));
+        // What is taken is told by the pharmacist where there is one, ordered by the doctor.
+        let pharmacist = profile.service("pharmacy");
+        let (fhir, kind, author) = match pharmacist {
+            Some(by) if scribe.chance.chance(50) => (
+                record::medication_statement(name, dosage, since, scribe.from, &by.shown),
+                "MedicationStatement",
+                by,
+            ),
+            _ => (
+                record::medication_request(
+                    name,
+                    dosage,
+                    "active",
+                    scribe.from.at(9 * 60 + 10),
+                    &doctor.shown,
+                ),
+                "MedicationRequest",
+                doctor,
+            ),
+        };
+        scribe.keep(
+            fhir,
+            kind,
+            "medication",
+            author,
+            scribe.from.at(9 * 60 + 10),
+        );
+    }
+}
+
+fn allergies(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
+    let all: Vec<Row> = rows(ALLERGIES).collect();
+    if !scribe.chance.chance(28) {
+        return;
+    }
+    if let Some(row) = scribe
+        .chance
+        .weighted(&all, |row| usize::try_from(row.number(0)).unwrap_or(0))
+    {
+        let fhir = record::allergy(row, scribe.from, &doctor.shown);
+        scribe.keep(
+            fhir,
+            "AllergyIntolerance",
+            "allergy",
+            doctor,
+            scribe.from.at(9 * 60 + 20),
+        );
+    }
+}
+
+/// Once a year, for three years.
+fn check_ups(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
+    let last = scribe
+        .today
+        .minus(i64::from(scribe.chance.between(10, 170)));
+    for year in (0..3_i32).rev() {
+        let day = last.minus(i64::from(year) * 364);
+        for row in rows(LABS) {
+            if let Some(value) = lab_value(&row, scribe, year) {
+                let fhir = record::laboratory(&row, &value, day, &doctor.shown);
+                scribe.keep(fhir, "Observation", "check-up", doctor, day.at(11 * 60));
+            }
+        }
+        let on = scribe.standing();
+        let conclusion = scribe
+            .writer
+            .write("report.checkup", &on, &mut scribe.chance);
+        let when = day.at(10 * 60);
+        let fhir = record::report(
+            "11502-2",
+            "健康診査の結果",
+            &conclusion,
+            when,
+            &doctor.shown,
+        );
+        scribe.keep(
+            fhir,
+            "DiagnosticReport",
+            "check-up",
+            doctor,
+            day.at(11 * 60),
+        );
+    }
+}
+
+fn lab_value(row: &Row, scribe: &mut Scribe<'_>, years_ago: i32) -> Option<String> {
+    let profile = scribe.profile;
+    let shifts: Vec<i32> = row
+        .words(10)
+        .iter()
+        .filter_map(|shift| shift.split_once(':'))
+        .filter(|(tag, _)| profile.has(tag) || (*tag == "bed" && profile.care >= 6))
+        .filter_map(|(_, by)| by.parse().ok())
+        .collect();
+    if row.text(0) == "bnp" && shifts.is_empty() {
+        return None;
+    }
+    let male = i32::from(scribe.who.sex == Sex::Male && matches!(row.text(0), "cre" | "hb")) * 10;
+    let shift: i32 = shifts.iter().sum();
+    // What is out of range was a little less so in earlier years.
+    let earlier = shift * years_ago / 14;
+    let value = (row.number(8) + male + shift - earlier + scribe.chance.bell(row.number(9))).max(1);
+    Some(match row.number(5) {
+        0 => value.to_string(),
+        1 => format!("{}.{}", value / 10, value % 10),
+        _ => format!("{}.{:02}", value / 100, value % 100),
+    })
+}
+
+fn vaccinations(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
+    let old = scribe.who.age(scribe.today) >= 65;
+    for row in rows(VACCINES) {
+        let month = i8::try_from(row.number(1)).unwrap_or(11);
+        if !scribe.chance.chance(if old {
+            row.number(2)
+        } else {
+            row.number(2) / 3
+        }) {
+            continue;
+        }
+        let years: Vec<i16> = if row.number(3) == 1 {
+            vec![0, 1, 2]
+        } else {
+            vec![i16::try_from(scribe.chance.between(1, 5)).unwrap_or(2)]
+        };
+        for back in years {
+            let date = i8::try_from(scribe.chance.between(3, 26)).unwrap_or(10);
+            let day = Day::from_date(scribe.today.year() - back, month, date);
+            let fhir = record::immunization(
+                row.text(0),
+                day,
+                &doctor.by.institution.name_ja,
+                &doctor.shown,
+            );
+            scribe.keep(
+                fhir,
+                "Immunization",
+                "immunization",
+                doctor,
+                day.at(14 * 60),
+            );
+        }
+    }
+}
+
+fn plan(scribe: &mut Scribe<'_>) {
+    let profile = scribe.profile;
+    let Some(author) = profile.service("care-manager") else {
+        return;
+    };
+    let on = scribe.standing();
+    let goal = scribe.writer.write("plan.goal", &on, &mut scribe.chance);
+    let mut activities = Vec::new();
+    for service in &profile.services {
+        let text = scribe
+            .writer
+            .write(&format!("plan.{}", service.key()), &on, &mut scribe.chance);
+        if !text.is_empty() {
+            activities.push(format!("{text}（{}）", service.by.institution.name_ja));
+        }
+    }
+    let from = scribe.from.plus(i64::from(scribe.chance.between(3, 60)));
+    let fhir = record::care_plan(
+        "居宅サービス計画",
+        &goal,
+        &activities,
+        from,
+        from.plus(180),
+        &author.shown,
+    );
+    scribe.keep(fhir, "CarePlan", "plan", author, from.at(16 * 60));
+}
+
+fn documents(scribe: &mut Scribe<'_>) {
+    let profile = scribe.profile;
+    let span = i32::try_from(scribe.today.0 - scribe.from.0).unwrap_or(180);
+    for row in rows(DOCUMENTS) {
+        let (key, needs) = row
+            .text(3)
+            .split_once(':')
+            .unwrap_or((row.text(3), "doctor"));
+        let (Some(author), true) = (profile.service(key), profile.service(needs).is_some()) else {
+            continue;
+        };
+        if profile.care < row.number(4) || !scribe.chance.chance(row.number(2)) {
+            continue;
+        }
+        let when = scribe
+            .from
+            .plus(i64::from(scribe.chance.between(1, span.max(2) - 1)))
+            .at(17 * 60);
+        let bytes = scribe.chance.between(48_000, 620_000);
+        let fhir = record::document(row.text(0), row.text(1), bytes, when, &author.shown);
+        scribe.keep(fhir, "DocumentReference", "document", author, when);
+    }
+}

@@ -1,0 +1,385 @@
+//! Everything recorded about one person.
+
+use mimamori_domain::{ClassCode, Kind, Timestamp};
+
+use crate::course::{self, Episode, Event};
+use crate::day::{Day, Moment};
+use crate::directory::Service;
+use crate::household::Resident;
+use crate::json::tenths;
+use crate::phrase::{Situation, Writer};
+use crate::profile::{Profile, Vitals, medicine_for};
+use crate::random::Stream;
+use crate::{DemoResource, Density, Options, background, record};
+
+/// Collects one person's records.
+pub(crate) struct Scribe<'a> {
+    pub(crate) who: &'a Resident,
+    pub(crate) profile: &'a Profile<'a>,
+    pub(crate) from: Day,
+    pub(crate) today: Day,
+    pub(crate) now: Timestamp,
+    pub(crate) chance: Stream,
+    pub(crate) writer: Writer,
+    out: Vec<DemoResource>,
+    episodes: Vec<Episode>,
+    before: Measured,
+}
+
+/// What was last measured and recorded, as notes say it.
+#[derive(Debug, Default)]
+struct Measured {
+    bp: String,
+    temp: String,
+    weight: String,
+}
+
+pub(crate) fn history(
+    who: &Resident,
+    profile: &Profile<'_>,
+    options: &Options,
+    chance: Stream,
+) -> Vec<DemoResource> {
+    let today = Day::of(options.today);
+    let mut scribe = Scribe {
+        who,
+        profile,
+        from: today.minus(i64::from(options.days)),
+        today,
+        now: options.today,
+        chance,
+        writer: Writer::new(),
+        out: Vec::new(),
+        episodes: Vec::new(),
+        before: Measured::default(),
+    };
+    background::write(&mut scribe, options.density);
+    match options.density {
+        Density::Demo => scribe.full(),
+        Density::Bench => scribe.brief(),
+    }
+    scribe.out.sort_by_key(|r| r.at);
+    scribe.out
+}
+
+impl Scribe<'_> {
+    /// Keeps a record, unless it would lie after now. What lies before the history was entered on
+    /// its first day.
+    pub(crate) fn keep(
+        &mut self,
+        fhir: String,
+        kind: &'static str,
+        class: &str,
+        author: &Service<'_>,
+        when: Moment,
+    ) {
+        let at = when.timestamp().max(self.from.at(8 * 60).timestamp());
+        if let Ok(class) = ClassCode::new(class)
+            && at <= self.now
+        {
+            self.out.push(DemoResource {
+                fhir,
+                kind: Kind::of(kind),
+                class,
+                author: author.by.staff.key.clone(),
+                at,
+            });
+        }
+    }
+
+    fn full(&mut self) {
+        let (profile, who) = (self.profile, self.who);
+        self.episodes = course::episodes(
+            profile,
+            who.living.tag(),
+            self.from,
+            self.today,
+            &mut self.chance,
+        );
+        let events = course::events(
+            profile,
+            &self.episodes,
+            self.from,
+            self.today,
+            &mut self.chance,
+        );
+        for event in &events {
+            if event.when.later(40).timestamp() <= self.now {
+                self.event(event);
+            }
+        }
+    }
+
+    /// Two notes, one with a few measurements.
+    fn brief(&mut self) {
+        let days = i32::try_from((self.today.0 - self.from.0).clamp(2, 3650)).unwrap_or(2);
+        for service in [0, self.profile.services.len().saturating_sub(1)] {
+            let day = self
+                .today
+                .minus(i64::from(self.chance.between(1, days - 1)));
+            let when = day.at(i64::from(self.chance.between(9 * 60, 17 * 60)));
+            self.event(&Event {
+                when,
+                service,
+                stage: None,
+            });
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let profile = self.profile;
+        let Some(service) = profile.services.get(event.service) else {
+            return;
+        };
+        let mut on = self.situation(event, service);
+        let vitals = course::vitals(
+            profile,
+            &self.episodes,
+            self.from,
+            event.when.day,
+            &mut self.chance,
+        );
+        if self.visits_home(service, event) {
+            self.measure(&vitals, service, event, &mut on);
+        }
+        let group = match event
+            .stage
+            .and_then(|(at, number)| Some((self.episodes.get(at)?, number)))
+        {
+            Some((episode, number)) => format!("ep.{}.{number}", episode.key()),
+            None => service.row.text(8).to_owned(),
+        };
+        let text = self.writer.write(&group, &on, &mut self.chance);
+        let written = event.when.later(20);
+        let class = if event.stage.is_some() {
+            "note"
+        } else {
+            service.row.text(10)
+        };
+        if !text.is_empty() {
+            let topic =
+                self.writer
+                    .write(&format!("topic.{}", service.key()), &on, &mut self.chance);
+            let note = record::note(&topic, &text, written, &service.shown);
+            self.keep(note, "Communication", class, service, written);
+        }
+        if event.stage.is_some() {
+            self.consequences(event, service, &on);
+        }
+        let encounter = service.row.text(9);
+        if !encounter.is_empty() && service.key() != "nursing" {
+            let reason = self.writer.write("reason", &on, &mut self.chance);
+            let visit = record::encounter(
+                encounter,
+                &reason,
+                event.when,
+                20,
+                &service.shown,
+                &service.by.institution.name_ja,
+            );
+            self.keep(visit, "Encounter", "visit", service, written);
+        }
+    }
+
+    /// The pharmacist's and the care manager's notes may come from a call; nothing is measured.
+    fn visits_home(&self, service: &Service<'_>, event: &Event) -> bool {
+        !service.row.text(7).is_empty() && event.when.day >= self.from
+    }
+
+    fn measure(
+        &mut self,
+        vitals: &Vitals,
+        service: &Service<'_>,
+        event: &Event,
+        on: &mut Situation,
+    ) {
+        let (when, shown) = (event.when, service.shown.as_str());
+        let weighed = service.measures("weight")
+            || (service.key() == "nursing" && (self.profile.has("hf") || self.chance.chance(25)));
+        let mut seen = self.profile.usual;
+        if service.measures("temp") {
+            let text = tenths(vitals.temp);
+            on.set(
+                "prev_temp",
+                std::mem::replace(&mut self.before.temp, text.clone()),
+            );
+            on.set("temp", text);
+            seen.temp = vitals.temp;
+            self.keep_vital("temp", vitals.temp, service, when);
+        }
+        if service.measures("bp") {
+            let text = format!("{}/{}", vitals.systolic, vitals.diastolic);
+            on.set(
+                "prev_bp",
+                std::mem::replace(&mut self.before.bp, text.clone()),
+            );
+            on.set("bp", text);
+            seen.systolic = vitals.systolic;
+            self.keep(
+                record::blood_pressure(vitals.systolic, vitals.diastolic, when, shown),
+                "Observation",
+                "vital-signs",
+                service,
+                when,
+            );
+        }
+        for (key, value) in [
+            ("pulse", vitals.pulse),
+            ("spo2", vitals.spo2),
+            ("rr", vitals.rr),
+        ] {
+            if service.measures(key) {
+                on.set(key, value.to_string());
+                self.keep_vital(key, value, service, when);
+            }
+        }
+        if service.measures("pulse") {
+            seen.pulse = vitals.pulse;
+        }
+        if service.measures("spo2") {
+            seen.spo2 = vitals.spo2;
+        }
+        if weighed {
+            let text = tenths(vitals.weight);
+            on.set(
+                "prev_weight",
+                std::mem::replace(&mut self.before.weight, text.clone()),
+            );
+            on.set("weight", text);
+            seen.weight = vitals.weight;
+            self.keep_vital("weight", vitals.weight, service, when);
+        }
+        course::tag_vitals(&seen, &self.profile.usual, on);
+    }
+
+    fn keep_vital(&mut self, key: &str, value: i32, service: &Service<'_>, when: Moment) {
+        if let Some(fhir) = record::vital(key, value, when, &service.shown) {
+            self.keep(fhir, "Observation", "vital-signs", service, when);
+        }
+    }
+
+    /// A doctor who sees somebody for something new prescribes and examines.
+    fn consequences(&mut self, event: &Event, service: &Service<'_>, on: &Situation) {
+        if service.key() != "doctor" {
+            return;
+        }
+        let Some(row) = event
+            .stage
+            .and_then(|(at, _)| self.episodes.get(at))
+            .map(|e| e.row)
+        else {
+            return;
+        };
+        let when = event.when.later(25);
+        if let Some(medicine) = medicine_for(row.text(10), &mut self.chance) {
+            let order = record::medication_request(
+                medicine.text(3),
+                medicine.text(4),
+                "completed",
+                when,
+                &service.shown,
+            );
+            self.keep(order, "MedicationRequest", "medication", service, when);
+        }
+        if !row.text(11).is_empty() {
+            let conclusion =
+                self.writer
+                    .write(&format!("report.{}", row.text(11)), on, &mut self.chance);
+            let (code, name, class) = match row.text(11) {
+                "blood" => ("11502-2", "血液検査", "laboratory"),
+                "ecg" => ("11524-6", "心電図", "report"),
+                "echo" => ("18748-4", "超音波検査", "report"),
+                _ => ("18748-4", "X線検査", "report"),
+            };
+            let fhir = record::report(code, name, &conclusion, event.when, &service.shown);
+            self.keep(
+                fhir,
+                "DiagnosticReport",
+                class,
+                service,
+                event.when.later(40),
+            );
+        }
+    }
+
+    /// What is true and known at an event, apart from what is measured there.
+    fn situation(&mut self, event: &Event, service: &Service<'_>) -> Situation {
+        let day = event.when.day;
+        let mut on = self.standing();
+        on.tag(course::season(day));
+        on.tag(&format!("m{}", day.month()));
+        on.tag(if event.when.minute < 12 * 60 {
+            "morning"
+        } else {
+            "afternoon"
+        });
+        on.set("month", format!("{}月", day.month()));
+        let mut quiet = true;
+        for episode in &self.episodes {
+            let since = day.0 - episode.start.0;
+            if episode.is_on(day) {
+                on.tag(&format!("ep-{}", episode.key()));
+                quiet = false;
+            } else if (0..28).contains(&since) {
+                on.tag(&format!("after-{}", episode.key()));
+            } else {
+                continue;
+            }
+            if since > 0 {
+                on.set("ep_date", episode.start.ja());
+            }
+        }
+        if quiet {
+            on.tag("quiet");
+        }
+        let every = i64::from(service.row.number(4));
+        on.set("next", day.plus(every).ja());
+        on.set("soon", day.plus(i64::from(self.chance.between(2, 4))).ja());
+        on
+    }
+
+    /// What holds for the person throughout.
+    pub(crate) fn standing(&mut self) -> Situation {
+        let (profile, who) = (self.profile, self.who);
+        let mut on = Situation::default();
+        for condition in &profile.conditions {
+            on.tag(condition.text(2));
+        }
+        on.tag(who.living.tag());
+        on.tag(who.sex.letter());
+        on.tag(match profile.care {
+            0 => "nocare",
+            1..=4 => "walks",
+            5 => "wheelchair",
+            _ => "bed",
+        });
+        for service in &profile.services {
+            on.tag(&format!("has-{}", service.key()));
+            on.set(
+                &format!("by_{}", service.key()),
+                service.by.staff.family.as_str(),
+            );
+            on.set(
+                &format!("at_{}", service.key()),
+                service.by.institution.name_ja.as_str(),
+            );
+        }
+        on.set("name", who.family.written);
+        on.set("care", profile.care_ja());
+        on.set("town", who.town.name);
+        if let Some(kin) = &who.kin {
+            on.tag("haskin");
+            on.set("kin", kin.called);
+        }
+        if let Some(spouse) = &who.spouse {
+            on.set("spouse", spouse.called);
+        }
+        if let Some(condition) = profile.conditions.first() {
+            on.set("illness", condition.text(1));
+        }
+        if let Some(medicine) = self.chance.pick(&profile.medicines) {
+            on.set("med", medicine.text(5));
+        }
+        on
+    }
+}
