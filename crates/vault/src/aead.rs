@@ -83,17 +83,6 @@ pub(crate) fn seal(
 ) -> Result<()> {
     let mut number = [0; NUMBER];
     rand::fill(&mut number)?;
-    seal_numbered(key, label, number, aad, plain, out)
-}
-
-fn seal_numbered(
-    key: &[u8; 32],
-    label: Label,
-    number: [u8; NUMBER],
-    aad: &[u8],
-    plain: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<()> {
     let (cipher, nonce) = message_cipher(key, label, number)?;
     let bound = bind(out, aad);
     // Reserved before plaintext goes in: growing later would leave a copy of it behind.
@@ -148,20 +137,8 @@ fn bind(header: &[u8], aad: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A message with a number of the test's choosing, for known answers.
-    pub(crate) fn seal_fixed(
-        key: &[u8; 32],
-        label: Label,
-        number: [u8; NUMBER],
-        aad: &[u8],
-        plain: &[u8],
-        out: &mut Vec<u8>,
-    ) {
-        seal_numbered(key, label, number, aad, plain, out).unwrap();
-    }
 
     #[test]
     fn two_messages_never_look_alike() {

@@ -49,7 +49,7 @@ impl ChunkSealer {
         Self::numbered(key, place, number)
     }
 
-    fn numbered(key: &SecretKey, place: &Place, number: [u8; NUMBER]) -> Result<Self> {
+    pub(crate) fn numbered(key: &SecretKey, place: &Place, number: [u8; NUMBER]) -> Result<Self> {
         let mut whole = [0; HEADER_SIZE];
         let (names, tail) = whole
             .split_first_chunk_mut::<{ HEADER_SIZE - NUMBER }>()

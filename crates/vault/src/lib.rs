@@ -17,6 +17,8 @@ mod envelope;
 mod error;
 mod index;
 mod key;
+#[cfg(test)]
+mod known_answers;
 mod names;
 mod normalise;
 mod place;

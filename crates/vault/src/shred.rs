@@ -225,11 +225,11 @@ impl ShredPlan {
             ..ShredChanges::default()
         };
         if let Remains::Subject { subject, keep } = &self.remains {
-            let old = vault.open_only(subject, Parent::Ring)?;
+            let old = vault.verify(subject, Parent::Ring)?;
             let (new, row) = vault.generate(Parent::Ring, KeyUse::Subject, subject.owner, now)?;
             changes.insert.push(row);
             for row in keep {
-                let key = vault.open_only(row, Parent::Key(&old))?;
+                let key = vault.verify(row, Parent::Key(&old))?;
                 changes
                     .replace
                     .push(WrappedKey::wrap(&key, new.id(), new.bytes(), row.created)?);

@@ -29,7 +29,7 @@ pub struct Vault(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    ring: RwLock<Ring>,
+    ring: RwLock<Arc<Ring>>,
     /// Held while the ring file changes, so that readers wait only for the exchange in memory.
     changing: Mutex<()>,
     cache: Mutex<Cache>,
@@ -46,7 +46,7 @@ impl Vault {
     #[must_use]
     pub fn with_cache(ring: Ring, keys: NonZeroUsize) -> Self {
         Self(Arc::new(Shared {
-            ring: RwLock::new(ring),
+            ring: RwLock::new(Arc::new(ring)),
             changing: Mutex::new(()),
             cache: Mutex::new(Cache::new(keys)),
         }))
@@ -82,20 +82,30 @@ impl Vault {
         Ok((key, row))
     }
 
-    /// Opens a stored key and caches it.
+    /// Opens a stored key, or takes it from the cache when it was opened before.
     ///
     /// # Errors
     /// [`VaultError::NotInRing`] when its ring key was destroyed or is not known yet (then
     /// [`Vault::reload`] helps); [`VaultError::OtherKey`] when `parent` is not its parent;
+    /// [`VaultError::WrongParent`] when such a parent is not for such a key;
     /// [`VaultError::Refused`] when the row was altered.
-    pub fn unwrap_key(&self, row: &WrappedKey, parent: Parent<'_>) -> Result<SecretKey> {
-        let key = self.open_only(row, parent)?;
+    pub fn unwrap(&self, row: &WrappedKey, parent: Parent<'_>) -> Result<SecretKey> {
+        if let Some(key) = self.cached(row.id)
+            && (key.usage(), key.owner()) == (&row.usage, row.owner)
+        {
+            return Ok(key);
+        }
+        let key = self.verify(row, parent)?;
         self.remember(&key);
         Ok(key)
     }
 
-    /// Opens a stored key without caching it.
-    pub(crate) fn open_only(&self, row: &WrappedKey, parent: Parent<'_>) -> Result<SecretKey> {
+    /// Opens a stored key whatever the cache holds, and leaves the cache as it is: proves that the
+    /// row, as stored, opens.
+    ///
+    /// # Errors
+    /// As [`Vault::unwrap`].
+    pub fn verify(&self, row: &WrappedKey, parent: Parent<'_>) -> Result<SecretKey> {
         check_parent(parent, &row.usage, row.owner)?;
         match parent {
             Parent::Ring => self.ring().unwrap_key(row),
@@ -121,8 +131,8 @@ impl Vault {
     }
 
     /// Drops all keys of one owner from the cache.
-    pub fn evict_owner(&self, owner: &[u8; 16]) {
-        self.cache().evict_owner(owner);
+    pub fn evict_owner(&self, owner: [u8; 16]) {
+        self.cache().evict_owner(&owner);
     }
 
     /// Empties the cache.
@@ -180,14 +190,9 @@ impl Vault {
         self.change(|ring| ring.finish_rotation(root, old, rows_left))
     }
 
-    /// A copy of the ring as it stands (its keys are shared, not copied). Short-lived: it keeps
-    /// ring keys alive.
-    fn ring(&self) -> Ring {
-        self.0
-            .ring
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// The ring as it stands. Never kept: it would keep a destroyed ring key alive.
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.0.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Files are written on a copy, then the copy takes the ring's place. What was learned from the
@@ -198,9 +203,9 @@ impl Vault {
             .changing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut ring = self.ring();
+        let mut ring = Ring::clone(&self.ring());
         let outcome = change(&mut ring);
-        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         outcome
     }
 
