@@ -12,3 +12,4 @@ mod notes;
 mod sample;
 mod signing;
 mod tree;
+mod vectors;
