@@ -1,1 +1,234 @@
+//! The embedded default: one SQLite file in WAL mode, with data and ledger together.
+//!
+//! The commit queue owns the one connection that writes; reads have a pool of their own. Several
+//! programs may open the file (a command line beside the server); one server per file is supported.
 
+mod connection;
+mod dialect;
+mod error;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mimamori_store::driver::{Connection, Driver, DriverError};
+use mimamori_store::schema::{self, Dialect};
+use mimamori_store::{Engine, EngineOptions, OpenError};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row as _};
+
+use crate::connection::{PageLimit, Session};
+pub use crate::dialect::DIALECT;
+use crate::error::driver_error;
+
+/// The oldest SQLite without the WAL-reset bug (sqlite.org/wal.html, section "The WAL-Reset Bug").
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+/// SQLite's own greatest number of pages (sqlite.org/limits.html, 14).
+const NO_PAGE_LIMIT: u32 = 4_294_967_294;
+/// Kept statements per connection; more than there are.
+const STATEMENT_CACHE: usize = 512;
+/// Page size of a new file, in bytes.
+const PAGE_BYTES: u32 = 4096;
+
+/// A store on SQLite.
+pub type SqliteStore = Engine<SqliteDriver>;
+
+/// How to open a file.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    pub engine: EngineOptions,
+    /// Connections for reading.
+    pub readers: u32,
+    /// Makes the file if there is none.
+    pub create: bool,
+    /// How long to wait for another program's lock, and for a free reading connection.
+    pub patience: Duration,
+}
+
+impl SqliteOptions {
+    #[must_use]
+    pub const fn new(engine: EngineOptions) -> Self {
+        Self {
+            engine,
+            readers: 4,
+            create: true,
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Opens a file, checks that it keeps what it acknowledges, and brings its schema up to date.
+/// `address` is a path, or a URL `sqlite:PATH` or `sqlite://PATH`.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn open(address: &str, options: SqliteOptions) -> Result<SqliteStore, OpenError> {
+    let path = path_of(address)?;
+    let driver = SqliteDriver::new(&path, &options);
+    let mut writer = driver.connect().await.map_err(driver_error)?;
+    check(&mut writer).await?;
+    let now = options.engine.clock.now();
+    let mut session = Session::new(Box::new(writer), None);
+    let applied = schema::migrate(&mut session, &DIALECT, now).await?;
+    if !applied.is_empty() {
+        tracing::info!(steps = ?applied, "the schema was brought up to date");
+    }
+    Ok(Engine::start(driver, options.engine))
+}
+
+fn path_of(address: &str) -> Result<PathBuf, OpenError> {
+    let path = address.strip_prefix("sqlite:").unwrap_or(address);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains([':', '?']) {
+        return Err(OpenError::Address(
+            "a path to a file is expected".to_owned(),
+        ));
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// Reads back what durability and secrecy depend on.
+async fn check(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version: String = pragma(connection, "SELECT sqlite_version()").await?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < OLDEST {
+        return Err(OpenError::Unsafe(format!(
+            "SQLite {version} has a bug that can lose commits"
+        )));
+    }
+    let journal: String = pragma(connection, "PRAGMA journal_mode").await?;
+    if journal != "wal" {
+        return Err(OpenError::Unsafe(format!(
+            "journal_mode is {journal}, not wal"
+        )));
+    }
+    for (question, least) in [
+        ("PRAGMA synchronous", 2_i64),
+        ("PRAGMA foreign_keys", 1),
+        ("PRAGMA secure_delete", 1),
+    ] {
+        let found: i64 = pragma(connection, question).await?;
+        if found < least {
+            return Err(OpenError::Unsafe(format!("{question} is {found}")));
+        }
+    }
+    Ok(())
+}
+
+async fn pragma<T>(
+    connection: &mut SqliteConnection,
+    question: &'static str,
+) -> Result<T, OpenError>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    let row = sqlx::query(question)
+        .fetch_one(connection)
+        .await
+        .map_err(driver_error)?;
+    Ok(row.try_get(0).map_err(driver_error)?)
+}
+
+/// Opens connections to one file.
+#[derive(Debug)]
+pub struct SqliteDriver {
+    writing: SqliteConnectOptions,
+    readers: SqlitePool,
+    page_limit: Arc<AtomicU32>,
+}
+
+impl SqliteDriver {
+    fn new(path: &Path, options: &SqliteOptions) -> Self {
+        let common = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(options.patience)
+            .foreign_keys(true)
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .pragma("trusted_schema", "OFF")
+            .pragma("temp_store", "MEMORY")
+            .disable_statement_logging();
+        let writing = common
+            .clone()
+            .create_if_missing(options.create)
+            .page_size(PAGE_BYTES)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("secure_delete", "ON")
+            // 64 MiB, so that the growing ends of the indexes stay in memory.
+            .pragma("cache_size", "-65536")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864");
+        let reading = common
+            .read_only(true)
+            .pragma("query_only", "ON")
+            .pragma("cache_size", "-16384");
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            .acquire_timeout(options.patience)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading);
+        Self {
+            writing,
+            readers,
+            page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)),
+        }
+    }
+
+    /// Limits the file to so many pages of 4,096 bytes, so that it leaves room on a shared disk;
+    /// `None` lifts the limit. Holds from the next transaction on. A full file refuses writes
+    /// and recovers by itself.
+    pub fn limit_pages(&self, pages: Option<u32>) {
+        self.page_limit
+            .store(pages.unwrap_or(NO_PAGE_LIMIT), Ordering::Relaxed);
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.writing.connect().await
+    }
+}
+
+#[async_trait]
+impl Driver for SqliteDriver {
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+
+    async fn writer(&self) -> Result<Box<dyn Connection>, DriverError> {
+        let connection = self.connect().await.map_err(driver_error)?;
+        let page_limit = PageLimit {
+            wanted: Arc::clone(&self.page_limit),
+            set: NO_PAGE_LIMIT,
+        };
+        Ok(Box::new(Session::new(
+            Box::new(connection),
+            Some(page_limit),
+        )))
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Connection>, DriverError> {
+        let connection = self.readers.acquire().await.map_err(driver_error)?;
+        Ok(Box::new(Session::new(connection, None)))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError> {
+        let mut transaction = self.readers.begin().await.map_err(driver_error)?;
+        // A deferred transaction sees the state of its first read: make that now.
+        sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(driver_error)?;
+        Ok(Box::new(Session::new(transaction, None)))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+    }
+}

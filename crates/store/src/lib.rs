@@ -7,8 +7,11 @@
 
 mod batch;
 mod check;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod driver;
 mod engine;
+mod ledger_time;
 pub mod object;
 mod queue;
 pub mod schema;
@@ -20,8 +23,14 @@ mod unit;
 mod value;
 
 pub use engine::{Engine, EngineOptions, OpenError};
+pub use ledger_time::sequence_at;
 pub use object::{ObjectHead, ObjectVersion, ObjectVersionError};
 pub use statement::{ARITIES, Column, Effect, Keeping, MAX_LIST, Statement, Table, arity_for};
 pub use store::{Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept};
 pub use unit::{AccessKey, AccessScope, Change, CommitError, Committed, Expect, Guard, Unit};
 pub use value::{ColumnType, RawId, Row, RowError, Typed, Value};
+
+#[cfg(feature = "contract")]
+fn batch_statements() -> &'static [&'static Statement] {
+    batch::ALL
+}

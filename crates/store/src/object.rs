@@ -6,6 +6,7 @@ use mimamori_domain::{
 };
 use mimamori_ledger::{Hash, sha256};
 
+use crate::unit::Change;
 use crate::value::{Row, RowError, Value};
 
 /// One version of one object, as stored. The body is ciphertext where it is personal.
@@ -201,6 +202,24 @@ impl ObjectHead {
             updated: version.recorded,
             sort_time,
         }
+    }
+
+    /// Moves the stored head here from the version before; fails the unit with a conflict when
+    /// somebody else moved it meanwhile. The subject and the kind of an object never change.
+    #[must_use]
+    pub fn move_from(self, version_before: u64) -> Change {
+        let args = vec![
+            self.version.into(),
+            self.class.map(|class| class.as_str().to_owned()).into(),
+            self.state.map(RecordState::as_str).into(),
+            self.institution.into(),
+            self.author.into(),
+            self.updated.into(),
+            self.sort_time.into(),
+            self.object.into(),
+            version_before.into(),
+        ];
+        Change::one(&crate::statements::objects::MOVE_HEAD, args)
     }
 
     /// The row for [`crate::tables::OBJECT_HEAD`].

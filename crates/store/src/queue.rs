@@ -82,7 +82,15 @@ impl Queue {
         texts: Arc<Texts>,
         waiting_bytes: Arc<AtomicUsize>,
     ) -> Self {
-        Self { driver, options, texts, waiting_bytes, connection: None, rest_until: None, dead: false }
+        Self {
+            driver,
+            options,
+            texts,
+            waiting_bytes,
+            connection: None,
+            rest_until: None,
+            dead: false,
+        }
     }
 
     pub(crate) async fn run(mut self, mut receiver: mpsc::Receiver<Work>) {
@@ -122,9 +130,14 @@ impl Queue {
             let failure = match self.connected().await {
                 Err(error) => return refuse_all(batch, &unavailable(&error)),
                 Ok(mut connection) => {
-                    let place = batch::Place { options: &self.options, texts: &self.texts };
+                    let place = batch::Place {
+                        options: &self.options,
+                        texts: &self.texts,
+                    };
                     let dialect = self.driver.dialect();
-                    match batch::transaction(connection.as_mut(), dialect, place, batch, careful).await {
+                    match batch::transaction(connection.as_mut(), dialect, place, batch, careful)
+                        .await
+                    {
                         Ok(outcomes) => {
                             self.connection = Some(connection);
                             return outcomes;
@@ -142,14 +155,20 @@ impl Queue {
             };
             let retry = attempt < MAX_ATTEMPTS;
             match failure {
-                Failure::Unit(error) if careful || begins_epoch(batch) => return refuse_all(batch, &error),
+                Failure::Unit(error) if careful || begins_epoch(batch) => {
+                    return refuse_all(batch, &error);
+                }
                 // Run again with a savepoint per unit, to tell the faulty one from the others.
                 Failure::Unit(_) => careful = true,
                 Failure::Driver(error) => match error.kind {
-                    DriverErrorKind::Unique | DriverErrorKind::Refused if !careful && !begins_epoch(batch) => {
+                    DriverErrorKind::Unique | DriverErrorKind::Refused
+                        if !careful && !begins_epoch(batch) =>
+                    {
                         careful = true;
                     }
-                    DriverErrorKind::Busy if retry => sleep(Duration::from_millis(5) * attempt).await,
+                    DriverErrorKind::Busy if retry => {
+                        sleep(Duration::from_millis(5) * attempt).await
+                    }
                     DriverErrorKind::Connection if retry => {}
                     _ => {
                         tracing::warn!(detail = %error, units = batch.len(), "a batch could not be written");
@@ -165,16 +184,24 @@ impl Queue {
     /// The connection for one transaction; it is given back when the transaction ended well.
     async fn connected(&mut self) -> Result<Box<dyn Connection>, DriverError> {
         if self.dead {
-            return Err(DriverError::new(DriverErrorKind::Fatal, "the disk failed to keep what was written"));
+            return Err(DriverError::new(
+                DriverErrorKind::Fatal,
+                "the disk failed to keep what was written",
+            ));
         }
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
         if self.rest_until.is_some_and(|until| Instant::now() < until) {
-            return Err(DriverError::new(DriverErrorKind::Connection, "the database was away a moment ago"));
+            return Err(DriverError::new(
+                DriverErrorKind::Connection,
+                "the database was away a moment ago",
+            ));
         }
         let connected = self.driver.writer().await;
-        self.rest_until = connected.is_err().then(|| Instant::now() + REST_AFTER_FAILURE);
+        self.rest_until = connected
+            .is_err()
+            .then(|| Instant::now() + REST_AFTER_FAILURE);
         connected
     }
 
@@ -194,9 +221,19 @@ impl Queue {
     }
 
     /// Finds out whether a batch was committed although its COMMIT was not answered.
-    async fn look_up(&mut self, batch: &[Work], error: DriverError, unknown: batch::Unknown) -> Vec<Outcome> {
-        let told = CommitError::Unknown { detail: error.detail.clone() };
-        let Some(unit) = unknown.unit.filter(|_| error.kind != DriverErrorKind::Fatal) else {
+    async fn look_up(
+        &mut self,
+        batch: &[Work],
+        error: DriverError,
+        unknown: batch::Unknown,
+    ) -> Vec<Outcome> {
+        let told = CommitError::Unknown {
+            detail: error.detail.clone(),
+        };
+        let Some(unit) = unknown
+            .unit
+            .filter(|_| error.kind != DriverErrorKind::Fatal)
+        else {
             return refuse_all(batch, &told);
         };
         tracing::warn!(detail = %error, units = batch.len(), "the outcome of a commit is looked up");
@@ -229,10 +266,22 @@ impl Queue {
         let dialect = self.driver.dialect();
         connection.script(&Sql::Static(dialect.begin)).await?;
         // Waits for the old transaction, should the server still be at it.
-        connection.rows(&Sql::Static(dialect.lock_head.sql), &[], dialect.lock_head.columns).await?;
+        connection
+            .rows(
+                &Sql::Static(dialect.lock_head.sql),
+                &[],
+                dialect.lock_head.columns,
+            )
+            .await?;
         let sql = self.texts.sql(&ledger::UNITS_SINCE, &[1]);
-        let args = [Value::from(unknown.epoch), Value::from(unknown.size), Value::from(unit)];
-        let found = connection.rows(&sql, &args, ledger::UNITS_SINCE.columns).await?;
+        let args = [
+            Value::from(unknown.epoch),
+            Value::from(unknown.size),
+            Value::from(unit),
+        ];
+        let found = connection
+            .rows(&sql, &args, ledger::UNITS_SINCE.columns)
+            .await?;
         connection.script(&Sql::Static("ROLLBACK")).await?;
         self.connection = Some(connection);
         Ok(!found.is_empty())
@@ -246,7 +295,9 @@ fn gather(receiver: &mut mpsc::Receiver<Work>, batch: &mut Vec<Work>) -> Option<
     }
     let mut weight: usize = batch.iter().map(|work| work.weight).sum();
     while batch.len() < MAX_UNITS {
-        let Ok(work) = receiver.try_recv() else { return None };
+        let Ok(work) = receiver.try_recv() else {
+            return None;
+        };
         weight = weight.saturating_add(work.weight);
         if weight > MAX_BYTES || work.epoch.is_some() || work.ends_queue() {
             return Some(work);
@@ -266,5 +317,7 @@ fn refuse_all(batch: &[Work], error: &CommitError) -> Vec<Outcome> {
 }
 
 fn unavailable(error: &DriverError) -> CommitError {
-    CommitError::Unavailable { detail: error.detail.clone() }
+    CommitError::Unavailable {
+        detail: error.detail.clone(),
+    }
 }

@@ -86,9 +86,15 @@ impl AccessScope {
     /// The scope of a stored number.
     #[must_use]
     pub fn from_stored(number: i64) -> Option<Self> {
-        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack]
-            .into_iter()
-            .find(|scope| *scope as i64 == number)
+        [
+            Self::Subject,
+            Self::Actor,
+            Self::Session,
+            Self::Institution,
+            Self::Pack,
+        ]
+        .into_iter()
+        .find(|scope| *scope as i64 == number)
     }
 }
 

@@ -1,0 +1,213 @@
+//! Running statements on one SQLite connection.
+
+use std::collections::HashMap;
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::{ColumnType, Row, Table, Value};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{
+    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _,
+    TypeInfo,
+};
+
+use crate::error::driver_error;
+
+/// How many rows one insert carries; each length is prepared once.
+const INSERT_ROWS: [usize; 4] = [64, 16, 4, 1];
+
+/// A connection, whether owned, from the pool, or inside a snapshot's transaction.
+pub(crate) struct Session<C> {
+    connection: C,
+    inserts: HashMap<(&'static str, usize), Arc<str>>,
+    page_limit: Option<PageLimit>,
+}
+
+/// The database's greatest size in pages, for the connection that writes.
+pub(crate) struct PageLimit {
+    pub(crate) wanted: Arc<AtomicU32>,
+    pub(crate) set: u32,
+}
+
+impl<C> Session<C> {
+    pub(crate) fn new(connection: C, page_limit: Option<PageLimit>) -> Self {
+        Self {
+            connection,
+            inserts: HashMap::new(),
+            page_limit,
+        }
+    }
+}
+
+#[async_trait]
+impl<C> Connection for Session<C>
+where
+    C: DerefMut<Target = SqliteConnection> + Send,
+{
+    async fn rows(
+        &mut self,
+        sql: &Sql,
+        args: &[Value],
+        columns: &'static [ColumnType],
+    ) -> Result<Vec<Row>, DriverError> {
+        let query = sqlx::query_with(text(sql), bound(args)?);
+        let mut found = self.connection.deref_mut().fetch(query);
+        let mut rows = Vec::new();
+        while let Some(row) = found.try_next().await.map_err(driver_error)? {
+            rows.push(read(&row, columns)?);
+        }
+        Ok(rows)
+    }
+
+    async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError> {
+        let query = sqlx::query_with(text(sql), bound(args)?);
+        let done = self
+            .connection
+            .deref_mut()
+            .execute(query)
+            .await
+            .map_err(driver_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn insert(
+        &mut self,
+        table: &'static Table,
+        mut rows: &[&[Value]],
+    ) -> Result<(), DriverError> {
+        while let Some(length) = INSERT_ROWS.into_iter().find(|length| *length <= rows.len()) {
+            let (part, others) = rows.split_at(length);
+            rows = others;
+            let sql = self
+                .inserts
+                .entry((table.name, length))
+                .or_insert_with(|| insert_text(table, length));
+            let sql = AssertSqlSafe(Arc::clone(sql)).into_sql_str();
+            let args = bound(part.iter().copied().flatten())?;
+            self.connection
+                .deref_mut()
+                .execute(sqlx::query_with(sql, args))
+                .await
+                .map_err(driver_error)?;
+        }
+        Ok(())
+    }
+
+    async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
+        if let Some(limit) = &mut self.page_limit {
+            let wanted = limit.wanted.load(Ordering::Relaxed);
+            if wanted != limit.set && sql.as_str().starts_with("BEGIN") {
+                let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
+                self.connection
+                    .deref_mut()
+                    .execute(sqlx::raw_sql(pragma))
+                    .await
+                    .map_err(driver_error)?;
+                limit.set = wanted;
+            }
+        }
+        self.connection
+            .deref_mut()
+            .execute(sqlx::raw_sql(text(sql)))
+            .await
+            .map_err(driver_error)?;
+        Ok(())
+    }
+
+    async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {
+        let statement = self
+            .connection
+            .deref_mut()
+            .prepare(text(sql))
+            .await
+            .map_err(driver_error)?;
+        let count = match statement.parameters() {
+            Some(sqlx::Either::Right(count)) => count,
+            Some(sqlx::Either::Left(types)) => types.len(),
+            None => 0,
+        };
+        let columns = statement
+            .columns()
+            .iter()
+            .map(|column| declared(column.type_info().name()))
+            .collect();
+        Ok(Described {
+            params: vec![None; count],
+            columns,
+        })
+    }
+}
+
+/// `?` instead of `$n`: SQLite looks numbered names up one by one, in time that grows with the square.
+fn insert_text(table: &Table, rows: usize) -> Arc<str> {
+    let row = format!("({})", vec!["?"; table.columns.len()].join(","));
+    Arc::from(format!(
+        "{}{}",
+        table.insert_prefix(),
+        vec![row; rows].join(",")
+    ))
+}
+
+fn text(sql: &Sql) -> SqlStr {
+    match sql {
+        Sql::Static(text) => text.into_sql_str(),
+        // Assembled only from statements and table descriptions, see `Sql`.
+        Sql::Assembled(text) => AssertSqlSafe(Arc::clone(text)).into_sql_str(),
+    }
+}
+
+fn declared(name: &str) -> Option<ColumnType> {
+    match name {
+        "INTEGER" | "BIGINT" | "INT8" => Some(ColumnType::Int),
+        "TEXT" => Some(ColumnType::Text),
+        "BLOB" => Some(ColumnType::Blob),
+        _ => None,
+    }
+}
+
+fn bound<'v>(values: impl IntoIterator<Item = &'v Value>) -> Result<SqliteArguments, DriverError> {
+    let mut args = SqliteArguments::default();
+    let values = values.into_iter();
+    args.reserve(values.size_hint().0, 0);
+    for value in values {
+        match value {
+            Value::Int(value) => args.add(*value),
+            Value::Text(value) => args.add(value.as_ref()),
+            Value::Blob(value) => args.add(value.as_slice()),
+            Value::Null(ColumnType::Int) => args.add(None::<i64>),
+            Value::Null(ColumnType::Text) => args.add(None::<&str>),
+            Value::Null(ColumnType::Blob) => args.add(None::<&[u8]>),
+        }
+        .map_err(|error| DriverError::new(DriverErrorKind::Refused, error.to_string()))?;
+    }
+    Ok(args)
+}
+
+fn read(row: &SqliteRow, columns: &'static [ColumnType]) -> Result<Row, DriverError> {
+    if row.len() != columns.len() {
+        return Err(DriverError::new(
+            DriverErrorKind::Refused,
+            "a row has another number of columns",
+        ));
+    }
+    let mut values = Vec::with_capacity(columns.len());
+    for (index, column) in columns.iter().enumerate() {
+        let value = match column {
+            ColumnType::Int => row
+                .try_get::<Option<i64>, _>(index)
+                .map(|value| value.map(Value::from)),
+            ColumnType::Text => row
+                .try_get::<Option<String>, _>(index)
+                .map(|value| value.map(Value::from)),
+            ColumnType::Blob => row
+                .try_get::<Option<Vec<u8>>, _>(index)
+                .map(|value| value.map(Value::from)),
+        };
+        values.push(value.map_err(driver_error)?.unwrap_or(Value::Null(*column)));
+    }
+    Ok(Row::new(values))
+}
