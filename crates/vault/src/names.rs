@@ -68,11 +68,12 @@ impl PersonName {
     }
 
     /// Every token the name is to be found by: each word and all words joined, whole and by their
-    /// beginnings of 1 to [`PREFIX_LENGTH`] characters. Each pair once, in a fixed order.
+    /// beginnings of 1 to [`PREFIX_LENGTH`] characters. Each pair once, in the order of the tokens:
+    /// rows stored in the order of the texts would tell which token is the longer beginning.
     #[must_use]
     pub fn tokens(&self, key: &IndexKey) -> Vec<(IndexField, Token)> {
         let (whole, prefix) = self.script.fields();
-        let mut texts = BTreeSet::new();
+        let mut tokens = BTreeSet::new();
         for piece in self
             .words
             .iter()
@@ -81,17 +82,14 @@ impl PersonName {
         {
             for (start, character) in piece.char_indices().take(PREFIX_LENGTH) {
                 if let Some(beginning) = piece.get(..start + character.len_utf8()) {
-                    texts.insert((prefix, beginning.to_owned()));
+                    tokens.insert((prefix, key.token(prefix, beginning)));
                 }
             }
             if !piece.is_empty() {
-                texts.insert((whole, piece));
+                tokens.insert((whole, key.token(whole, &piece)));
             }
         }
-        texts
-            .into_iter()
-            .map(|(field, text)| (field, key.token(field, &text)))
-            .collect()
+        tokens.into_iter().collect()
     }
 
     /// The tokens of a search by this name, all of which must be there: one beginning per word.

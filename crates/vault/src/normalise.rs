@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn every_single_character_is_stable_once_normalised() {
-        for character in '\0'..=char::MAX {
+        // The planes that have letters, and the one of the variation selectors.
+        for character in ('\0'..='\u{3FFFF}').chain('\u{E0000}'..='\u{E0FFF}') {
             let once = normalise_name(&character.to_string());
             assert_eq!(normalise_name(&once), once, "U+{:04X}", character as u32);
             let once = normalise_identifier(&character.to_string());

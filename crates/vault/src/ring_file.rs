@@ -12,7 +12,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -29,6 +29,7 @@ const KEY_CONTEXT: &[u8] = b"mimamori/ring/1/key";
 const SEAL_CONTEXT: &[u8] = b"mimamori/ring/1/seal";
 /// A ring file has two keys at most; anything longer is not one.
 const MAX_SIZE: u64 = 16 * 1024;
+const READ_ATTEMPTS: u32 = 16;
 
 /// What the file says, still wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +70,31 @@ impl FileKey {
 
 impl RingFile {
     /// Reads and authenticates the file.
+    ///
+    /// A writer overwrites the old file after putting the new one in its place; whoever opened the
+    /// old one just before must read again.
     pub(crate) fn read(path: &Path, root: &dyn RootKey) -> Result<Self> {
+        for _ in 0..READ_ATTEMPTS {
+            let file = open_private(path)?;
+            let opened = file
+                .metadata()
+                .map_err(|source| file_error(path, source))?
+                .ino();
+            let outcome = Self::read_from(&file, path, root);
+            // `file` is still open, so its number cannot have been given to another file.
+            let there_now = std::fs::metadata(path)
+                .map_err(|source| file_error(path, source))?
+                .ino();
+            if outcome.is_ok() || opened == there_now {
+                return outcome;
+            }
+        }
+        Err(damaged(path, "it changes all the time"))
+    }
+
+    fn read_from(file: &File, path: &Path, root: &dyn RootKey) -> Result<Self> {
         let mut text = String::new();
-        open_private(path)?
-            .take(MAX_SIZE)
+        file.take(MAX_SIZE)
             .read_to_string(&mut text)
             .map_err(|source| match source.kind() {
                 std::io::ErrorKind::InvalidData => damaged(path, "not text"),

@@ -1,4 +1,4 @@
-"""A second implementation of the vault's formats, made from docs/vault.md alone.
+"""A second implementation of the vault's formats, as docs/vault.md states them.
 
 `python3 vectors.py > vectors.txt` writes the known answers that the unit tests compare with. It needs
 the `cryptography` package. The answers never change: a new format gets new ones beside them.

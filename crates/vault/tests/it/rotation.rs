@@ -207,3 +207,34 @@ fn threads_may_use_the_vault_while_the_ring_changes() {
         assert!(reader.join().unwrap() > 0);
     });
 }
+
+#[test]
+fn a_ring_is_read_whole_while_another_process_changes_it() {
+    let site = Site::new();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut read = 0_u32;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) || read == 0 {
+                        Ring::open(&site.ring_path(), &site.root).unwrap();
+                        read += 1;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..100 {
+            let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
+            site.vault
+                .finish_rotation(&site.root, rotation.old, 0)
+                .unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        readers
+            .into_iter()
+            .for_each(|reader| reader.join().unwrap());
+    });
+    assert_eq!(site.vault.rotation(), None);
+    assert_eq!(site.reopened().current_ring(), site.vault.current_ring());
+}
