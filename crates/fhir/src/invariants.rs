@@ -3,6 +3,8 @@
 //! The rules are FHIR's, in our words; the ones about formats, references and contained resources
 //! are kept by `validate` itself. Only `error` rules stand here, no best practices.
 
+use std::collections::HashSet;
+
 use crate::date::Date;
 use crate::json::Value;
 
@@ -95,10 +97,14 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         "obs-7",
         "with a component of the same code there is no value",
         |v| {
-            !has_choice(v, "value")
-                || !v
+            !has_choice(v, "value") || {
+                let own: HashSet<_> = v.get("code").map(codings).into_iter().flatten().collect();
+                let mut inner = v
                     .items("component")
-                    .any(|c| share_coding(v.get("code"), c.get("code")))
+                    .filter_map(|c| c.get("code"))
+                    .flat_map(codings);
+                !inner.any(|coding| own.contains(&coding))
+            }
         },
     ),
     rule(
@@ -255,17 +261,10 @@ fn code_has_system(quantity: Value<'_>) -> bool {
     !has(quantity, "code") || has(quantity, "system")
 }
 
-fn share_coding(one: Option<Value<'_>>, other: Option<Value<'_>>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else {
-        return false;
-    };
-    one.items("coding").any(|a| {
-        other.items("coding").any(|b| {
-            a.string("code").is_some()
-                && a.string("code") == b.string("code")
-                && a.string("system") == b.string("system")
-        })
-    })
+fn codings<'a>(concept: Value<'a>) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
+    concept
+        .items("coding")
+        .filter_map(|coding| Some((coding.string("system"), coding.string("code")?)))
 }
 
 /// Whether a date certainly lies after another: even its earliest meaning after the other's latest.

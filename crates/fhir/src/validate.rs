@@ -1,5 +1,7 @@
 //! Whether a resource keeps FHIR R4's rules.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Kind, Value};
 use crate::path::Path;
@@ -21,11 +23,7 @@ pub fn validate(resource: &Resource) -> Vec<Issue> {
         tables: tables(),
         path: Path::new(resource.resource_type()),
         issues: Vec::new(),
-        scope: Scope {
-            root: resource.root(),
-            contained: false,
-            used: Vec::new(),
-        },
+        scope: Scope::of(resource.root()),
     };
     walk.resource(resource.root(), resource.kind());
     walk.issues.truncate(MOST_ISSUES);
@@ -41,11 +39,28 @@ struct Walk<'a> {
 
 /// The resource that holds the contained ones.
 struct Scope<'a> {
-    root: Value<'a>,
+    /// Its own type.
+    kind: &'a str,
+    /// Id -> type of what it contains.
+    contained: HashMap<&'a str, &'a str>,
     /// Whether we are inside a contained resource.
-    contained: bool,
+    inside: bool,
     /// Ids of contained resources that something points to.
-    used: Vec<&'a str>,
+    used: HashSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(root: Value<'a>) -> Self {
+        let contained = root
+            .items("contained")
+            .filter_map(|c| Some((c.string("id")?, c.string("resourceType")?)));
+        Self {
+            kind: root.string("resourceType").unwrap_or_default(),
+            contained: contained.collect(),
+            inside: false,
+            used: HashSet::new(),
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -65,7 +80,7 @@ impl<'a> Walk<'a> {
 
     fn resource(&mut self, value: Value<'a>, kind: &'static Type) {
         self.object(value, kind);
-        let mut ids = Vec::new();
+        let mut ids = HashSet::new();
         for (at, contained) in value.items("contained").enumerate() {
             let place = format!("contained[{at}]");
             let Some(id) = contained.string("id") else {
@@ -76,15 +91,14 @@ impl<'a> Walk<'a> {
                 );
                 continue;
             };
-            if ids.contains(&id) {
+            if !ids.insert(id) {
                 self.tell_at(
                     &place,
                     IssueCode::Duplicate,
                     "two contained resources with one id",
                 );
             }
-            ids.push(id);
-            if !self.scope.used.contains(&id) && !points_to_container(contained) {
+            if !self.scope.used.contains(id) && !points_to_container(contained) {
                 self.tell_at(
                     &place,
                     IssueCode::Invariant,
@@ -115,7 +129,7 @@ impl<'a> Walk<'a> {
             self.tell(IssueCode::Structure, "an object may not be empty");
             return;
         }
-        let (mut seen, mut chosen): (u128, [&str; 2]) = (0, [""; 2]);
+        let mut seen: u128 = 0;
         for member in value.children() {
             let key = member.key().unwrap_or_default();
             let (name, beside) = match key.strip_prefix('_') {
@@ -132,15 +146,13 @@ impl<'a> Walk<'a> {
                 self.unknown(key);
                 continue;
             };
-            if field.choice.is_some() && seen & field.bit != 0 && !chosen.contains(&name) {
+            let again = seen & field.bit != 0 && field.choice.is_some();
+            if again && has_other_choice(value, kind, field) {
                 self.tell_at(
                     field.element,
                     IssueCode::Structure,
                     "only one of the types may be given",
                 );
-            }
-            if field.choice.is_some() {
-                chosen = [name, chosen.first().copied().unwrap_or_default()];
             }
             seen |= field.bit;
             if beside {
@@ -222,21 +234,22 @@ impl<'a> Walk<'a> {
                 "an array may not be empty",
             );
         }
+        let may_be_null = self.primitive(field).is_some();
+        let beside = may_be_null
+            .then(|| owner.get(&format!("_{}", field.name)))
+            .flatten();
+        let mut beside = beside.into_iter().flat_map(Value::children);
         for (at, item) in member.children().enumerate() {
-            if item.kind() == Kind::Null && self.primitive(field).is_some() {
-                let beside = owner
-                    .get(&format!("_{}", field.name))
-                    .and_then(|b| b.children().nth(at));
-                if beside.is_none_or(|b| b.kind() != Kind::Object) {
-                    self.path.push(field, Some(at));
-                    self.tell(
-                        IssueCode::Structure,
-                        "null only stands for a value that has an extension instead",
-                    );
-                    self.path.pop();
-                }
-            } else {
+            let extended = beside.next().is_some_and(|b| b.kind() == Kind::Object);
+            if item.kind() != Kind::Null || !may_be_null {
                 self.single(item, field, Some(at));
+            } else if !extended {
+                self.path.push(field, Some(at));
+                self.tell(
+                    IssueCode::Structure,
+                    "null only stands for a value that has an extension instead",
+                );
+                self.path.pop();
             }
         }
     }
@@ -265,10 +278,11 @@ impl<'a> Walk<'a> {
                 "values and extensions must be aligned: fill with null",
             );
         }
+        let mut given = values.into_iter().flat_map(Value::children);
         for (at, item) in member.children().enumerate() {
-            let value = values.and_then(|v| v.children().nth(at));
-            let has_value = value.is_some_and(|v| v.kind() != Kind::Null);
-            if item.kind() != Kind::Null || !has_value && value.is_none() {
+            let has_value = given.next().is_some_and(|v| v.kind() != Kind::Null);
+            // Without values at all there is nothing that null could stand beside.
+            if item.kind() != Kind::Null || values.is_none() {
                 self.path.push(field, Some(at));
                 self.primitive_element(item, has_value);
                 self.path.pop();
@@ -337,8 +351,12 @@ impl<'a> Walk<'a> {
                 "rules named here are not understood, and may not be ignored",
             );
         }
-        if let Some(id) = text.strip_prefix('#') {
-            self.scope.used.push(id);
+        let is_link = matches!(
+            primitive,
+            Primitive::Uri | Primitive::Url | Primitive::Canonical
+        );
+        if let Some(id) = text.strip_prefix('#').filter(|_| is_link) {
+            self.scope.used.insert(id);
         }
     }
 
@@ -396,17 +414,14 @@ impl<'a> Walk<'a> {
             match parsed.kind {
                 RefKind::Contained => {
                     let id = parsed.id.unwrap_or_default();
-                    self.scope.used.push(id);
-                    let found = self
-                        .scope
-                        .root
-                        .items("contained")
-                        .find(|c| c.string("id") == Some(id));
-                    if id.is_empty() {
-                        target = self.scope.root.string("resourceType");
-                    } else if let Some(found) = found {
-                        target = found.string("resourceType");
+                    self.scope.used.insert(id);
+                    let found = self.scope.contained.get(id).copied();
+                    target = if id.is_empty() {
+                        Some(self.scope.kind)
                     } else {
+                        found
+                    };
+                    if target.is_none() {
                         self.tell(
                             IssueCode::Invariant,
                             "ref-1: there is no contained resource with this id",
@@ -453,28 +468,33 @@ impl<'a> Walk<'a> {
             }
         };
         if field.element == "contained" {
-            if self.scope.contained {
+            if self.scope.inside {
                 self.tell(
                     IssueCode::Invariant,
                     "dom-2: contained resources contain no others",
                 );
                 return;
             }
-            self.scope.contained = true;
+            self.scope.inside = true;
             self.object(value, kind);
-            self.scope.contained = false;
+            self.scope.inside = false;
         } else {
             // An entry of a bundle or a parameter: contained ids are its own.
-            let inner = Scope {
-                root: value,
-                contained: false,
-                used: Vec::new(),
-            };
+            let inner = Scope::of(value);
             let outer = std::mem::replace(&mut self.scope, inner);
             self.resource(value, kind);
             self.scope = outer;
         }
     }
+}
+
+/// Whether an element was given in another type than this field's.
+fn has_other_choice(owner: Value<'_>, kind: &Type, field: &Field) -> bool {
+    owner.children().any(|member| {
+        let key = member.key().unwrap_or_default();
+        let other = kind.field(key.strip_prefix('_').unwrap_or(key));
+        other.is_some_and(|other| other.bit == field.bit && other.name != field.name)
+    })
 }
 
 /// Whether a contained resource refers to the one that contains it (then nothing need refer to it).

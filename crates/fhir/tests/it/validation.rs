@@ -298,3 +298,253 @@ fn what_breaks_a_rule_is_told_at_its_place() {
         );
     }
 }
+
+/// The paths of every value in a JSON tree.
+fn places(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
+    if !at.is_empty() {
+        found.push(at.clone());
+    }
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                places(member, format!("{at}/{name}"), found);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places(item, format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_value_of_another_kind_is_refused_wherever_it_stands() {
+    let mut tried = 0;
+    for json in GOOD {
+        let good: serde_json::Value = serde_json::from_str(json).unwrap();
+        let mut all = Vec::new();
+        places(&good, String::new(), &mut all);
+        for place in all {
+            for other in [
+                "{}",
+                "[]",
+                "[[]]",
+                "null",
+                "\"\"",
+                "\"\\u0000\"",
+                "-1.5e3",
+                "true",
+                "[{}]",
+                "[null]",
+            ] {
+                let mut bad = good.clone();
+                let slot = bad.pointer_mut(&place).unwrap();
+                let other: serde_json::Value = serde_json::from_str(other).unwrap();
+                if slot.is_number() && other.is_number() || slot.is_boolean() && other.is_boolean()
+                {
+                    continue;
+                }
+                *slot = other;
+                tried += 1;
+                assert_ne!(issues(&bad.to_string()), [], "{place} in {bad}");
+            }
+        }
+    }
+    assert!(tried > 3000, "{tried}");
+}
+
+#[test]
+fn an_unknown_element_is_refused_in_every_object() {
+    for json in GOOD {
+        let good: serde_json::Value = serde_json::from_str(json).unwrap();
+        let mut all = vec![String::new()];
+        places(&good, String::new(), &mut all);
+        for place in all {
+            let mut bad = good.clone();
+            let Some(object) = bad.pointer_mut(&place).and_then(|v| v.as_object_mut()) else {
+                continue;
+            };
+            object.insert("mimamori".to_owned(), true.into());
+            let found = issues(&bad.to_string());
+            assert!(
+                found.iter().any(|(_, code)| *code == IssueCode::Structure),
+                "{place}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_required_is_missed_in_every_type() {
+    let mut missed = std::collections::BTreeSet::new();
+    for json in GOOD {
+        let good: serde_json::Value = serde_json::from_str(json).unwrap();
+        for name in good
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|name| *name != "resourceType")
+        {
+            let mut bad = good.clone();
+            bad.as_object_mut().unwrap().remove(name);
+            let kind = good["resourceType"].as_str().unwrap();
+            for (place, code) in issues(&bad.to_string()) {
+                let whole = ["value", "medication", "occurrence"]
+                    .iter()
+                    .any(|choice| name.starts_with(choice));
+                let expected =
+                    place == format!("{kind}.{name}") || whole || code == IssueCode::Invariant;
+                assert!(expected, "{place} for {name}");
+                if code == IssueCode::Required {
+                    missed.insert(kind.to_owned());
+                }
+            }
+        }
+    }
+    // These require no element.
+    let free = [
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "Organization",
+        "Parameters",
+        "CareTeam",
+    ];
+    for kind in served_types() {
+        assert_eq!(missed.contains(*kind), !free.contains(kind), "{kind}");
+    }
+}
+
+#[test]
+fn required_bindings_of_concepts_want_the_system_too() {
+    let condition = GOOD
+        .iter()
+        .find(|json| json.contains(r#""resourceType":"Condition""#))
+        .unwrap();
+    for (from, to) in [
+        (r#""code":"active""#, r#""code":"aktiv""#),
+        (
+            "http://terminology.hl7.org/CodeSystem/condition-clinical",
+            "https://example.jp/other",
+        ),
+    ] {
+        let found = issues(&condition.replacen(from, to, 1));
+        assert_eq!(
+            found,
+            [(
+                "Condition.clinicalStatus".to_owned(),
+                IssueCode::CodeInvalid
+            )]
+        );
+    }
+}
+
+#[test]
+fn contained_resources_keep_their_rules() {
+    let report = |contained: &str, result: &str| {
+        issues(&format!(
+            r#"{{"resourceType":"DiagnosticReport","status":"final","code":{{"text":"x"}},"contained":[{contained}],
+            "result":[{{"reference":"{result}"}}]}}"#
+        ))
+    };
+    let observation = |more: &str| {
+        format!(
+            r#"{{"resourceType":"Observation","id":"r1","status":"final","code":{{"text":"x"}}{more}}}"#
+        )
+    };
+    assert_eq!(report(&observation(""), "#r1"), []);
+    let one = |place: &str, code| vec![(place.to_owned(), code)];
+    let at = "DiagnosticReport.contained[0]";
+    assert_eq!(
+        report(&observation(r#","meta":{"versionId":"1"}"#), "#r1"),
+        one(at, IssueCode::Invariant)
+    );
+    assert_eq!(
+        report(
+            &observation(r#","meta":{"security":[{"code":"R"}]}"#),
+            "#r1"
+        ),
+        one(at, IssueCode::Invariant)
+    );
+    assert_eq!(
+        report(&observation(""), "Observation/1"),
+        one(at, IssueCode::Invariant)
+    );
+    assert_eq!(
+        report(
+            &observation("").replace(r#""id":"r1","#, ""),
+            "Observation/1"
+        ),
+        one(at, IssueCode::Required)
+    );
+    let twice = format!("{},{}", observation(""), observation(""));
+    assert_eq!(
+        report(&twice, "#r1"),
+        one("DiagnosticReport.contained[1]", IssueCode::Duplicate)
+    );
+    let nested = observation(
+        r#","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#,
+    );
+    let nested = nested.trim_end_matches('}').to_owned() + "\"#\"}}";
+    let found = report(&nested, "#r1");
+    assert!(
+        found.contains(&(format!("{at}.contained[0]"), IssueCode::Invariant)),
+        "{found:?}"
+    );
+    // A contained resource that only refers to its container needs no reference to it; a type that
+    // the element doesn't allow is refused through the contained id too.
+    let back = observation(r##","focus":[{"reference":"#"}]"##);
+    assert_eq!(report(&back, "Observation/1"), []);
+    let organization = r#"{"resourceType":"Organization","id":"r1","name":"x"}"#;
+    assert_eq!(
+        report(organization, "#r1"),
+        one("DiagnosticReport.result[0]", IssueCode::Value)
+    );
+}
+
+#[test]
+fn values_with_extensions_instead_are_valid() {
+    for good in [
+        r#"{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"u","valueCode":"x"}]}]}]}"#,
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"u","valueCode":"x"}]}}"#,
+        r#"{"resourceType":"Patient","_deceasedDateTime":{"extension":[{"url":"u","valueCode":"x"}]},"deceasedDateTime":"2026"}"#,
+        r#"{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueQuantity":{"value":1e-3}}]}]}"#,
+    ] {
+        assert_eq!(issues(good), [], "{good}");
+    }
+    for bad in [
+        r#"{"resourceType":"Patient","name":[{"given":["a"],"_given":[null,{"id":"x"}]}]}"#,
+        r#"{"resourceType":"Patient","name":[{"given":[null],"_given":[null]}]}"#,
+        r#"{"resourceType":"Patient","name":[{"_given":[null,{"extension":[{"url":"u","valueCode":"x"}]}]}]}"#,
+        r#"{"resourceType":"Patient","_birthDate":[{"id":"x"}]}"#,
+        r#"{"resourceType":"Patient","_birthDate":{"value":"x"}}"#,
+        r#"{"resourceType":"Patient","_deceasedDateTime":{"extension":[{"url":"u","valueCode":"x"}]},"deceasedBoolean":true}"#,
+        r#"{"resourceType":"Patient","_resourceType":{"id":"x"}}"#,
+    ] {
+        assert_ne!(issues(bad), [], "{bad}");
+    }
+}
+
+#[test]
+fn no_value_is_repeated_in_what_is_told() {
+    let secret = "himitsu";
+    for json in [
+        format!(
+            r#"{{"resourceType":"Patient","gender":"{secret}","birthDate":"{secret}","{secret} 名":1}}"#
+        ),
+        format!(
+            r#"{{"resourceType":"Patient","managingOrganization":{{"reference":"{secret}"}}}}"#
+        ),
+        format!(r#"{{"resourceType":"{secret}"}}"#),
+        format!(r#"{{"resourceType":"Patient","name":[{{"family":"{secret}"#),
+    ] {
+        let found = match parse(json.as_bytes(), &Limits::default()) {
+            Ok(resource) => validate(&resource),
+            Err(issues) => issues,
+        };
+        assert!(!found.is_empty());
+        assert!(!format!("{found:?}").contains(secret), "{found:?}");
+    }
+}
