@@ -29,6 +29,7 @@ mod ndjson;
 mod path;
 mod primitive;
 mod query;
+mod reader;
 mod reference;
 mod resource;
 mod search;

@@ -35,7 +35,7 @@ pub(crate) struct Type {
     /// `Observation`, `Quantity`, or a path for what has no name: `Observation.component`.
     pub name: &'static str,
     pub shape: Shape,
-    /// By JSON name, sorted.
+    /// Sorted as [`Field::order`] says.
     pub fields: Vec<Field>,
     /// Bits of the elements that must be there.
     pub required: u128,
@@ -99,11 +99,18 @@ pub(crate) struct SearchRow {
     pub paths: Vec<Vec<&'static str>>,
 }
 
+impl Field {
+    /// Shorter names first: most comparisons then end at the length.
+    fn order(one: &str, other: &str) -> std::cmp::Ordering {
+        one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+    }
+}
+
 impl Type {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         let at = self
             .fields
-            .binary_search_by(|field| (*field.name).cmp(name))
+            .binary_search_by(|field| Field::order(&field.name, name))
             .ok()?;
         self.fields.get(at)
     }
@@ -199,7 +206,7 @@ fn read() -> Tables {
         }
     }
     for kind in &mut types {
-        kind.fields.sort_by(|a, b| a.name.cmp(&b.name));
+        kind.fields.sort_by(|a, b| Field::order(&a.name, &b.name));
     }
     let mut served: Vec<_> = types
         .iter()
