@@ -17,7 +17,7 @@ const MAP: u8 = 5;
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+    fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
     }
 
@@ -33,6 +33,7 @@ impl Writer {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.head(BYTES, value.len() as u64);
         self.0.extend_from_slice(value);
@@ -47,14 +48,30 @@ impl Writer {
         self.head(ARRAY, items as u64);
     }
 
-    pub(crate) fn map(&mut self, pairs: usize) {
-        self.head(MAP, pairs as u64);
+    /// For the pairs of a map whose number is known in the end: [`into_map`](Self::into_map).
+    pub(crate) fn for_map(bytes: usize) -> Self {
+        let mut writer = Self::with_capacity(bytes);
+        writer.head(MAP, 0);
+        writer
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    /// The map that was begun with [`for_map`](Self::for_map); entries have less than 256 pairs.
+    pub(crate) fn into_map(mut self, pairs: u8) -> Vec<u8> {
+        let (head, more) = if pairs < 24 {
+            (pairs, None)
+        } else {
+            (24, Some(pairs))
+        };
+        if let Some(first) = self.0.first_mut() {
+            *first = MAP << 5 | head;
+        }
+        if let Some(pairs) = more {
+            self.0.insert(1, pairs);
+        }
         self.0
     }
 
+    #[inline]
     fn head(&mut self, major: u8, value: u64) {
         let major = major << 5;
         let [.., low] = value.to_be_bytes();
@@ -84,10 +101,12 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    #[inline]
     pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
         self.expect(UNSIGNED)
     }
 
+    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         match self.head()? {
             (UNSIGNED, value) => i64::try_from(value).map_err(|_| DecodeError::OutOfRange),
@@ -98,17 +117,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.expect(BYTES)?;
         self.take(length)
     }
 
+    #[inline]
     pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         self.bytes()?
             .try_into()
             .map_err(|_| DecodeError::OutOfRange)
     }
 
+    #[inline]
     pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
         let length = self.expect(TEXT)?;
         std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotUtf8)
@@ -135,6 +157,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn expect(&mut self, major: u8) -> Result<u64, DecodeError> {
         let (found, value) = self.head()?;
         if found == major {
@@ -144,6 +167,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn head(&mut self) -> Result<(u8, u64), DecodeError> {
         let (&first, rest) = self.0.split_first().ok_or(DecodeError::Truncated)?;
         self.0 = rest;
@@ -164,6 +188,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn array_of<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (bytes, rest) = self
             .0
@@ -173,6 +198,7 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
+    #[inline]
     fn take(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
         let length = usize::try_from(length).map_err(|_| DecodeError::Truncated)?;
         let (taken, rest) = self
@@ -204,7 +230,7 @@ mod tests {
         ] {
             let mut writer = Writer::with_capacity(9);
             writer.signed(value);
-            let bytes = writer.into_bytes();
+            let bytes = writer.0;
             assert_eq!(hex::encode(&bytes), hex);
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.signed(), Ok(value));

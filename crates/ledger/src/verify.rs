@@ -173,9 +173,9 @@ impl TreeVerifier {
         if self.reading == Reading::Head && self.size() > 0 {
             return EntryHead::peek(bytes);
         }
-        let Entry { position, draft } = Entry::decode(bytes)?;
-        if draft.previous.is_some() {
-            self.previous = draft.previous;
+        let (position, previous) = Entry::check(bytes)?;
+        if previous.is_some() {
+            self.previous = previous;
         }
         Ok(EntryHead {
             epoch: position.epoch,

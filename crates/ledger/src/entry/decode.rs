@@ -12,6 +12,7 @@ use super::{
     DecodeError, Entry, EntryDraft, EntryHead, FORMAT_1, MAX_COMMITMENTS, MAX_ENTRY_BYTES,
     MAX_POLICIES, Position, PreviousLog, Sealed, is_plain_text, key,
 };
+use crate::Hash;
 use crate::cbor::Reader;
 
 impl Entry {
@@ -20,17 +21,36 @@ impl Entry {
     /// # Errors
     /// [`DecodeError`] for whatever is not the one encoding of an entry.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(DecodeError::TooLong);
-        }
-        let mut fields = Fields::open(bytes)?;
-        let entry = match fields.required(key::FORMAT, Reader::unsigned)? {
-            FORMAT_1 => format_1(&mut fields)?,
-            other => return Err(DecodeError::UnknownFormat(other)),
-        };
-        fields.close()?;
-        Ok(entry)
+        read(bytes, Lists::Kept)
     }
+
+    /// Whether the bytes are an entry, without keeping what needs memory of its own.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as [`decode`](Self::decode).
+    pub(crate) fn check(bytes: &[u8]) -> Result<(Position, Option<PreviousLog>), DecodeError> {
+        read(bytes, Lists::Checked).map(|entry| (entry.position, entry.draft.previous))
+    }
+}
+
+/// Whether lists and sealed bytes are wanted, or only to be looked at (and left empty).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    Kept,
+    Checked,
+}
+
+fn read(bytes: &[u8], lists: Lists) -> Result<Entry, DecodeError> {
+    if bytes.len() > MAX_ENTRY_BYTES {
+        return Err(DecodeError::TooLong);
+    }
+    let mut fields = Fields::open(bytes)?;
+    let entry = match fields.required(key::FORMAT, Reader::unsigned)? {
+        FORMAT_1 => format_1(&mut fields, lists)?,
+        other => return Err(DecodeError::UnknownFormat(other)),
+    };
+    fields.close()?;
+    Ok(entry)
 }
 
 impl EntryHead {
@@ -69,7 +89,7 @@ fn place_1(fields: &mut Fields<'_>) -> Result<(u32, u64, InstanceId, Timestamp),
     ))
 }
 
-fn format_1(fields: &mut Fields<'_>) -> Result<Entry, DecodeError> {
+fn format_1(fields: &mut Fields<'_>, lists: Lists) -> Result<Entry, DecodeError> {
     let (epoch, sequence, instance, recorded) = place_1(fields)?;
     let clock_error_micros = fields.optional(key::CLOCK_ERROR, Reader::unsigned)?;
     // Struct fields are evaluated in the order written, which is the order of the keys.
@@ -103,13 +123,13 @@ fn format_1(fields: &mut Fields<'_>) -> Result<Entry, DecodeError> {
         purpose: fields.required(key::PURPOSE, |r| word(r, key::PURPOSE))?,
         legal_basis: fields.required(key::LEGAL_BASIS, |r| word(r, key::LEGAL_BASIS))?,
         policies: fields
-            .optional(key::POLICIES, policies)?
+            .optional(key::POLICIES, |r| policies(r, lists))?
             .unwrap_or_default(),
         pack: fields.required(key::PACK, Reader::fixed)?,
         commitments: fields
-            .optional(key::COMMITMENTS, commitments)?
+            .optional(key::COMMITMENTS, |r| commitments(r, lists))?
             .unwrap_or_default(),
-        sealed: fields.optional(key::SEALED, sealed)?,
+        sealed: fields.optional(key::SEALED, |r| sealed(r, lists))?,
         previous: fields.optional(key::PREVIOUS, previous)?,
     };
     if draft.version.is_some() && draft.resource.is_none() {
@@ -151,32 +171,45 @@ fn resource(fields: &mut Fields<'_>) -> Result<Option<(Kind, Option<ObjectId>)>,
     }
 }
 
-fn policies(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
-    let items = reader.array(MAX_POLICIES)?;
-    (0..items)
-        .map(|_| plain_text(reader, key::POLICIES))
-        .collect()
+fn policies(reader: &mut Reader<'_>, lists: Lists) -> Result<Vec<String>, DecodeError> {
+    let mut kept = Vec::new();
+    for _ in 0..reader.array(MAX_POLICIES)? {
+        let policy = plain_text(reader, key::POLICIES)?;
+        if lists == Lists::Kept {
+            kept.push(policy.to_owned());
+        }
+    }
+    Ok(kept)
 }
 
-fn commitments(reader: &mut Reader<'_>) -> Result<Vec<[u8; 32]>, DecodeError> {
-    let items = reader.array(MAX_COMMITMENTS)?;
-    (0..items).map(|_| reader.fixed()).collect()
+fn commitments(reader: &mut Reader<'_>, lists: Lists) -> Result<Vec<Hash>, DecodeError> {
+    let mut kept = Vec::new();
+    for _ in 0..reader.array(MAX_COMMITMENTS)? {
+        let hash = reader.fixed()?;
+        if lists == Lists::Kept {
+            kept.push(hash);
+        }
+    }
+    Ok(kept)
 }
 
-fn sealed(reader: &mut Reader<'_>) -> Result<Sealed, DecodeError> {
+fn sealed(reader: &mut Reader<'_>, lists: Lists) -> Result<Sealed, DecodeError> {
     exactly(reader, 2)?;
     let key = KeyId::from_bytes(reader.fixed()?);
-    let bytes = reader.bytes()?.to_vec();
+    let bytes = reader.bytes()?;
     if bytes.is_empty() {
-        Err(DecodeError::BadValue(key::SEALED))
-    } else {
-        Ok(Sealed { key, bytes })
+        return Err(DecodeError::BadValue(key::SEALED));
     }
+    let kept = if lists == Lists::Kept { bytes } else { &[] };
+    Ok(Sealed {
+        key,
+        bytes: kept.to_vec(),
+    })
 }
 
 fn previous(reader: &mut Reader<'_>) -> Result<PreviousLog, DecodeError> {
     exactly(reader, 3)?;
-    let origin = plain_text(reader, key::PREVIOUS)?;
+    let origin = plain_text(reader, key::PREVIOUS)?.to_owned();
     let size = reader.unsigned()?;
     let root = reader.fixed()?;
     Ok(PreviousLog { origin, size, root })
@@ -190,10 +223,10 @@ fn exactly(reader: &mut Reader<'_>, items: usize) -> Result<(), DecodeError> {
     }
 }
 
-fn plain_text(reader: &mut Reader<'_>, key: u64) -> Result<String, DecodeError> {
+fn plain_text<'a>(reader: &mut Reader<'a>, key: u64) -> Result<&'a str, DecodeError> {
     let text = reader.text()?;
     if is_plain_text(text) {
-        Ok(text.to_owned())
+        Ok(text)
     } else {
         Err(DecodeError::BadValue(key))
     }
@@ -221,6 +254,7 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    #[inline]
     fn advance(&mut self) -> Result<(), DecodeError> {
         self.next = match self.left.checked_sub(1) {
             None => None,
@@ -232,6 +266,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
+    #[inline]
     fn optional<T>(
         &mut self,
         key: u64,
@@ -245,6 +280,7 @@ impl<'a> Fields<'a> {
         Ok(Some(value))
     }
 
+    #[inline]
     fn required<T>(
         &mut self,
         key: u64,

@@ -135,7 +135,7 @@ impl EntryDraft {
 
 /// Writes the pairs of a map and its size in front of them, so that the size is never counted apart.
 struct MapWriter {
-    pairs: usize,
+    pairs: u8,
     body: Writer,
 }
 
@@ -143,7 +143,7 @@ impl MapWriter {
     fn new(expected_bytes: usize) -> Self {
         Self {
             pairs: 0,
-            body: Writer::with_capacity(expected_bytes),
+            body: Writer::for_map(expected_bytes),
         }
     }
 
@@ -185,10 +185,6 @@ impl MapWriter {
     }
 
     fn finish(self) -> Vec<u8> {
-        let mut head = Writer::with_capacity(2);
-        head.map(self.pairs);
-        let mut bytes = self.body.into_bytes();
-        bytes.splice(0..0, head.into_bytes());
-        bytes
+        self.body.into_map(self.pairs)
     }
 }
