@@ -1,0 +1,57 @@
+# Writing, amending and withdrawing records
+
+note-title = Write a note
+note-text = Text of the note
+note-hint = Write what you saw and did and what others should know. You confirm it on the next page.
+note-empty = Please write something.
+note-too-long = A note can have 10,000 characters. Please write it in parts.
+note-to-look = Save the draft and check it
+look-title = Last look before confirming
+look-hint = Check whose record it is and what it says. Once confirmed it is shared with the care team and cannot be removed.
+confirm-button = Confirm it as it is
+draft-kept = The draft is kept. Only you can see it.
+draft-later = Go on later
+draft-go-on = Go on with the draft
+amend-title = Amend a note
+amend-hint = Write it as it should be. What it said before is kept, with who changed it and when.
+amend-same = Nothing was changed. Please make your correction.
+amend-to-look = Check the amendment
+amend-look-title = Last look before amending
+amend-look-hint = Struck out is removed, underlined is added. Check that it is right.
+amend-button = Amend it so
+amend = Amend
+withdraw = Withdraw
+withdraw-title = Withdraw a record
+withdraw-hint = Withdraw a record that should not be there, such as one written for the wrong person. To correct what it says, amend it.
+withdraw-look-hint = This record will be withdrawn. It is kept, with who withdrew it and why.
+withdraw-reason = Reason for withdrawing
+withdraw-to-look = Check the withdrawal
+withdraw-button = Withdraw this record
+record-title = Record and its versions
+record-details = Details
+versions-count = Version { $n }: see what changed
+version-number = Version { $n }
+changes = Changes since the version before
+on-behalf-of = on behalf of { $name }
+confirmed-by = confirmed by { $name }
+author-unknown = (name not shown)
+author-program = Another system
+vitals-title = Record vital signs
+vitals-hint = Fill in what you measured.
+vitals-at = Measured at
+vitals-to-look = Check it
+vitals-look-title = Last look before recording
+vitals-look-hint = Check whose record it is and that the values are right.
+vitals-check = Something needs checking: see the red text below.
+vitals-nothing = Fill in at least one value.
+vitals-time-form = State when it was measured.
+vitals-time-future = The time lies in the future.
+vitals-not-a-number = Write a number, such as 36.5.
+vitals-whole-number = Write a whole number.
+vitals-decimals = At most { $n ->
+        [one] { $n } decimal place
+        *[other] { $n } decimal places
+    }.
+vitals-range = The value must be within { $range }. Check for a slip of the finger.
+vitals-pressure-both = Fill in both blood pressures.
+vitals-pressure-order = The upper blood pressure is not above the lower one. Were they swapped?

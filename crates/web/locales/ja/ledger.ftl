@@ -1,0 +1,33 @@
+# だれが見たか・証跡の点検
+
+looked-title = だれがこの記録を見たか
+looked-hint = この方の記録を見た人・書いた人の一覧です。心当たりのないものがあれば、施設管理者または相談窓口に知らせてください。
+looked-empty = この期間に、記録を見た人はいません。
+to-notebook = 連絡帳へ戻る
+windows = 期間
+window-week = 1週間
+window-month = 1か月
+window-quarter = 3か月
+window-year = 1年
+days-from = いつから
+days-until = いつまで
+accesses = アクセスの一覧
+accesses-count = { $n }件
+access-when = 日時
+access-who = だれが
+access-whose = どなたの
+access-what = 何をしたか
+access-why = 目的と根拠
+emergency-mark = 緊急
+action-on = { $kind }：{ $action }
+action-count = （{ $n }件）
+review-title = 証跡の点検
+review-hint = 期間を決めて、だれがどなたの記録を見たかを点検します。点検したことも証跡に残ります。
+review-institution = 施設
+review-subject = 対象者の番号（任意）
+review-actor = 業務利用者の番号（任意）
+review-bad-id = 番号の形が違います。対象者や業務利用者の画面にある番号を、そのまま貼り付けてください。
+review-empty = この条件にあてはまる証跡はありません。期間や条件を変えてみてください。
+counts-title = 対象者ごとの件数
+counts-hint = 期間中に、だれの記録が何回アクセスされたかを、多い順に示します。
+counts-count = 件数

@@ -1,0 +1,171 @@
+//! What surrounds every route: one log line, strict headers, limits, and a clean answer to whatever
+//! goes wrong inside.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use mimamori_app::Caller;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_http::limit::RequestBodyLimitLayer;
+use tracing::Instrument;
+
+use crate::error::{Fault, Rendered};
+use crate::layout::Visit;
+use crate::routes::Surface;
+use crate::settings::Web;
+use crate::{fhir, pages, session};
+
+/// Headers of every response.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+/// Two years, as browsers' preload lists ask.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// Puts the layers of a surface around its routes, its fallbacks included.
+pub(crate) fn around(router: Router<Web>, surface: Surface, web: &Web) -> Router {
+    let limit = match surface {
+        Surface::Staff => web.settings.form_limit,
+        Surface::Fhir => web.settings.fhir_limit,
+    };
+    let router = match surface {
+        // Programs hold tokens, not cookies: nothing rides along with a forged request.
+        Surface::Fhir => router,
+        Surface::Staff => router.layer(CsrfLayer::new()),
+    };
+    // The last one is outermost.
+    let router = router
+        .layer(RequestBodyLimitLayer::new(limit))
+        .layer(from_fn_with_state((web.clone(), surface), places))
+        .layer(CatchPanicLayer::custom(panicked));
+    let router = match surface {
+        Surface::Staff => router.layer(from_fn_with_state(web.clone(), finish_page)),
+        Surface::Fhir => router.layer(from_fn_with_state(web.clone(), fhir::finish)),
+    };
+    router
+        .layer(from_fn_with_state(web.clone(), headers))
+        .layer(axum::middleware::from_fn(log))
+        .with_state(web.clone())
+}
+
+/// One line for each answer: method, the route's pattern (never the path: it names people), status,
+/// duration.
+async fn log(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned());
+    let route = route.unwrap_or_default();
+    let span = tracing::info_span!("request", %method, route);
+    async move {
+        let response = next.run(request).await;
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if response.status().is_server_error() {
+            tracing::error!(status, duration_ms, "answered");
+        } else {
+            tracing::info!(status, duration_ms, "answered");
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn headers(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if web.settings.tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("30"));
+    }
+    // What is not said to be public may be personal.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A bounded number of requests at once, each for a bounded time; beyond that 503 at once rather
+/// than a queue that nobody waits for.
+async fn places(
+    State((web, surface)): State<(Web, Surface)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let places = match surface {
+        Surface::Staff => &web.staff_places,
+        Surface::Fhir => &web.fhir_places,
+    };
+    let Ok(_place) = places.try_acquire() else {
+        tracing::warn!("too many requests at once");
+        return Fault::status(StatusCode::SERVICE_UNAVAILABLE).into_response();
+    };
+    match tokio::time::timeout(web.settings.answer_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("an answer took too long");
+            Fault::status(StatusCode::SERVICE_UNAVAILABLE).into_response()
+        }
+    }
+}
+
+/// The panic's own words may hold content: they are not repeated.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Fault::status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+}
+
+/// Chooses the language, and turns every failure into a page.
+async fn finish_page(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let visit = Visit::of(&request);
+    let read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let origin = session::origin(request.extensions());
+    request.extensions_mut().insert(visit.clone());
+    let response = next.run(request).await;
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    if !failed || response.extensions().get::<Rendered>().is_some() {
+        return response;
+    }
+    let forged = response.extensions().get::<ProtectionError>().is_some();
+    if forged {
+        web.app.refused_before_sign_in(&origin, "request from another site");
+    }
+    let fault = response.extensions().get::<Fault>().cloned();
+    let fault = fault.unwrap_or_else(|| Fault::status(status));
+    if status == StatusCode::UNAUTHORIZED && read {
+        return pages::sign_in::first(&web, &visit);
+    }
+    let caller = response.extensions().get::<Caller>();
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut page = pages::problem::page(&web, &visit, caller, &fault, forged);
+    if let Some(allow) = allow {
+        page.headers_mut().insert(header::ALLOW, allow);
+    }
+    page
+}

@@ -1,0 +1,109 @@
+//! Searching for people. Search terms never stand in an address: the form posts.
+
+use askama::Template;
+use axum::http::StatusCode;
+use mimamori_app::PeopleQuery;
+
+use super::home::PEOPLE;
+use super::{form_error, paging, shown_again};
+use crate::dates;
+use crate::error::{Answered, Fault};
+use crate::forms::Fields;
+use crate::layout::{Ask, Layout, page, page_with};
+use crate::present::Person;
+
+#[derive(Template)]
+#[template(path = "search.html")]
+pub(super) struct Page {
+    pub(super) l: Layout,
+    pub(super) terms: Terms,
+    pub(super) error: Option<String>,
+    /// `None` before anything was searched for.
+    pub(super) found: Option<Found>,
+}
+
+pub(super) struct Found {
+    pub(super) people: Vec<Person>,
+    pub(super) total: Option<u64>,
+    pub(super) next: Option<String>,
+}
+
+/// What was typed.
+#[derive(Default, Clone)]
+pub(super) struct Terms {
+    pub(super) name: String,
+    pub(super) kana: String,
+    pub(super) birth: String,
+    pub(super) identifier: String,
+}
+
+impl Terms {
+    fn read(fields: &Fields) -> Self {
+        let get = |name| fields.get(name).to_owned();
+        Self {
+            name: get("name"),
+            kana: get("kana"),
+            birth: get("birth"),
+            identifier: get("identifier"),
+        }
+    }
+
+    fn query(&self) -> PeopleQuery {
+        let some = |t: &String| Some(t.clone()).filter(|t| !t.is_empty());
+        PeopleQuery {
+            name: some(&self.name),
+            kana: some(&self.kana),
+            birth_date: some(&self.birth),
+            identifier: some(&self.identifier),
+            ..PeopleQuery::default()
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.name, &self.kana, &self.birth, &self.identifier].iter().all(|t| t.is_empty())
+    }
+}
+
+fn blank(ask: &Ask, terms: Terms) -> Page {
+    let l = ask.layout("search-title").at("/people/search").current("search");
+    Page { l, terms, error: None, found: None }
+}
+
+/// `GET /people/search`
+pub(crate) async fn form(ask: Ask) -> Answered {
+    page(&blank(&ask, Terms::default()))
+}
+
+/// `POST /people/search`
+pub(crate) async fn find(ask: Ask, fields: Fields) -> Answered {
+    let (today, texts) = (dates::day_of(ask.web.now()), ask.texts());
+    let mut shown = blank(&ask, Terms::read(&fields));
+    let problem = if shown.terms.is_empty() {
+        Some("search-nothing-typed")
+    } else if !shown.terms.birth.is_empty() && dates::FhirTime::parse(&shown.terms.birth).is_none() {
+        Some("search-birth-form")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        shown.error = Some(texts.get(problem));
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
+    }
+    let paging = paging(&fields, PEOPLE);
+    match ask.web.app.search_people(&ask.caller, &shown.terms.query(), &paging).await {
+        Ok(list) => {
+            let people = list.items.iter();
+            let people = people.map(|c| Person::of(c.subject, &c.patient, today, texts)).collect();
+            shown.found = Some(Found { people, total: list.total, next: list.next });
+            page(&shown)
+        }
+        Err(error) => {
+            let fault = Fault::from(error);
+            if !shown_again(&fault) {
+                return Err(fault);
+            }
+            shown.error = Some(form_error(&fault, texts));
+            page_with(fault.status, &shown)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Signing in and out.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{Extensions, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mimamori_domain::ErrorKind;
+
+use crate::error::{Answered, Fault};
+use crate::forms::{Fields, Query, local_path};
+use crate::layout::{Ask, Layout, Visit, page, page_with, see};
+use crate::session;
+use crate::settings::Web;
+use crate::dates;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(super) struct Form {
+    pub(super) l: Layout,
+    pub(super) login: String,
+    /// Where to go afterwards.
+    pub(super) to: String,
+    /// The installation's own notice; empty for the built-in one.
+    pub(super) installation_notice: String,
+    pub(super) error: Option<String>,
+    /// The browser asks for what needs a session.
+    pub(super) needed: bool,
+}
+
+/// `GET /sign-in`
+pub(crate) async fn form(State(web): State<Web>, visit: Visit, Query(query): Query) -> Answered {
+    page(&blank(&web, &visit, &query))
+}
+
+/// Leads to the sign-in form and from there back to the page that was asked for.
+pub(crate) fn first(web: &Web, visit: &Visit) -> Response {
+    let mut response = match local_path(&visit.path) {
+        Some("/") | None => see("/sign-in"),
+        Some(path) => see(&format!("/sign-in?return={path}")),
+    };
+    if let Some(cookie) = session::no_cookie(web.settings.tls) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
+    Form {
+        l: Layout::new(web, visit, None, "sign-in-title").at("/sign-in"),
+        login: fields.get("login").to_owned(),
+        to: local_path(fields.get("return")).unwrap_or("/").to_owned(),
+        installation_notice: web.settings.sign_in_notice.clone(),
+        error: None,
+        needed: fields.some("return").is_some(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "signed_in.html")]
+pub(super) struct Signed {
+    pub(super) l: Layout,
+    pub(super) failed: u64,
+    pub(super) last: Option<String>,
+    pub(super) to: String,
+}
+
+/// `POST /sign-in`. Every failure answers alike, but for "wait": that is told to everybody who
+/// tries too often, whether or not the account exists.
+pub(crate) async fn enter(
+    State(web): State<Web>,
+    visit: Visit,
+    extensions: Extensions,
+    fields: Fields,
+) -> Answered {
+    let origin = session::origin(&extensions);
+    let done = web.app.sign_in(fields.get("login"), fields.secret("password"), &origin).await;
+    let mut form = blank(&web, &visit, &fields);
+    let signed = match done {
+        Ok(signed) => signed,
+        Err(error) => {
+            let (status, text) = match error.kind() {
+                ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
+                ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
+                _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
+            };
+            form.error = Some(visit.texts.get(text));
+            form.needed = false;
+            return page_with(status, &form);
+        }
+    };
+    let cookie = session::cookie(&signed.token, web.settings.tls);
+    let cookie = cookie.ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let mut response = if signed.failed_since == 0 {
+        see(&form.to)
+    } else {
+        page(&Signed {
+            l: Layout::new(&web, &visit, None, "signed-in-title").at("/"),
+            failed: u64::from(signed.failed_since),
+            last: signed.last_sign_in.map(|t| dates::date_time(t, visit.texts)),
+            to: form.to,
+        })?
+    };
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// `POST /sign-out`. The browser also forgets what it may have kept.
+pub(crate) async fn leave(ask: Ask) -> Answered {
+    ask.web.app.sign_out(&ask.caller).await?;
+    let mut response = see("/sign-in").into_response();
+    let headers = response.headers_mut();
+    if let Some(cookie) = session::no_cookie(ask.web.settings.tls) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    headers.insert(
+        HeaderName::from_static("clear-site-data"),
+        HeaderValue::from_static("\"cache\", \"storage\""),
+    );
+    Ok(response)
+}

@@ -1,0 +1,154 @@
+//! Every address there is, in one table. The routers are built from it, and what it says about
+//! authorisation is what is enforced: a test over [`ROUTES`] therefore covers every route.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
+
+use crate::error::Fault;
+use crate::pages::{
+    emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
+};
+use crate::settings::Web;
+use crate::{assets, fhir, layers, session};
+
+/// Which router a route belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Pages for staff members and citizen users.
+    Staff,
+    /// FHIR REST for programs.
+    Fhir,
+}
+
+/// What a route asks for before its handler runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorisation {
+    /// Nothing: it shows nothing personal.
+    None,
+    /// The session of somebody signed in.
+    Session,
+    /// A program's bearer token.
+    Bearer,
+}
+
+impl Authorisation {
+    /// `none`, `session` or `bearer`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Session => "session",
+            Self::Bearer => "bearer",
+        }
+    }
+}
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// `GET` (HEAD is answered too), `POST` or `PUT`.
+    pub method: &'static str,
+    /// The pattern; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// Where it is served.
+    pub surface: Surface,
+    /// What it asks for.
+    pub authorisation: Authorisation,
+    handler: fn() -> MethodRouter<Web>,
+}
+
+macro_rules! routes {
+    ($($surface:ident $auth:ident $method:ident $path:literal => $handler:path;)*) => {
+        &[$(Route {
+            method: routes!(@name $method),
+            path: $path,
+            surface: Surface::$surface,
+            authorisation: Authorisation::$auth,
+            handler: || axum::routing::$method($handler),
+        },)*]
+    };
+    (@name get) => { "GET" };
+    (@name post) => { "POST" };
+    (@name put) => { "PUT" };
+}
+
+/// Every route of both surfaces.
+pub static ROUTES: &[Route] = routes! {
+    Staff None    get  "/assets/{file}" => assets::show;
+    Staff None    post "/language" => language::change;
+    Staff None    get  "/sign-in" => sign_in::form;
+    Staff None    post "/sign-in" => sign_in::enter;
+    Staff Session post "/sign-out" => sign_in::leave;
+
+    Staff Session get  "/" => home::show;
+    Staff Session get  "/people/search" => search::form;
+    Staff Session post "/people/search" => search::find;
+    Staff Session get  "/people/{subject}" => person::show;
+    Staff Session get  "/people/{subject}/emergency" => emergency::form;
+    Staff Session post "/people/{subject}/emergency" => emergency::declare;
+    Staff Session get  "/people/{subject}/looked" => looked::show;
+    Staff Session get  "/people/{subject}/notes/new" => note::form;
+    Staff Session post "/people/{subject}/notes" => note::save;
+    Staff Session get  "/people/{subject}/vital-signs/new" => vital_signs::form;
+    Staff Session post "/people/{subject}/vital-signs/look" => vital_signs::look;
+    Staff Session post "/people/{subject}/vital-signs" => vital_signs::save;
+
+    Staff Session get  "/records/{kind}/{id}" => record::show;
+    Staff Session post "/records/{kind}/{id}/confirm" => record::confirm;
+    Staff Session get  "/records/{kind}/{id}/edit" => note::edit_form;
+    Staff Session post "/records/{kind}/{id}/edit" => note::edit;
+    Staff Session get  "/records/{kind}/{id}/look" => note::look;
+    Staff Session get  "/records/{kind}/{id}/amend" => note::amend_form;
+    Staff Session post "/records/{kind}/{id}/amend/look" => note::amend_look;
+    Staff Session post "/records/{kind}/{id}/amend" => note::amend;
+    Staff Session get  "/records/{kind}/{id}/withdraw" => record::withdraw_form;
+    Staff Session post "/records/{kind}/{id}/withdraw/look" => record::withdraw_look;
+    Staff Session post "/records/{kind}/{id}/withdraw" => record::withdraw;
+
+    Staff Session get  "/review" => review::show;
+    Staff Session get  "/review/counts" => review::counts;
+
+    Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
+    Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;
+    Fhir  Bearer  post "/fhir/{type}" => fhir::write::create;
+    Fhir  Bearer  post "/fhir/{type}/_search" => fhir::search::by_body;
+    Fhir  Bearer  get  "/fhir/{type}/{id}" => fhir::read::current;
+    Fhir  Bearer  put  "/fhir/{type}/{id}" => fhir::write::update;
+    Fhir  Bearer  get  "/fhir/{type}/{id}/_history/{version}" => fhir::read::version;
+};
+
+/// Pages for people.
+pub fn staff_router(web: &Web) -> Router {
+    let router = routed(Surface::Staff, web, "").fallback(nothing_here);
+    layers::around(router, Surface::Staff, web)
+}
+
+/// FHIR REST, under `/fhir`.
+pub fn fhir_router(web: &Web) -> Router {
+    let router = routed(Surface::Fhir, web, "/fhir").fallback(nothing_here);
+    Router::new().nest("/fhir", layers::around(router, Surface::Fhir, web))
+}
+
+fn routed(surface: Surface, web: &Web, prefix: &str) -> Router<Web> {
+    let mut router = Router::new();
+    for route in ROUTES.iter().filter(|r| r.surface == surface) {
+        let handler = (route.handler)();
+        let handler = match route.authorisation {
+            Authorisation::None => handler,
+            Authorisation::Session => {
+                handler.route_layer(from_fn_with_state(web.clone(), session::require_session))
+            }
+            Authorisation::Bearer => {
+                handler.route_layer(from_fn_with_state(web.clone(), session::require_bearer))
+            }
+        };
+        router = router.route(route.path.strip_prefix(prefix).unwrap_or(route.path), handler);
+    }
+    router
+}
+
+async fn nothing_here() -> Fault {
+    Fault::status(StatusCode::NOT_FOUND)
+}

@@ -1,0 +1,83 @@
+//! What the edge is given at start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mimamori_app::App;
+use mimamori_domain::{Clock, Timestamp};
+use tokio::sync::Semaphore;
+
+/// How the edge behaves; fixed while the program runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether listeners speak TLS: cookies become `Secure` with the `__Host-` prefix, and
+    /// Strict-Transport-Security is sent.
+    pub tls: bool,
+    /// What this installation is called, shown on every page.
+    pub name: String,
+    /// The notice beside the sign-in form (who may use this, that use is recorded); empty for the
+    /// built-in text.
+    pub sign_in_notice: String,
+    /// Where FHIR clients reach this server, without a trailing `/`, ending in `/fhir`: the base of
+    /// `Location` and of links. Relative addresses are given when it is empty.
+    pub fhir_base: String,
+    /// The largest form, in bytes.
+    pub form_limit: usize,
+    /// The largest FHIR body, in bytes.
+    pub fhir_limit: usize,
+    /// How long a body may take to arrive before the answer is 408.
+    pub body_timeout: Duration,
+    /// How long an answer may take before it is 503.
+    pub answer_timeout: Duration,
+    /// How many requests a surface works on at once; more are answered 503.
+    pub concurrent: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tls: true,
+            name: "見守り".to_owned(),
+            sign_in_notice: String::new(),
+            fhir_base: String::new(),
+            form_limit: 256 * 1024,
+            fhir_limit: 10 * 1024 * 1024,
+            body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
+            concurrent: 512,
+        }
+    }
+}
+
+/// The edge over one application. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Web {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Arc<Settings>,
+    /// One for each surface, so that a flood from programs leaves room at the bedside.
+    pub(crate) staff_places: Arc<Semaphore>,
+    pub(crate) fhir_places: Arc<Semaphore>,
+    /// When this edge began to serve, UTC.
+    pub(crate) started: Timestamp,
+}
+
+impl Web {
+    /// The edge over `app`. `clock` is the application's own.
+    #[must_use]
+    pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        let places = || Arc::new(Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS)));
+        Self {
+            app,
+            staff_places: places(),
+            fhir_places: places(),
+            settings: Arc::new(settings),
+            started: clock.now(),
+            clock,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
