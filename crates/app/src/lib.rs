@@ -1,1 +1,83 @@
+//! Use cases: authorise, change, record. HTML, FHIR and the command line all come through here
+//! (invariant 10), and nothing personal leaves before the unit with its ledger entries is durable
+//! (invariant 1).
+//!
+//! The way of every use case: read the access version, then what the decision needs; decide; open
+//! the ciphertext; commit a unit with the ledger entries, guarded on the access versions; only then
+//! answer. `docs/ARCHITECTURE.md` walks through one read and one write.
 
+mod access;
+mod accounts;
+mod body;
+mod caller;
+mod care;
+mod context;
+mod cursor;
+mod fhir_read;
+mod install;
+mod keys;
+mod passwords;
+mod pending;
+mod people;
+mod record;
+mod refusals;
+mod review;
+mod sessions;
+mod sign_in;
+pub mod sql;
+mod view;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use accounts::{AccountView, NewStaff};
+pub use caller::Caller;
+pub use install::Parts;
+pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
+use mimamori_domain::{ActorId, Clock, InstanceId, InstitutionId, SubjectId};
+use mimamori_policy::{Authorizer, Pack};
+use mimamori_store::Store;
+use mimamori_vault::Vault;
+pub use pending::*;
+use quick_cache::sync::Cache;
+pub use record::CreateAs;
+pub use sign_in::SignedIn;
+pub use view::{
+    AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage,
+    ReviewQuery, Stored, SubjectCount, TeamMember, TimelineFilter, Window,
+};
+
+use crate::caller::ActorContext;
+use crate::context::SubjectContext;
+use crate::keys::InstallationKeys;
+use crate::sessions::Sessions;
+
+/// The application: one per running program. It holds no state but what access versions guard.
+pub struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) instance: InstanceId,
+    pub(crate) state_dir: PathBuf,
+    /// The installation's own id: who acts when the program or its operator does.
+    pub(crate) operator: ActorId,
+    /// The installation's name: the first part of every checkpoint's origin.
+    pub(crate) name: String,
+    pub(crate) keys: InstallationKeys,
+    pub(crate) subjects: Cache<SubjectId, Arc<SubjectContext>>,
+    pub(crate) actors: Cache<ActorId, Arc<ActorContext>>,
+    pub(crate) institution_names: Cache<InstitutionId, String>,
+    pub(crate) sessions: Sessions,
+    pub(crate) passwords: passwords::Passwords,
+    pub(crate) refusals: refusals::Refusals,
+    /// Makes address hashes that nobody without the keys can look up in a table.
+    pub(crate) address_salt: [u8; 32],
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! Deciding and settling: the two ends of every use case.
+//!
+//! [`App::decide`] asks the policies. [`App::settle`] commits the unit that carries the ledger
+//! entries; only after it says [`Settled::Done`] may anything leave. When what was relied on has
+//! changed meanwhile it says [`Settled::Again`], and the use case starts over from its first read.
+
+use std::borrow::Cow;
+
+use mimamori_domain::{
+    AccessLabel, Action, Authorship, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, Result, SubjectId, Timestamp,
+};
+use mimamori_ledger::{EntryDraft, Sealed};
+use mimamori_policy::{BreakGlass, CallerFacts, Decision, GeneralTarget};
+use mimamori_store::{Change, CommitError, Committed, Expect, Unit};
+use mimamori_vault::Place;
+
+use crate::caller::Caller;
+use crate::context::SubjectContext;
+use crate::keys::vault_error;
+use crate::{App, sql};
+
+/// How often a use case starts over when what it relied on keeps changing.
+pub(crate) const ATTEMPTS: usize = 5;
+
+/// The last use of a session is written down at most this often.
+const TOUCH_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How a unit ended.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    Done(Committed),
+    /// Something changed meanwhile: nothing was done, start over.
+    Again,
+}
+
+impl App {
+    /// Decides about one label of a subject.
+    pub(crate) fn decide(
+        &self,
+        caller: &Caller,
+        action: Action,
+        context: &SubjectContext,
+        label: &AccessLabel,
+        authorship: Option<&Authorship>,
+        now: Timestamp,
+    ) -> Decision {
+        let facts = facts_for(caller, context, now);
+        self.authorizer.decide(&facts, action, &context.facts, label, authorship, now)
+    }
+
+    /// Decides about something outside any notebook.
+    pub(crate) fn decide_general(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: &GeneralTarget,
+        now: Timestamp,
+    ) -> Decision {
+        self.authorizer.decide_general(&caller.facts, action, target, now)
+    }
+
+    /// Permits something outside any notebook, or records the refusal and fails.
+    pub(crate) async fn require_general(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: GeneralTarget,
+    ) -> Result<Decision> {
+        let decision = self.decide_general(caller, action, &target, self.clock.now());
+        if decision.allowed {
+            return Ok(decision);
+        }
+        Err(self.refuse(caller, action, None, Some((target.kind, None)), &decision).await)
+    }
+
+    /// Writes a refusal down; gives the error to return. If even that cannot be written, the error
+    /// says so instead.
+    pub(crate) async fn refuse(
+        &self,
+        caller: &Caller,
+        action: Action,
+        subject: Option<SubjectId>,
+        resource: Option<(Kind, Option<ObjectId>)>,
+        decision: &Decision,
+    ) -> Error {
+        let unit = Unit::new();
+        let mut entry = caller.entry(unit.id, action);
+        entry.subject = subject;
+        entry.resource = resource;
+        entry.outcome = Outcome::Refused;
+        entry.count = 0;
+        entry.policies = decision.policies.iter().map(ToString::to_string).collect();
+        let entry = match self.with_sealed(caller, entry, 0, None) {
+            Ok(entry) => entry,
+            Err(error) => return error,
+        };
+        match self.settle(caller, unit.entry(entry)).await {
+            Ok(_) => Error::forbidden(),
+            Err(error) => error,
+        }
+    }
+
+    /// Seals into an entry what could identify or describe a person: the address, the operator's
+    /// name, and what was asked or stated.
+    pub(crate) fn with_sealed(
+        &self,
+        caller: &Caller,
+        mut entry: EntryDraft,
+        index: u32,
+        stated: Option<&str>,
+    ) -> Result<EntryDraft> {
+        if caller.origin.address.is_none() && caller.remark.is_none() && stated.is_none() {
+            return Ok(entry);
+        }
+        let plain = serde_json::json!({
+            "v": 1,
+            "address": caller.origin.address.map(|address| address.to_string()),
+            "operator": caller.remark,
+            "stated": stated,
+        });
+        let place = Place::ledger(entry.unit, index, &entry.nonce);
+        let bytes = mimamori_vault::seal(&self.keys.ledger_seal, &place, plain.to_string().as_bytes())
+            .map_err(vault_error)?;
+        entry.sealed = Some(Sealed { key: self.keys.ledger_seal.id(), bytes });
+        Ok(entry)
+    }
+
+    /// Commits a unit, guarded on the caller's own facts too.
+    pub(crate) async fn settle(&self, caller: &Caller, mut unit: Unit) -> Result<Settled> {
+        unit.guards.extend(caller.guards());
+        let touched = self.touch(caller, &mut unit);
+        let bumps = unit.bumps.clone();
+        let outcome = self.store.commit(unit).await;
+        match outcome {
+            Ok(committed) => {
+                for key in bumps {
+                    self.forget(key);
+                }
+                if let Some((hash, now)) = touched {
+                    self.sessions.seen(&hash, now);
+                }
+                Ok(Settled::Done(committed))
+            }
+            Err(CommitError::GuardFailed { key, .. }) => {
+                self.forget(key);
+                // The caller's own facts changed: no further attempt with what this request
+                // carries. Asked again, the request is met with the facts as they are then.
+                if caller.guards().iter().any(|guard| guard.key == key) {
+                    return Err(Error::new(
+                        ErrorKind::Busy,
+                        "what you may do was changed just now; please try again",
+                    ));
+                }
+                Ok(Settled::Again)
+            }
+            Err(error) => Err(commit_error(error)),
+        }
+    }
+
+    /// Adds the note of a session's last use to the unit, at most once a minute.
+    fn touch(&self, caller: &Caller, unit: &mut Unit) -> Option<([u8; 32], Timestamp)> {
+        let session = caller.session.filter(|session| !session.bearer)?;
+        let now = self.clock.now();
+        if now.since(session.last_seen) < TOUCH_AFTER {
+            return None;
+        }
+        unit.changes.push(Change::Execute {
+            statement: &sql::TOUCH_SESSION,
+            args: vec![session.token_hash.into(), now.into()],
+            expect: Expect::Any,
+        });
+        Some((session.token_hash, now))
+    }
+}
+
+/// The caller's facts for one subject: with the emergency that the caller declared for them.
+fn facts_for<'a>(caller: &'a Caller, context: &SubjectContext, now: Timestamp) -> Cow<'a, CallerFacts> {
+    let until = context
+        .emergencies
+        .iter()
+        .filter(|(actor, until)| *actor == caller.actor && now < *until)
+        .map(|(_, until)| *until)
+        .max();
+    match until {
+        None => Cow::Borrowed(&*caller.facts),
+        Some(until) => {
+            let mut facts = (*caller.facts).clone();
+            facts.break_glass = Some(BreakGlass { reason_given: true, until });
+            facts.purpose = Purpose::Emergency;
+            Cow::Owned(facts)
+        }
+    }
+}
+
+/// What a decision puts into the entry of what it permitted.
+pub(crate) fn decided(mut entry: EntryDraft, decision: &Decision) -> EntryDraft {
+    entry.policies = decision.policies.iter().map(ToString::to_string).collect();
+    entry.legal_basis = decision.basis;
+    if decision.basis == mimamori_domain::LegalBasis::DangerToLife {
+        entry.purpose = Purpose::Emergency;
+    }
+    entry
+}
+
+/// After so many changes meanwhile, the person may try again.
+pub(crate) fn kept_changing() -> Error {
+    Error::new(ErrorKind::Busy, "this record is being changed by others; please try again")
+}
+
+/// What a failed commit means to the person who asked.
+pub(crate) fn commit_error(error: CommitError) -> Error {
+    match error {
+        CommitError::Conflict { .. } | CommitError::UniqueViolation { .. } => {
+            Error::conflict("somebody else changed this meanwhile; open it again and repeat your change")
+                .with_detail(error)
+        }
+        CommitError::Full => Error::new(ErrorKind::Busy, "too much at once; please try again shortly"),
+        CommitError::Unavailable { .. } | CommitError::Unknown { .. } => Error::unavailable(error),
+        CommitError::GuardFailed { .. } => kept_changing(),
+        CommitError::Refused { .. } | CommitError::Invalid(_) => Error::internal(error),
+    }
+}

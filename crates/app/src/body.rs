@@ -1,0 +1,204 @@
+//! The bodies of our own objects: what decides, and what is decided on.
+//!
+//! Each is JSON with its schema version in `v`, sealed like every other body. A newer program
+//! raises an older body when it reads it and never rewrites it.
+
+use mimamori_domain::{
+    ActorId, ClassCode, Error, InstitutionId, Kind, OccupationCode, Result, RoleCode, SubjectId, Timestamp,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The kinds of our own objects.
+pub(crate) mod kind {
+    use mimamori_domain::Kind;
+    pub(crate) const ACCOUNT: Kind = Kind::of("account");
+    pub(crate) const ROLE: Kind = Kind::of("role");
+    pub(crate) const CONSENT: Kind = Kind::of("consent");
+    pub(crate) const PROXY: Kind = Kind::of("proxy");
+    pub(crate) const FLAGS: Kind = Kind::of("flags");
+    pub(crate) const BREAK_GLASS: Kind = Kind::of("break-glass");
+    pub(crate) const PACK: Kind = Kind::of("pack");
+    pub(crate) const PATIENT: Kind = Kind::of("Patient");
+    pub(crate) const CARE_TEAM: Kind = Kind::of("CareTeam");
+    pub(crate) const ORGANIZATION: Kind = Kind::of("Organization");
+    pub(crate) const PRACTITIONER: Kind = Kind::of("Practitioner");
+    pub(crate) const ALLERGY: Kind = Kind::of("AllergyIntolerance");
+}
+
+/// Schema version of the bodies written now.
+const SCHEMA: u32 = 1;
+
+/// An object of ours that is kept as versions.
+pub(crate) trait Body: Serialize + DeserializeOwned {
+    const KIND: Kind;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+/// The bytes to seal.
+pub(crate) fn to_bytes<T: Body>(body: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(&Versioned { v: SCHEMA, body }).map_err(Error::internal)
+}
+
+/// Reads what [`to_bytes`] wrote.
+pub(crate) fn from_bytes<T: Body>(bytes: &[u8]) -> Result<T> {
+    // serde_json's message may quote content: only its position goes into the detail.
+    let read: Versioned<T> = serde_json::from_slice(bytes)
+        .map_err(|e| Error::internal(format!("{} body unreadable at column {}", T::KIND, e.column())))?;
+    if read.v > SCHEMA {
+        return Err(Error::unavailable(format!(
+            "{} body has schema {}, newer than this program",
+            T::KIND,
+            read.v
+        )));
+    }
+    Ok(read.body)
+}
+
+/// What kind of user an account belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AccountKind {
+    Staff,
+    Citizen,
+    Program,
+}
+
+/// An account. Its object id is the actor's id.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) kind: AccountKind,
+    pub(crate) login: String,
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kana: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) occupation: Option<OccupationCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) institution: Option<InstitutionId>,
+    /// For a citizen user: the person they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own_subject: Option<SubjectId>,
+    /// Argon2id in PHC string form; none for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+    /// For programs: what their token may be used for, such as `Observation.read`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) scopes: Vec<String>,
+    pub(crate) active: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped_because: Option<String>,
+}
+
+impl Body for Account {
+    const KIND: Kind = kind::ACCOUNT;
+}
+
+/// An appointment to a role.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Role {
+    pub(crate) actor: ActorId,
+    pub(crate) role: RoleCode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) institution: Option<InstitutionId>,
+    pub(crate) from: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<i64>,
+}
+
+impl Body for Role {
+    const KIND: Kind = kind::ROLE;
+}
+
+/// A consent or a refusal, for a class and an institution or for all.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Consent {
+    pub(crate) permit: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<ClassCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) institution: Option<InstitutionId>,
+    pub(crate) from: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<i64>,
+}
+
+impl Body for Consent {
+    const KIND: Kind = kind::CONSENT;
+}
+
+/// A proxy's standing (代諾者).
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Proxy {
+    pub(crate) actor: ActorId,
+    pub(crate) from: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<i64>,
+}
+
+impl Body for Proxy {
+    const KIND: Kind = kind::PROXY;
+}
+
+/// What holds for a person beside their record.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Flags {
+    /// 保護: abuse or domestic violence; withholds proxies' access and all places and visits.
+    pub(crate) protection: bool,
+    /// The citizen user the person is, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own_actor: Option<ActorId>,
+    /// The institution that registered the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registered_by: Option<InstitutionId>,
+}
+
+impl Body for Flags {
+    const KIND: Kind = kind::FLAGS;
+}
+
+/// A declared emergency.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct BreakGlass {
+    pub(crate) actor: ActorId,
+    pub(crate) reason: String,
+    pub(crate) until: i64,
+}
+
+impl Body for BreakGlass {
+    const KIND: Kind = kind::BREAK_GLASS;
+}
+
+/// A policy pack as adopted: its files, so that what was recorded under it stays readable.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct PackBody {
+    pub(crate) hash: String,
+    pub(crate) files: Vec<(String, String)>,
+}
+
+impl Body for PackBody {
+    const KIND: Kind = kind::PACK;
+}
+
+pub(crate) fn time(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_reads_back_and_a_newer_schema_is_refused() {
+        let flags = Flags { protection: true, ..Flags::default() };
+        let bytes = to_bytes(&flags).unwrap();
+        assert!(from_bytes::<Flags>(&bytes).unwrap().protection);
+        let newer = String::from_utf8(bytes).unwrap().replace("\"v\":1", "\"v\":2");
+        assert!(from_bytes::<Flags>(newer.as_bytes()).is_err());
+    }
+}

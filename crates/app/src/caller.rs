@@ -1,0 +1,226 @@
+//! Who asks: the facts a decision needs about the one who acts, and what their request carries.
+
+use std::sync::Arc;
+
+use mimamori_domain::{
+    Action, ActorId, InstitutionId, Kind, OccupationCode, Purpose, RoleCode, SessionId, SubjectId, Timestamp, UnitId,
+};
+use mimamori_ledger::EntryDraft;
+use mimamori_policy::{BreakGlass, CallerFacts, CallerKind, RoleGrant, Scope};
+use mimamori_store::{AccessKey, Guard};
+
+use crate::Origin;
+use crate::body::{Account, AccountKind, Role, time};
+
+/// What is known about somebody who acts, as of one access version. Shared between requests;
+/// every unit that relied on it is guarded on that version.
+pub(crate) struct ActorContext {
+    pub(crate) actor: ActorId,
+    pub(crate) version: i64,
+    pub(crate) account: Account,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) institution_name: Option<String>,
+}
+
+impl ActorContext {
+    /// Roles whose appointment holds at `now`.
+    fn grants(&self, now: Timestamp) -> Vec<RoleGrant> {
+        self.roles
+            .iter()
+            .filter(|role| time(role.from) <= now && role.until.is_none_or(|until| now < time(until)))
+            .map(|role| RoleGrant { role: role.role.clone(), scope_institution: role.institution })
+            .collect()
+    }
+}
+
+/// How the caller proved who they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionRef {
+    pub(crate) id: SessionId,
+    pub(crate) version: i64,
+    pub(crate) expires: Timestamp,
+    /// The last use that was written down; written again at most once a minute.
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) last_seen: Timestamp,
+    pub(crate) bearer: bool,
+}
+
+/// Who asks, with what their request carries. Made by [`crate::App::caller`],
+/// [`crate::App::caller_from_bearer`] or [`crate::App::operator`]; it holds for one request.
+#[derive(Clone)]
+pub struct Caller {
+    pub(crate) actor: ActorId,
+    /// None for the operator of the machine, who has no account in the system.
+    pub(crate) context: Option<Arc<ActorContext>>,
+    pub(crate) session: Option<SessionRef>,
+    pub(crate) origin: Origin,
+    pub(crate) facts: Arc<CallerFacts>,
+    roles: Vec<RoleCode>,
+    /// What goes sealed into the ledger beside the address: the operator's name.
+    pub(crate) remark: Option<String>,
+    /// Hash of the pack in force.
+    pub(crate) pack: [u8; 32],
+}
+
+/// Names stay out of debug output (invariant 9).
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    pub(crate) fn of_session(
+        context: Arc<ActorContext>,
+        session: SessionRef,
+        origin: &Origin,
+        now: Timestamp,
+        pack: [u8; 32],
+    ) -> Self {
+        let account = &context.account;
+        let (kind, purpose) = match account.kind {
+            AccountKind::Staff => (CallerKind::Staff, Purpose::Care),
+            AccountKind::Citizen => (CallerKind::Citizen, Purpose::Personal),
+            AccountKind::Program => (CallerKind::Program, Purpose::Exchange),
+        };
+        let grants = context.grants(now);
+        let roles = grants.iter().map(|grant| grant.role.clone()).collect();
+        let mut facts = CallerFacts::new(context.actor, kind, purpose);
+        facts.occupation = account.occupation.clone();
+        facts.institution = account.institution;
+        facts.roles = grants;
+        facts.authentication_strength = 1;
+        facts.terminal = origin.terminal;
+        facts.zone = origin.zone.clone();
+        if kind == CallerKind::Program {
+            facts.scopes = Some(account.scopes.iter().filter_map(|text| scope(text)).collect());
+        }
+        Self {
+            actor: context.actor,
+            context: Some(context),
+            session: Some(session),
+            origin: origin.clone(),
+            facts: Arc::new(facts),
+            roles,
+            remark: None,
+            pack,
+        }
+    }
+
+    /// The operator of the machine, or the program itself.
+    pub(crate) fn system(actor: ActorId, remark: &str, pack: [u8; 32]) -> Self {
+        let mut facts = CallerFacts::new(actor, CallerKind::System, Purpose::Operations);
+        facts.authentication_strength = 1;
+        Self {
+            actor,
+            context: None,
+            session: None,
+            origin: Origin::default(),
+            facts: Arc::new(facts),
+            roles: Vec::new(),
+            remark: Some(remark.to_owned()),
+            pack,
+        }
+    }
+
+    /// The beginning of an entry about what this caller does.
+    pub(crate) fn entry(&self, unit: UnitId, action: Action) -> EntryDraft {
+        let mut entry = EntryDraft::new(unit, *UnitId::random().as_bytes(), action, self.pack);
+        entry.actor = Some(self.actor);
+        entry.session = self.session.map(|session| session.id);
+        entry.institution = self.institution();
+        entry.terminal = self.origin.terminal;
+        entry.zone = self.origin.zone.clone();
+        entry.purpose = self.facts.purpose;
+        entry
+    }
+
+    /// What a unit that relied on this caller's facts must be guarded on.
+    pub(crate) fn guards(&self) -> Vec<Guard> {
+        let mut guards = Vec::with_capacity(3);
+        if let Some(context) = &self.context {
+            guards.push(Guard { key: AccessKey::from(context.actor), version: context.version });
+        }
+        if let Some(session) = &self.session {
+            guards.push(Guard { key: AccessKey::from(session.id), version: session.version });
+        }
+        guards
+    }
+
+    /// The same caller with an emergency declared until a time.
+    pub(crate) fn declare_emergency(&mut self, until: Timestamp) {
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.break_glass = Some(BreakGlass { reason_given: true, until });
+        facts.purpose = Purpose::Emergency;
+    }
+
+    /// The same caller doing something for another purpose.
+    #[must_use]
+    pub(crate) fn for_purpose(&self, purpose: Purpose) -> Self {
+        let mut caller = self.clone();
+        Arc::make_mut(&mut caller.facts).purpose = purpose;
+        caller
+    }
+
+    #[must_use]
+    pub fn actor_id(&self) -> ActorId {
+        self.actor
+    }
+
+    /// The name as shown to others.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.context.as_ref().map_or("", |context| &context.account.name)
+    }
+
+    #[must_use]
+    pub fn institution(&self) -> Option<InstitutionId> {
+        self.facts.institution
+    }
+
+    #[must_use]
+    pub fn institution_name(&self) -> Option<&str> {
+        self.context.as_ref()?.institution_name.as_deref()
+    }
+
+    #[must_use]
+    pub fn occupation(&self) -> Option<&OccupationCode> {
+        self.facts.occupation.as_ref()
+    }
+
+    /// Roles held now.
+    #[must_use]
+    pub fn roles(&self) -> &[RoleCode] {
+        &self.roles
+    }
+
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        self.facts.kind == CallerKind::Staff
+    }
+
+    /// The person a citizen user is.
+    #[must_use]
+    pub fn own_subject(&self) -> Option<SubjectId> {
+        self.context.as_ref()?.account.own_subject
+    }
+
+    /// When the session ends if nothing is done, UTC; `None` without a session.
+    #[must_use]
+    pub fn session_expires(&self) -> Option<Timestamp> {
+        self.session.map(|session| session.expires)
+    }
+}
+
+/// Reads a scope: a kind or `*`, then `.read`, `.write` or `.*`.
+pub(crate) fn scope(text: &str) -> Option<Scope> {
+    let (kind, access) = text.rsplit_once('.')?;
+    let (read, write) = match access {
+        "read" => (true, false),
+        "write" => (false, true),
+        "*" => (true, true),
+        _ => return None,
+    };
+    let kind = if kind == "*" { None } else { Some(Kind::new(kind).ok()?) };
+    Some(Scope { kind, read, write })
+}

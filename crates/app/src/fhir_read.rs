@@ -1,0 +1,114 @@
+//! What the use cases themselves need to know from FHIR resources: team members, names.
+
+use mimamori_domain::{ActorId, Error, InstitutionId, Result, Timestamp};
+use mimamori_policy::TeamMembership;
+use serde_json::Value;
+
+fn parse(bytes: &[u8]) -> Result<Value> {
+    // The message of serde_json may quote content: only the place goes into the detail.
+    serde_json::from_slice(bytes)
+        .map_err(|e| Error::internal(format!("a stored resource is unreadable at column {}", e.column())))
+}
+
+/// The memberships a CareTeam states: R4 `CareTeam.participant.member` of type Practitioner or
+/// Organization, with the participant's period.
+pub(crate) fn team(bytes: &[u8]) -> Result<Vec<TeamMembership>> {
+    let resource = parse(bytes)?;
+    if !matches!(resource["status"].as_str(), None | Some("active" | "proposed")) {
+        return Ok(Vec::new());
+    }
+    let participants = resource["participant"].as_array().map_or(&[][..], Vec::as_slice);
+    Ok(participants.iter().filter_map(membership).collect())
+}
+
+fn membership(participant: &Value) -> Option<TeamMembership> {
+    let reference = participant["member"]["reference"].as_str()?;
+    let (kind, id) = reference.split_once('/')?;
+    let (actor, institution) = match kind {
+        "Practitioner" => (Some(id.parse::<ActorId>().ok()?), None),
+        "Organization" => (None, Some(id.parse::<InstitutionId>().ok()?)),
+        _ => return None,
+    };
+    let period = &participant["period"];
+    Some(TeamMembership {
+        actor,
+        institution,
+        from: bound(&period["start"], false).unwrap_or(Timestamp::from_micros(i64::MIN)),
+        until: bound(&period["end"], true),
+    })
+}
+
+/// A FHIR dateTime as the beginning or the end (exclusive) of what it names.
+fn bound(value: &Value, end: bool) -> Option<Timestamp> {
+    let (start, finish) = mimamori_fhir::date_interval(value.as_str()?)?;
+    Some(Timestamp::from_micros(if end { finish } else { start }))
+}
+
+/// An Organization's name.
+pub(crate) fn organization_name(bytes: &[u8]) -> Result<Option<String>> {
+    Ok(parse(bytes)?["name"].as_str().map(ToOwned::to_owned))
+}
+
+/// The name of a Patient or Practitioner as it is written (not the reading): the official name
+/// before others.
+pub(crate) fn person_name(bytes: &[u8]) -> Result<String> {
+    let resource = parse(bytes)?;
+    let names = resource["name"].as_array().map_or(&[][..], Vec::as_slice);
+    let written = |name: &&Value| !is_reading(name);
+    let name = names
+        .iter()
+        .filter(written)
+        .find(|name| name["use"] == "official")
+        .or_else(|| names.iter().find(written))
+        .or_else(|| names.first());
+    Ok(name.map(name_text).unwrap_or_default())
+}
+
+fn is_reading(name: &Value) -> bool {
+    name["extension"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|e| e["valueCode"] == "SYL" || e["valueCode"] == "ABC"))
+}
+
+fn name_text(name: &Value) -> String {
+    if let Some(text) = name["text"].as_str() {
+        return text.to_owned();
+    }
+    let given = name["given"].as_array().map_or(&[][..], Vec::as_slice);
+    let parts: Vec<&str> =
+        name["family"].as_str().into_iter().chain(given.iter().filter_map(Value::as_str)).collect();
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_as_written_and_not_as_read() {
+        let patient = br#"{"name":[
+            {"extension":[{"url":"x","valueCode":"SYL"}],"family":"\u30e4\u30de\u30c0"},
+            {"use":"official","family":"\u5c71\u7530","given":["\u82b1"]}]}"#;
+        assert_eq!(person_name(patient).unwrap(), "山田 花");
+    }
+
+    #[test]
+    fn an_end_covers_the_whole_of_what_it_names() {
+        let shown = |text: &str, end| bound(&Value::from(text), end).map(|time| time.to_string());
+        assert_eq!(shown("2026-11-21", false).as_deref(), Some("2026-11-20T15:00:00.000000Z"));
+        assert_eq!(shown("2026-11", true).as_deref(), Some("2026-11-30T15:00:00.000000Z"));
+        assert_eq!(shown("soon", true), None);
+    }
+
+    #[test]
+    fn members_of_an_ended_team_are_none() {
+        let id = ActorId::random();
+        let team_of = |status: &str| {
+            let text = format!(
+                r#"{{"status":"{status}","participant":[{{"member":{{"reference":"Practitioner/{id}"}}}}]}}"#
+            );
+            team(text.as_bytes()).unwrap().len()
+        };
+        assert_eq!((team_of("active"), team_of("inactive")), (1, 0));
+    }
+}

@@ -1,0 +1,368 @@
+//! Lists of one person's records: the timeline, and the person's page.
+
+use std::collections::BTreeMap;
+
+use mimamori_domain::{AccessLabel, Action, Authorship, Error, Kind, ObjectId, Result, SubjectId, Timestamp};
+use mimamori_ledger::EntryDraft;
+use mimamori_policy::Decision;
+use mimamori_store::{ObjectVersion, Unit, Value};
+
+use super::read::{label_of, stored};
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
+use crate::body::kind;
+use crate::caller::Caller;
+use crate::context::{SubjectContext, object_from_row, open_with};
+use crate::cursor::{Position, page_size};
+use crate::{ActorView, App, May, Page, Paging, PersonPage, Stored, TeamMember, TimelineFilter, sql};
+
+/// What a timeline shows when no kind is chosen.
+pub(crate) const TIMELINE_KINDS: [&str; 13] = [
+    "Communication",
+    "Observation",
+    "Condition",
+    "AllergyIntolerance",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Encounter",
+    "Procedure",
+    "Immunization",
+    "DiagnosticReport",
+    "CarePlan",
+    "DocumentReference",
+    "Consent",
+];
+
+/// Labels that a caller may see, and the decision about each.
+pub(crate) struct Permitted {
+    pub(crate) labels: BTreeMap<AccessLabel, Decision>,
+    /// A decision that refused, to be recorded when nothing is permitted at all.
+    refused: Option<Decision>,
+}
+
+impl Permitted {
+    pub(crate) fn as_list(&self) -> Vec<Value> {
+        self.labels
+            .keys()
+            .flat_map(|label| {
+                [
+                    label.class.as_str().to_owned().into(),
+                    label.state.as_str().into(),
+                    label.institution.into(),
+                ]
+            })
+            .collect()
+    }
+}
+
+impl App {
+    /// Decides once for each label of a subject (never per row).
+    pub(crate) fn permitted(
+        &self,
+        caller: &Caller,
+        action: Action,
+        context: &SubjectContext,
+        now: Timestamp,
+    ) -> Permitted {
+        // For a list, drafts are the caller's own: the statement takes no others.
+        let own = Authorship { author: caller.actor, on_behalf_of: None };
+        let mut permitted = Permitted { labels: BTreeMap::new(), refused: None };
+        for label in &context.labels {
+            let decision = self.decide(caller, action, context, label, Some(&own), now);
+            if decision.allowed {
+                permitted.labels.insert(label.clone(), decision);
+            } else {
+                permitted.refused.get_or_insert(decision);
+            }
+        }
+        permitted
+    }
+
+    /// A person's timeline, newest first.
+    ///
+    /// # Errors
+    /// Forbidden when the caller may see nothing of this person; unavailable when it could not be
+    /// recorded.
+    pub async fn timeline(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        filter: &TimelineFilter,
+        paging: &Paging,
+    ) -> Result<Page<Stored>> {
+        let chosen: Vec<&str> = if filter.kinds.is_empty() {
+            TIMELINE_KINDS.to_vec()
+        } else {
+            filter.kinds.iter().map(Kind::as_str).filter(|kind| TIMELINE_KINDS.contains(kind)).collect()
+        };
+        let kinds: Vec<Kind> = chosen.iter().filter_map(|kind| Kind::new(kind).ok()).collect();
+        let institution = filter.institution.map(|id| id.to_vec()).unwrap_or_default();
+        let question = [b"timeline".as_slice(), subject.as_bytes(), &chosen.join(",").into_bytes(), &institution]
+            .map(<[u8]>::to_vec);
+        let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
+        let size = page_size(paging.count);
+        for _ in 0..ATTEMPTS {
+            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
+            let now = self.clock.now();
+            let context = self.subject_context(subject).await?;
+            let mut permitted = self.permitted(caller, Action::Read, &context, now);
+            permitted.labels.retain(|label, _| filter.institution.is_none_or(|id| id == label.institution));
+            if permitted.labels.is_empty()
+                && let Some(decision) = &permitted.refused
+            {
+                return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
+            }
+            let mut rows = self.timeline_rows(caller, &context, &permitted, &kinds, start, size + 1).await?;
+            let more = rows.len() > size;
+            rows.truncate(size);
+            let next = match rows.last() {
+                Some((sorted, last)) if more => {
+                    let position = Position::after(*sorted, last.object);
+                    Some(self.seal_cursor(caller, &question, position)?)
+                }
+                _ => None,
+            };
+            let (items, entries) = {
+                let versions: Vec<ObjectVersion> = rows.into_iter().map(|(_, version)| version).collect();
+                self.open_listed(&context, &permitted, &versions)?
+            };
+            let mut unit = Unit::new();
+            unit.guards.push(context.guard());
+            let unit = self.list_entries(caller, unit, None, vec![(subject, entries)])?;
+            if let Settled::Done(_) = self.settle(caller, unit).await? {
+                return Ok(Page { items, next, total: None });
+            }
+        }
+        Err(kept_changing())
+    }
+
+    async fn timeline_rows(
+        &self,
+        caller: &Caller,
+        context: &SubjectContext,
+        permitted: &Permitted,
+        kinds: &[Kind],
+        start: Position,
+        limit: usize,
+    ) -> Result<Vec<(i64, ObjectVersion)>> {
+        let kinds: Vec<Value> = kinds.iter().map(|kind| kind.as_str().to_owned().into()).collect();
+        if permitted.labels.is_empty() || kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let args = vec![
+            context.subject.into(),
+            caller.actor.into(),
+            start.number.into(),
+            start.id.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ];
+        let mut rows = self.store.query_lists(&sql::TIMELINE, args, vec![kinds, permitted.as_list()]).await?;
+        rows.iter_mut()
+            .map(|row| {
+                let version = object_from_row(row)?;
+                Ok((row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?, version))
+            })
+            .collect()
+    }
+
+    /// Opens listed versions; what was erased is left out. Gives the items and what the entry says.
+    pub(crate) fn open_listed(
+        &self,
+        context: &SubjectContext,
+        permitted: &Permitted,
+        versions: &[ObjectVersion],
+    ) -> Result<(Vec<Stored>, Listed)> {
+        let mut items = Vec::with_capacity(versions.len());
+        let mut listed = Listed::default();
+        for version in versions {
+            let label = label_of(version)?;
+            // The statement's filter and this one are the same; a row outside it is never opened.
+            let Some(decision) = permitted.labels.get(&label) else { continue };
+            match open_with(&context.keys, version) {
+                Ok(plain) => {
+                    listed.add(decision, version.commitment());
+                    items.push(stored(version, label, &plain));
+                }
+                Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((items, listed))
+    }
+
+    /// The entries of a list: one for the question, one for each subject returned.
+    pub(crate) fn list_entries(
+        &self,
+        caller: &Caller,
+        mut unit: Unit,
+        stated: Option<&str>,
+        subjects: Vec<(SubjectId, Listed)>,
+    ) -> Result<Unit> {
+        let mut query = caller.entry(unit.id, Action::Search);
+        query.count = subjects.iter().map(|(_, listed)| listed.commitments.len() as u64).sum();
+        if let [(subject, _)] = subjects.as_slice() {
+            query.subject = Some(*subject);
+        }
+        let mut entries = vec![self.with_sealed(caller, query, 0, stated)?];
+        for (subject, listed) in subjects {
+            let mut entry = listed.fill(caller.entry(unit.id, Action::Read));
+            entry.subject = Some(subject);
+            entries.push(entry);
+        }
+        unit.entries.append(&mut entries);
+        Ok(unit)
+    }
+
+    /// A person's page: their Patient, allergies and care team, as far as the caller may see them.
+    ///
+    /// # Errors
+    /// Forbidden when the caller may see nothing of this person; unavailable when it could not be
+    /// recorded.
+    pub async fn person(&self, caller: &Caller, subject: SubjectId) -> Result<PersonPage> {
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let Some(patient) = self.current(ObjectId::from(subject)).await? else {
+                return Err(Error::not_found());
+            };
+            let context = self.subject_context(subject).await?;
+            let permitted = self.permitted(caller, Action::Read, &context, now);
+            if let (None, Some(decision)) =
+                (permitted.labels.get(&label_of(&patient)?), permitted.refused.as_ref())
+            {
+                return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
+            }
+            let allergies = self
+                .timeline_rows(caller, &context, &permitted, &[kind::ALLERGY], Position::NEWEST, 50)
+                .await?;
+            let mut versions = vec![patient];
+            versions.extend(allergies.into_iter().map(|(_, version)| version));
+            let (mut items, listed) = self.open_listed(&context, &permitted, &versions)?;
+            if items.is_empty() {
+                return Err(Error::new(mimamori_domain::ErrorKind::Gone, "this record was erased"));
+            }
+            let allergies = items.split_off(1);
+            let patient = items.pop().ok_or_else(Error::not_found)?;
+            let team = self.team_views(&context, now).await?;
+            let page = PersonPage {
+                subject,
+                patient,
+                allergies,
+                team,
+                may: self.may(caller, &context, now),
+                emergency_until: context
+                    .emergencies
+                    .iter()
+                    .filter(|(actor, until)| *actor == caller.actor && now < *until)
+                    .map(|(_, until)| *until)
+                    .max(),
+            };
+            let mut unit = Unit::new();
+            unit.guards.push(context.guard());
+            let unit = self.list_entries(caller, unit, None, vec![(subject, listed)])?;
+            if let Settled::Done(_) = self.settle(caller, unit).await? {
+                return Ok(page);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// What the page may offer; deciding again happens when it is used.
+    fn may(&self, caller: &Caller, context: &SubjectContext, now: Timestamp) -> May {
+        let Some(institution) = caller.institution().or(context.facts.registering_institution) else {
+            return May::default();
+        };
+        let allowed = |action, class: &str| {
+            mimamori_domain::ClassCode::new(class).is_ok_and(|class| {
+                let state = mimamori_domain::RecordState::Confirmed;
+                let label = AccessLabel { class, state, institution };
+                self.decide(caller, action, context, &label, None, now).allowed
+            })
+        };
+        May {
+            write_note: allowed(Action::Create, "note"),
+            write_vital_signs: allowed(Action::Create, "vital-signs"),
+            review: allowed(Action::Review, "basic"),
+        }
+    }
+
+    async fn team_views(&self, context: &SubjectContext, now: Timestamp) -> Result<Vec<TeamMember>> {
+        let mut views = Vec::new();
+        for member in &context.facts.team {
+            if member.from > now || member.until.is_some_and(|until| until <= now) {
+                continue;
+            }
+            let view = match (member.actor, member.institution) {
+                (Some(actor), _) => self.actor_view(actor).await?.map(TeamMember::Person),
+                (None, Some(id)) => {
+                    self.institution_name(id).await?.map(|name| TeamMember::Institution { id, name })
+                }
+                (None, None) => None,
+            };
+            if let Some(view) = view
+                && !views.contains(&view)
+            {
+                views.push(view);
+            }
+        }
+        Ok(views)
+    }
+
+    /// How somebody is shown to others; `None` when they have no account here.
+    pub(crate) async fn actor_view(&self, actor: mimamori_domain::ActorId) -> Result<Option<ActorView>> {
+        match self.actor_context(actor).await {
+            Ok(context) => Ok(Some(ActorView {
+                id: actor,
+                name: context.account.name.clone(),
+                occupation: context.account.occupation.clone(),
+                institution: context.account.institution,
+            })),
+            Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What an entry says about the records of one subject in a list.
+#[derive(Default)]
+pub(crate) struct Listed {
+    policies: Vec<mimamori_policy::PolicyName>,
+    first: Option<Decision>,
+    pub(crate) commitments: Vec<[u8; 32]>,
+}
+
+impl Listed {
+    pub(crate) fn add(&mut self, decision: &Decision, commitment: [u8; 32]) {
+        for policy in decision.policies.iter() {
+            if !self.policies.contains(policy) {
+                self.policies.push(policy.clone());
+            }
+        }
+        if self.first.is_none() {
+            self.first = Some(decision.clone());
+        }
+        self.commitments.push(commitment);
+    }
+
+    /// Takes another list's records in.
+    pub(crate) fn append(&mut self, other: Self) {
+        for policy in other.policies {
+            if !self.policies.contains(&policy) {
+                self.policies.push(policy);
+            }
+        }
+        if self.first.is_none() {
+            self.first = other.first;
+        }
+        self.commitments.extend(other.commitments);
+    }
+
+    fn fill(self, entry: EntryDraft) -> EntryDraft {
+        let mut entry = match &self.first {
+            Some(decision) => decided(entry, decision),
+            None => entry,
+        };
+        entry.policies = self.policies.iter().map(ToString::to_string).collect();
+        entry.count = self.commitments.len() as u64;
+        entry.commitments = self.commitments;
+        entry
+    }
+}

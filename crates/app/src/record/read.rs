@@ -1,0 +1,213 @@
+//! Reading one record, one version, or all versions of one.
+
+use bytes::Bytes;
+use mimamori_domain::{AccessLabel, Action, Authorship, Error, Kind, ObjectId, Result, SubjectId};
+use mimamori_ledger::Hash;
+use mimamori_policy::{Decision, GeneralTarget};
+use mimamori_store::{ObjectVersion, Unit};
+
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
+use crate::caller::Caller;
+use crate::context::{SubjectContext, object_from_row, open_object, open_with};
+use crate::{App, Stored, sql};
+
+/// No more versions of one record are shown at once.
+const MOST_VERSIONS: i64 = 200;
+
+impl App {
+    /// The current version of a record.
+    ///
+    /// # Errors
+    /// Forbidden without saying whether it exists; gone when its key was destroyed; unavailable
+    /// when the access could not be recorded.
+    pub async fn read(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Result<Stored> {
+        self.read_rows(caller, kind, id, Wanted::Current).await?.pop().ok_or_else(Error::not_found)
+    }
+
+    /// One version of a record; versions count from 1.
+    ///
+    /// # Errors
+    /// As [`App::read`].
+    pub async fn vread(&self, caller: &Caller, kind: &Kind, id: ObjectId, version: u64) -> Result<Stored> {
+        self.read_rows(caller, kind, id, Wanted::Version(version)).await?.pop().ok_or_else(Error::not_found)
+    }
+
+    /// All versions of a record, newest first. Versions whose key was destroyed are left out.
+    ///
+    /// # Errors
+    /// As [`App::read`].
+    pub async fn history(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Result<Vec<Stored>> {
+        self.read_rows(caller, kind, id, Wanted::All).await
+    }
+
+    async fn read_rows(&self, caller: &Caller, kind: &Kind, id: ObjectId, wanted: Wanted) -> Result<Vec<Stored>> {
+        for _ in 0..ATTEMPTS {
+            let versions = self.versions(id, wanted).await?;
+            let Some(newest) = versions.first().filter(|version| version.kind == *kind) else {
+                return Err(self.refuse_unknown(caller, kind, id).await);
+            };
+            let mut unit = Unit::new();
+            let entry = caller.entry(unit.id, Action::Read);
+            let (stored, decision) = match newest.subject {
+                Some(subject) => {
+                    let context = self.subject_context(subject).await?;
+                    unit.guards.push(context.guard());
+                    self.open_permitted(caller, &context, &versions).await?
+                }
+                None => self.open_master(caller, kind, &versions).await?,
+            };
+            let mut entry = decided(entry, &decision);
+            entry.subject = newest.subject;
+            entry.resource = Some((kind.clone(), Some(id)));
+            entry.version = Some(newest.version);
+            entry.count = stored.len() as u64;
+            entry.commitments = stored.iter().map(|(_, commitment)| *commitment).collect();
+            let entry = self.with_sealed(caller, entry, 0, None)?;
+            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+                return Ok(stored.into_iter().map(|(stored, _)| stored).collect());
+            }
+        }
+        Err(kept_changing())
+    }
+
+    async fn versions(&self, id: ObjectId, wanted: Wanted) -> Result<Vec<ObjectVersion>> {
+        let mut rows = match wanted {
+            Wanted::Current => self.store.query(&sql::CURRENT, vec![id.into()]).await?,
+            Wanted::Version(version) => {
+                self.store.query(&sql::VERSION_OF, vec![id.into(), version.into()]).await?
+            }
+            Wanted::All => self.store.query(&sql::VERSIONS_OF, vec![id.into(), MOST_VERSIONS.into()]).await?,
+        };
+        rows.iter_mut().map(object_from_row).collect()
+    }
+
+    /// Decides per version, since versions may differ in label; opens what is permitted.
+    async fn open_permitted(
+        &self,
+        caller: &Caller,
+        context: &SubjectContext,
+        versions: &[ObjectVersion],
+    ) -> Result<(Vec<(Stored, Hash)>, Decision)> {
+        let now = self.clock.now();
+        let mut opened = Vec::with_capacity(versions.len());
+        let mut first = None;
+        let mut refused = None;
+        for version in versions {
+            let label = label_of(version)?;
+            let decision = self.decide(caller, Action::Read, context, &label, authorship_of(version).as_ref(), now);
+            if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
+                refused = Some(decision);
+                continue;
+            }
+            match open_with(&context.keys, version) {
+                Ok(plain) => opened.push((stored(version, label, &plain), version.commitment())),
+                // Of several versions, those whose key was destroyed are passed over.
+                Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone && versions.len() > 1 => {}
+                Err(error) => return Err(error),
+            }
+            first.get_or_insert(decision);
+        }
+        match (first, refused, versions.first()) {
+            (Some(decision), _, _) => Ok((opened, decision)),
+            (None, Some(decision), Some(version)) => {
+                let resource = Some((version.kind.clone(), Some(version.object)));
+                Err(self.refuse(caller, Action::Read, Some(context.subject), resource, &decision).await)
+            }
+            _ => Err(Error::not_found()),
+        }
+    }
+
+    /// Master data: what belongs to no subject.
+    async fn open_master(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        versions: &[ObjectVersion],
+    ) -> Result<(Vec<(Stored, Hash)>, Decision)> {
+        let decision = self.require_general(caller, Action::Read, master_target(kind)?).await?;
+        if !caller.facts.scopes_cover(kind, false) {
+            return Err(self.refuse(caller, Action::Read, None, Some((kind.clone(), None)), &decision).await);
+        }
+        let mut opened = Vec::with_capacity(versions.len());
+        for version in versions {
+            let key = self.master_key(version.kind.as_str(), version.object).await?;
+            let plain = open_object(&key, version)?;
+            opened.push((stored(version, label_of(version)?, &plain), version.commitment()));
+        }
+        Ok((opened, decision))
+    }
+
+    /// Records the try to read what is not there, so that probing shows in the ledger.
+    async fn refuse_unknown(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Error {
+        let unit = Unit::new();
+        let mut entry = caller.entry(unit.id, Action::Read);
+        entry.resource = Some((kind.clone(), Some(id)));
+        entry.outcome = mimamori_domain::Outcome::Failed;
+        entry.count = 0;
+        match self.with_sealed(caller, entry, 0, None) {
+            Ok(entry) => match self.settle(caller, unit.entry(entry)).await {
+                Ok(_) => Error::not_found(),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Current,
+    Version(u64),
+    All,
+}
+
+/// Who wrote a version, and for whom.
+pub(crate) fn authorship_of(version: &ObjectVersion) -> Option<Authorship> {
+    version.author.map(|author| Authorship { author, on_behalf_of: version.on_behalf })
+}
+
+/// FHIR types that belong to no subject, and the thing of the pack that decides about them.
+pub(crate) const MASTER: [(&str, &str); 3] =
+    [("Organization", "institution"), ("Practitioner", "institution"), ("PractitionerRole", "institution")];
+
+/// What decides about master data of a kind. Objects of ours are never read this way.
+pub(crate) fn master_target(kind: &Kind) -> Result<GeneralTarget> {
+    MASTER
+        .iter()
+        .find(|(master, _)| *master == kind.as_str())
+        .map(|(_, thing)| GeneralTarget::of(Kind::of(thing)))
+        .ok_or_else(Error::not_found)
+}
+
+/// The label a version stands under.
+pub(crate) fn label_of(version: &ObjectVersion) -> Result<AccessLabel> {
+    match (&version.class, version.state, version.institution) {
+        (Some(class), Some(state), Some(institution)) => {
+            Ok(AccessLabel { class: class.clone(), state, institution })
+        }
+        _ => Err(Error::not_found()),
+    }
+}
+
+/// An opened version as use cases give it back.
+pub(crate) fn stored(version: &ObjectVersion, label: AccessLabel, plain: &[u8]) -> Stored {
+    Stored {
+        id: version.object,
+        kind: version.kind.clone(),
+        version: version.version,
+        subject: version.subject,
+        class: label.class,
+        state: label.state,
+        institution: label.institution,
+        author: version.author,
+        on_behalf_of: version.on_behalf,
+        confirmer: version.confirmer,
+        recorded: version.recorded,
+        bytes: Bytes::copy_from_slice(plain),
+    }
+}
+
+/// The subject a version belongs to.
+pub(crate) fn subject_of(version: &ObjectVersion) -> Result<SubjectId> {
+    version.subject.ok_or_else(Error::not_found)
+}

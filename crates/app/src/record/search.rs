@@ -1,0 +1,304 @@
+//! FHIR search: people by their details, clinical records by their patients.
+
+use std::collections::HashMap;
+
+use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
+use mimamori_fhir::{Limits, SearchQuery, Sort, Token};
+use mimamori_store::{ObjectVersion, Unit, Value};
+use mimamori_vault::SubjectIndex;
+
+use super::index::{CATEGORY, code_tokens};
+use super::list::{Listed, Permitted};
+use super::read::{MASTER, label_of};
+use super::write::fault;
+use crate::access::{ATTEMPTS, Settled, kept_changing};
+use crate::caller::Caller;
+use crate::context::{SubjectContext, object_from_row};
+use crate::cursor::{Position, page_size};
+use crate::keys::vault_error;
+use crate::{App, Page, Paging, PeopleQuery, Stored, sql};
+
+/// Candidates read at a time, and at most for one page.
+const STRIDE: usize = 200;
+const MOST_CANDIDATES: usize = 5_000;
+
+impl App {
+    /// A FHIR search: people for `Patient`, else records of the patients it names, newest first.
+    /// Patients of whom the caller may see nothing answer nothing, as if they had no record.
+    ///
+    /// # Errors
+    /// Invalid for what is not served; unavailable when it could not be recorded.
+    pub async fn search(&self, caller: &Caller, query: &SearchQuery, paging: &Paging) -> Result<Page<Stored>> {
+        if query.resource_type == "Patient" {
+            return self.search_patients(caller, query, paging).await;
+        }
+        if !mimamori_fhir::is_in_compartment(query.resource_type) {
+            let known = MASTER.iter().any(|(kind, _)| *kind == query.resource_type);
+            let rule = if known { "this type is read by its id only" } else { "this type is not served here" };
+            return Err(fault("resourceType", rule, "not-supported"));
+        }
+        match query.sort {
+            None | Some(Sort::DateDescending) => {}
+            Some(_) => return Err(fault("_sort", "records are sorted by -date only", "not-supported")),
+        }
+        let kind = Kind::new(query.resource_type).map_err(Error::internal)?;
+        if !caller.facts.scopes_cover(&kind, false) {
+            return Err(Error::forbidden());
+        }
+        let stated = stated(query);
+        let question: [&[u8]; 2] = [b"clinical", stated.as_bytes()];
+        let size = page_size(paging.count);
+        for _ in 0..ATTEMPTS {
+            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
+            let people = self.named_people(caller, query).await?;
+            let (found, next) = self.clinical_page(&people, query, &kind, start, size).await?;
+            let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
+            let mut unit = Unit::new();
+            let mut listed = HashMap::new();
+            for (context, _) in people.values() {
+                unit.guards.push(context.guard());
+            }
+            let mut items = Vec::with_capacity(found.len());
+            for (subject, stored, one) in found {
+                listed.entry(subject).or_insert_with(Listed::default).append(one);
+                items.push(stored);
+            }
+            let unit = self.list_entries(caller, unit, Some(&stated), listed.into_iter().collect())?;
+            if let Settled::Done(_) = self.settle(caller, unit).await? {
+                return Ok(Page { items, next, total: None });
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// The contexts of the patients a search names, with what the caller may see of each.
+    async fn named_people(
+        &self,
+        caller: &Caller,
+        query: &SearchQuery,
+    ) -> Result<HashMap<SubjectId, (std::sync::Arc<SubjectContext>, Permitted)>> {
+        let now = self.clock.now();
+        let mut people = HashMap::new();
+        for subject in query.patients.iter().filter_map(|id| id.parse::<SubjectId>().ok()) {
+            let context = match self.subject_context(subject).await {
+                Ok(context) => context,
+                Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let permitted = self.permitted(caller, Action::Search, &context, now);
+            people.insert(subject, (context, permitted));
+        }
+        Ok(people)
+    }
+
+    /// One page over all patients: the newest `size` records after `start` that fit.
+    async fn clinical_page(
+        &self,
+        people: &HashMap<SubjectId, (std::sync::Arc<SubjectContext>, Permitted)>,
+        query: &SearchQuery,
+        kind: &Kind,
+        start: Position,
+        size: usize,
+    ) -> Result<(Vec<(SubjectId, Stored, Listed)>, Option<Position>)> {
+        let mut position = start;
+        let mut found = Vec::new();
+        let mut looked = 0;
+        loop {
+            let mut heads: Vec<(i64, ObjectId, SubjectId)> = Vec::new();
+            for (context, permitted) in people.values() {
+                heads.extend(self.clinical_heads(context, permitted, query, kind, position).await?);
+                heads.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+                heads.truncate(STRIDE);
+            }
+            let exhausted = heads.len() < STRIDE;
+            let versions = self.current_of(heads.iter().map(|(_, object, _)| *object)).await?;
+            for (index, (sorted, object, subject)) in heads.iter().enumerate() {
+                position = Position::after(*sorted, *object);
+                let (Some((context, permitted)), Some(version)) = (people.get(subject), versions.get(object)) else {
+                    continue;
+                };
+                if !permitted.labels.contains_key(&label_of(version)?) {
+                    continue;
+                }
+                let (mut items, listed) = self.open_listed(context, permitted, std::slice::from_ref(version))?;
+                if let Some(item) = items.pop()
+                    && fits(query, &item)?
+                {
+                    found.push((*subject, item, listed));
+                    if found.len() == size {
+                        let more = index + 1 < heads.len() || !exhausted;
+                        return Ok((found, more.then_some(position)));
+                    }
+                }
+            }
+            looked += heads.len();
+            if exhausted {
+                return Ok((found, None));
+            }
+            if looked >= MOST_CANDIDATES {
+                return Ok((found, Some(position)));
+            }
+        }
+    }
+
+    async fn clinical_heads(
+        &self,
+        context: &SubjectContext,
+        permitted: &Permitted,
+        query: &SearchQuery,
+        kind: &Kind,
+        start: Position,
+    ) -> Result<Vec<(i64, ObjectId, SubjectId)>> {
+        if permitted.labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (from, until) = query.dates.iter().map(mimamori_fhir::DateFilter::reach).fold(
+            (i64::MIN, i64::MAX),
+            |(from, until), (start, end)| (from.max(start), until.min(end)),
+        );
+        let args = vec![
+            context.subject.into(),
+            kind.as_str().to_owned().into(),
+            until.into(),
+            from.into(),
+            start.number.into(),
+            start.id.into(),
+            i64::try_from(STRIDE).unwrap_or(i64::MAX).into(),
+        ];
+        let index = SubjectIndex::new(&context.keys.subject).map_err(vault_error)?;
+        let rows = match tokens(&index, query) {
+            Some(tokens) => {
+                self.store.query_lists(&sql::CLINICAL_CODED, args, vec![permitted.as_list(), tokens]).await?
+            }
+            None => self.store.query_lists(&sql::CLINICAL, args, vec![permitted.as_list()]).await?,
+        };
+        rows.iter()
+            .map(|row| Ok((row.int(0)?, row.id_of(1)?, context.subject)))
+            .collect::<Result<_, mimamori_store::RowError>>()
+            .map_err(Error::unavailable)
+    }
+
+    async fn current_of(&self, objects: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, ObjectVersion>> {
+        let list: Vec<Value> = objects.map(Value::from).collect();
+        if list.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut rows = self.store.query_many(&sql::CURRENT_OF, Vec::new(), list).await?;
+        rows.iter_mut()
+            .map(|row| object_from_row(row).map(|version| (version.object, version)))
+            .collect()
+    }
+
+    async fn search_patients(&self, caller: &Caller, query: &SearchQuery, paging: &Paging) -> Result<Page<Stored>> {
+        let people = people_query(query)?;
+        let page = self.search_people(caller, &people, paging).await?;
+        Ok(Page {
+            items: page.items.into_iter().map(|card| card.patient).collect(),
+            next: page.next,
+            total: page.total,
+        })
+    }
+}
+
+/// The tokens of the first condition the index can answer.
+fn tokens(index: &SubjectIndex, query: &SearchQuery) -> Option<Vec<Value>> {
+    let of = |group: &Vec<Token>, prefix: &str| -> Option<Vec<Value>> {
+        group
+            .iter()
+            .map(|token| {
+                let system = format!("{prefix}{}", token.system.as_deref().unwrap_or_default());
+                token.code.as_deref().map(|code| code_tokens(index, &system, code).to_vec().into())
+            })
+            .collect()
+    };
+    query
+        .codes
+        .iter()
+        .find_map(|group| of(group, ""))
+        .or_else(|| query.categories.iter().find_map(|group| of(group, CATEGORY)))
+}
+
+/// Whether an opened record answers every condition; the index only narrows down.
+fn fits(query: &SearchQuery, item: &Stored) -> Result<bool> {
+    let resource = mimamori_fhir::parse(&item.bytes, &Limits::default())
+        .map_err(|_| Error::internal("a stored record is unreadable"))?;
+    let values = mimamori_fhir::search_values(&resource);
+    let any = |groups: &[Vec<Token>], pairs: &[(String, String)]| {
+        groups.iter().all(|group| {
+            group.iter().any(|token| pairs.iter().any(|(system, code)| token.matches(system, code)))
+        })
+    };
+    let status: Vec<(String, String)> = values.status.iter().map(|code| (String::new(), code.clone())).collect();
+    let dated = query.dates.iter().all(|filter| values.date.is_some_and(|date| filter.matches(date)));
+    let id = query.ids.is_empty() || query.ids.iter().any(|id| *id == item.id.to_string());
+    Ok(id
+        && dated
+        && any(&query.codes, &values.codes)
+        && any(&query.categories, &values.categories)
+        && any(&query.identifiers, &values.identifiers)
+        && any(&query.statuses, &status))
+}
+
+/// A Patient search in the words of our own people search.
+fn people_query(query: &SearchQuery) -> Result<PeopleQuery> {
+    let single = |name: &str, values: usize| {
+        if values > 1 { Err(fault(name, "one value of this parameter is served", "not-supported")) } else { Ok(()) }
+    };
+    single("identifier", query.identifiers.iter().map(Vec::len).sum())?;
+    single("name", query.names.iter().map(|name| name.beginnings.len()).sum())?;
+    single("birthdate", query.birth_dates.len())?;
+    single("gender", query.genders.iter().map(Vec::len).sum())?;
+    let mut people = PeopleQuery {
+        ids: query.ids.iter().filter_map(|id| id.parse().ok()).collect(),
+        ..PeopleQuery::default()
+    };
+    if let Some(token) = query.identifiers.first().and_then(|group| group.first()) {
+        let code = token.code.as_deref().ok_or_else(|| fault("identifier", "a value is needed", "value"))?;
+        people.identifier = Some(format!("{}|{code}", token.system.as_deref().unwrap_or_default()));
+    }
+    people.name = query.names.first().and_then(|name| name.beginnings.first()).cloned();
+    people.gender = query.genders.first().and_then(|group| group.first()).and_then(|token| token.code.clone());
+    if let Some(filter) = query.birth_dates.first() {
+        people.birth_date = Some(birth_date(filter).ok_or_else(|| {
+            fault("birthdate", "a whole year, month or day without prefix is served", "not-supported")
+        })?);
+    }
+    Ok(people)
+}
+
+/// The year, month or day that an equality covers exactly, in Asia/Tokyo.
+fn birth_date(filter: &mimamori_fhir::DateFilter) -> Option<String> {
+    if filter.prefix != mimamori_fhir::Prefix::Equal {
+        return None;
+    }
+    let start = jiff::Timestamp::from_microsecond(filter.start).ok()?;
+    let day = jiff::tz::Offset::constant(9).to_datetime(start).date().to_string();
+    [4, 7, 10]
+        .into_iter()
+        .filter_map(|length| day.get(..length))
+        .find(|text| mimamori_fhir::date_interval(text) == Some((filter.start, filter.end)))
+        .map(ToOwned::to_owned)
+}
+
+/// The question in one text: it goes sealed into the ledger and binds cursors.
+fn stated(query: &SearchQuery) -> String {
+    let groups = |groups: &[Vec<Token>]| -> Vec<Vec<String>> {
+        let text = |token: &Token| {
+            format!("{}|{}", token.system.as_deref().unwrap_or("*"), token.code.as_deref().unwrap_or("*"))
+        };
+        groups.iter().map(|group| group.iter().map(text).collect()).collect()
+    };
+    let dates: Vec<String> =
+        query.dates.iter().map(|date| format!("{:?} {} {}", date.prefix, date.start, date.end)).collect();
+    serde_json::json!({
+        "type": query.resource_type,
+        "patients": query.patients,
+        "ids": query.ids,
+        "codes": groups(&query.codes),
+        "categories": groups(&query.categories),
+        "identifiers": groups(&query.identifiers),
+        "statuses": groups(&query.statuses),
+        "dates": dates,
+    })
+    .to_string()
+}

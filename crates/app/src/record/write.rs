@@ -1,0 +1,496 @@
+//! Writing: a record's life from draft to confirmed, amended and withdrawn.
+//!
+//! Nothing confirmed is ever overwritten (invariant 3): every step adds a version, and the ledger
+//! entry of the step commits to it.
+
+use bytes::Bytes;
+use mimamori_domain::{
+    AccessLabel, Action, ActorId, Amended, Authorship, AwaitingConfirmation, ClassCode, Confirmed, Draft, Error,
+    ErrorKind, Fault, Finished, InstitutionId, Kind, ObjectId, RecordState, Result, Stage as _, SubjectId, Timestamp, UnitId,
+    Withdrawn,
+};
+use mimamori_fhir::{Limits, Resource, SearchValues};
+use mimamori_store::{AccessKey, Change, ColumnType, ObjectHead, ObjectVersion, Unit, Value, tables};
+use mimamori_vault::{Place, SecretKey, SubjectIndex};
+
+use super::index::{clinical_rows, person_token_rows, sort_time};
+use super::read::{authorship_of, label_of, stored, subject_of};
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
+use crate::body::kind;
+use crate::caller::Caller;
+use crate::context::{SubjectContext, open_with};
+use crate::keys::{insert_key, vault_error};
+use crate::{App, Stored, fhir_read, sql};
+
+/// How a new record enters its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateAs {
+    /// 下書き: only its author sees it.
+    Draft,
+    /// 確定: what programs send, and what a person confirms at once.
+    Confirmed,
+}
+
+impl App {
+    /// Keeps a new FHIR resource. A `Patient` is registered as a new subject; anything else belongs
+    /// to the subject it names. The caller's institution answers for it.
+    ///
+    /// # Errors
+    /// Invalid with every fault's place and rule; forbidden; unavailable when it could not be
+    /// recorded. Nothing was kept then.
+    pub async fn create(&self, caller: &Caller, bytes: Bytes, how: CreateAs) -> Result<Stored> {
+        let resource = checked(&bytes)?;
+        let kind = Kind::new(resource.resource_type()).map_err(Error::internal)?;
+        if kind == kind::PATIENT {
+            return self.register(caller, &resource).await;
+        }
+        if !mimamori_fhir::is_in_compartment(kind.as_str()) {
+            return self.create_master(caller, &kind, bytes).await;
+        }
+        let subject = named_subject(&resource)?;
+        let values = mimamori_fhir::search_values(&resource);
+        let class = mimamori_fhir::information_class(&resource);
+        for _ in 0..ATTEMPTS {
+            let context = match self.subject_context(subject).await {
+                Ok(context) => context,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown_subject(&resource)),
+                Err(error) => return Err(error),
+            };
+            let now = self.clock.now();
+            let state = match how {
+                CreateAs::Draft => RecordState::Draft,
+                CreateAs::Confirmed => RecordState::Confirmed,
+            };
+            let institution = answering(caller, &context)?;
+            let label = AccessLabel { class: class.clone(), state, institution };
+            let resource_ref = Some((kind.clone(), None));
+            let decision = self.decide(caller, Action::Create, &context, &label, None, now);
+            if !decision.allowed || !caller.facts.scopes_cover(&kind, true) {
+                return Err(self.refuse(caller, Action::Create, Some(subject), resource_ref, &decision).await);
+            }
+            let mut unit = Unit::new();
+            unit.guards.push(context.guard());
+            let version = NewVersion {
+                object: ObjectId::random(),
+                version: 1,
+                kind: kind.clone(),
+                label: label.clone(),
+                author: Some(caller.actor),
+                on_behalf: caller.facts.on_behalf_of,
+                confirmer: (state == RecordState::Confirmed).then_some(caller.actor),
+                plain: &bytes,
+                pack: caller.pack,
+                recorded: now,
+            };
+            let version = self.seal_version(&context, version, &mut unit)?;
+            let commitment = version.commitment();
+            let kept = stored(&version, label, &bytes);
+            unit.changes.push(Change::insert(
+                &tables::OBJECT_HEAD,
+                ObjectHead::of(&version, sort_time(&values, now)).into_row(),
+            ));
+            self.index_record(&context, &version, &values, &bytes, &mut unit)?;
+            unit.changes.push(Change::object_version(version));
+            let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
+            entry.subject = Some(subject);
+            entry.resource = Some((kind.clone(), Some(kept.id)));
+            entry.version = Some(1);
+            entry.commitments = vec![commitment];
+            let entry = self.with_sealed(caller, entry, 0, None)?;
+            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+                return Ok(kept);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// Changes a record: a draft is edited, a confirmed record is amended. `expected_version` is
+    /// the version the change was made from.
+    ///
+    /// # Errors
+    /// Conflict when it is no longer the current one; else as [`App::create`].
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        bytes: Bytes,
+        expected_version: u64,
+    ) -> Result<Stored> {
+        let resource = checked(&bytes)?;
+        if resource.resource_type() != kind.as_str() {
+            return Err(fault("resourceType", "the resource is not of the type in the address", "invalid"));
+        }
+        if !mimamori_fhir::is_in_compartment(kind.as_str()) {
+            return self.update_master(caller, kind, id, bytes, expected_version).await;
+        }
+        let class = mimamori_fhir::information_class(&resource);
+        let named = if *kind == kind::PATIENT { SubjectId::from(id) } else { named_subject(&resource)? };
+        let step = Step::Change { resource: &resource, bytes: &bytes, class, named };
+        self.step(caller, kind, id, expected_version, step).await
+    }
+
+    /// Confirms a draft, or what was entered on the caller's behalf.
+    ///
+    /// # Errors
+    /// As [`App::update`].
+    pub async fn confirm(&self, caller: &Caller, kind: &Kind, id: ObjectId, expected_version: u64) -> Result<Stored> {
+        self.step(caller, kind, id, expected_version, Step::Confirm).await
+    }
+
+    /// Withdraws a record; its versions stay. The reason goes sealed into the ledger.
+    ///
+    /// # Errors
+    /// Invalid without a reason; else as [`App::update`].
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        expected_version: u64,
+        reason: &str,
+    ) -> Result<Stored> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > 1000 {
+            return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
+        }
+        self.step(caller, kind, id, expected_version, Step::Withdraw { reason }).await
+    }
+
+    /// Adds a version to a record.
+    async fn step(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        expected_version: u64,
+        step: Step<'_>,
+    ) -> Result<Stored> {
+        for _ in 0..ATTEMPTS {
+            let Some(current) = self.current(id).await?.filter(|version| version.kind == *kind) else {
+                return Err(Error::not_found());
+            };
+            let subject = subject_of(&current)?;
+            let context = self.subject_context(subject).await?;
+            let now = self.clock.now();
+            let old_label = label_of(&current)?;
+            let (action, next) = step.next(&current, caller.actor)?;
+            let authorship = authorship_of(&current);
+            let decision = self.decide(caller, action, &context, &old_label, authorship.as_ref(), now);
+            if !decision.allowed || !caller.facts.scopes_cover(kind, true) {
+                let resource = Some((kind.clone(), Some(id)));
+                return Err(self.refuse(caller, action, Some(subject), resource, &decision).await);
+            }
+            if current.version != expected_version {
+                return Err(Error::conflict(
+                    "somebody else changed this meanwhile; open it again and repeat your change",
+                ));
+            }
+            let (plain, class, values) = match &step {
+                Step::Change { resource, bytes, class, named } => {
+                    if *named != subject {
+                        return Err(fault("subject", "a record cannot move to another person", "business-rule"));
+                    }
+                    ((*bytes).clone(), class.clone(), Some(mimamori_fhir::search_values(resource)))
+                }
+                Step::Confirm | Step::Withdraw { .. } => {
+                    let plain = open_with(&context.keys, &current)?;
+                    (Bytes::copy_from_slice(&plain), old_label.class.clone(), None)
+                }
+            };
+            let label = AccessLabel { class, state: next, institution: old_label.institution };
+            let mut unit = Unit::new();
+            unit.guards.push(context.guard());
+            let confirms = matches!(next, RecordState::Confirmed | RecordState::Amended);
+            let version = NewVersion {
+                object: id,
+                version: current.version + 1,
+                kind: kind.clone(),
+                label: label.clone(),
+                author: current.author,
+                on_behalf: current.on_behalf,
+                confirmer: if confirms { Some(caller.actor) } else { current.confirmer },
+                plain: &plain,
+                pack: caller.pack,
+                recorded: now,
+            };
+            let version = self.seal_version(&context, version, &mut unit)?;
+            let commitment = version.commitment();
+            let kept = stored(&version, label, &plain);
+            let sorted = values.as_ref().map_or(now, |values| sort_time(values, now));
+            unit.changes.push(advance(&version, sorted, current.version));
+            match &values {
+                Some(values) => self.index_record(&context, &version, values, &plain, &mut unit)?,
+                // A withdrawn team, consent or proxy no longer counts.
+                None if decides(kind) => unit.bumps.push(AccessKey::from(subject)),
+                None => {}
+            }
+            unit.changes.push(Change::object_version(version));
+            let mut entry = decided(caller.entry(unit.id, action), &decision);
+            entry.subject = Some(subject);
+            entry.resource = Some((kind.clone(), Some(id)));
+            entry.version = Some(kept.version);
+            entry.commitments = vec![commitment];
+            let stated = match &step {
+                Step::Withdraw { reason } => Some(*reason),
+                _ => None,
+            };
+            let entry = self.with_sealed(caller, entry, 0, stated)?;
+            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+                return Ok(kept);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// Seals a version under the subject's data key of its class and month; adds a new key's row to
+    /// the unit where there is none yet, and makes others look again where the label is new.
+    pub(crate) fn seal_version(
+        &self,
+        context: &SubjectContext,
+        new: NewVersion<'_>,
+        unit: &mut Unit,
+    ) -> Result<ObjectVersion> {
+        let (key, row) = context.keys.for_writing(&self.vault, &new.label.class, new.recorded)?;
+        if let Some(row) = row {
+            unit.changes.push(insert_key(&row));
+            unit.bumps.push(AccessKey::from(context.subject));
+        } else if !context.labels.contains(&new.label) {
+            unit.bumps.push(AccessKey::from(context.subject));
+        }
+        new.seal(&key, Some(context.subject), unit.id)
+    }
+
+    /// The rows a record is found by, and the relations it states.
+    pub(crate) fn index_record(
+        &self,
+        context: &SubjectContext,
+        version: &ObjectVersion,
+        values: &SearchValues,
+        plain: &[u8],
+        unit: &mut Unit,
+    ) -> Result<()> {
+        let (subject, object) = (context.subject, version.object);
+        let first = version.version == 1;
+        if version.kind == kind::PATIENT {
+            if !first {
+                unit.changes.push(Change::any(&sql::DELETE_TOKENS, vec![object.into()]));
+            }
+            unit.changes.push(person_token_rows(&self.keys.index, subject, values));
+            return Ok(());
+        }
+        if !first {
+            unit.changes.push(Change::any(&sql::DELETE_CLINICAL, vec![subject.into(), object.into()]));
+        }
+        let index = SubjectIndex::new(&context.keys.subject).map_err(vault_error)?;
+        unit.changes.push(clinical_rows(&index, subject, &version.kind, object, values));
+        if version.kind == kind::CARE_TEAM {
+            self.link_team(version, plain, subject, unit)?;
+        }
+        if decides(&version.kind) {
+            unit.bumps.push(AccessKey::from(subject));
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Links a care team to its members, so that each finds their people.
+    pub(crate) fn link_team(
+        &self,
+        version: &ObjectVersion,
+        plain: &[u8],
+        subject: SubjectId,
+        unit: &mut Unit,
+    ) -> Result<()> {
+        if version.version > 1 {
+            unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![version.object.into()]));
+        }
+        let targets: std::collections::BTreeSet<Vec<u8>> = fhir_read::team(plain)?
+            .into_iter()
+            .flat_map(|member| {
+                let actor = member.actor.map(ActorId::to_vec);
+                actor.into_iter().chain(member.institution.map(InstitutionId::to_vec))
+            })
+            .collect();
+        if !targets.is_empty() {
+            let row = |target| vec![version.object.into(), "team".into(), Value::from(target), subject.into()];
+            unit.changes.push(Change::Insert { table: &tables::LINK, rows: targets.into_iter().map(row).collect() });
+        }
+        Ok(())
+    }
+}
+
+/// Whether objects of a kind decide who may see a subject's record.
+fn decides(kind: &Kind) -> bool {
+    crate::context::DECIDING.contains(&kind.as_str())
+}
+
+/// One step in a record's life.
+enum Step<'a> {
+    Change { resource: &'a Resource, bytes: &'a Bytes, class: ClassCode, named: SubjectId },
+    Confirm,
+    Withdraw { reason: &'a str },
+}
+
+impl Step<'_> {
+    /// What the step is called where the record stands now, and where it leads. The stages' own
+    /// types say which steps there are.
+    fn next(&self, current: &ObjectVersion, actor: ActorId) -> Result<(Action, RecordState)> {
+        let Authorship { author, on_behalf_of } =
+            authorship_of(current).unwrap_or(Authorship { author: actor, on_behalf_of: None });
+        let not_possible = || Error::conflict("this cannot be done with the record as it is now; open it again");
+        let state = current.state.ok_or_else(not_possible)?;
+        match (self, state) {
+            (Self::Change { .. }, RecordState::Draft) => Ok((Action::Update, Draft::STATE)),
+            (Self::Change { .. }, RecordState::Confirmed | RecordState::Amended) => {
+                let amended: Amended = Confirmed::new(author, on_behalf_of).amend();
+                Ok((Action::Amend, state_of(&amended)))
+            }
+            (Self::Confirm, RecordState::Draft) => match Draft::new(author, on_behalf_of).finish() {
+                Finished::Confirmed(_) => Ok((Action::Confirm, Confirmed::STATE)),
+                Finished::Awaiting(_) => Ok((Action::Confirm, AwaitingConfirmation::STATE)),
+            },
+            (Self::Confirm, RecordState::AwaitingConfirmation) => {
+                let principal = on_behalf_of.ok_or_else(not_possible)?;
+                AwaitingConfirmation::new(author, principal).confirm(actor).map_err(|_| Error::forbidden())?;
+                Ok((Action::Confirm, Confirmed::STATE))
+            }
+            (Self::Withdraw { .. }, RecordState::Withdrawn) => Err(not_possible()),
+            (Self::Withdraw { .. }, _) => Ok((Action::Withdraw, Withdrawn::STATE)),
+            (Self::Change { .. }, RecordState::AwaitingConfirmation | RecordState::Withdrawn)
+            | (Self::Confirm, _) => Err(not_possible()),
+        }
+    }
+}
+
+fn state_of<S: mimamori_domain::Stage>(_stage: &S) -> RecordState {
+    S::STATE
+}
+
+/// A version before it is sealed.
+pub(crate) struct NewVersion<'a> {
+    pub(crate) object: ObjectId,
+    pub(crate) version: u64,
+    pub(crate) kind: Kind,
+    pub(crate) label: AccessLabel,
+    pub(crate) author: Option<ActorId>,
+    pub(crate) on_behalf: Option<ActorId>,
+    pub(crate) confirmer: Option<ActorId>,
+    pub(crate) plain: &'a [u8],
+    pub(crate) pack: [u8; 32],
+    pub(crate) recorded: Timestamp,
+}
+
+impl NewVersion<'_> {
+    pub(crate) fn seal(self, key: &SecretKey, subject: Option<SubjectId>, unit: UnitId) -> Result<ObjectVersion> {
+        let place = Place::object(self.object, self.version, &self.kind);
+        Ok(ObjectVersion {
+            object: self.object,
+            version: self.version,
+            kind: self.kind,
+            subject,
+            class: Some(self.label.class),
+            state: Some(self.label.state),
+            author: self.author,
+            on_behalf: self.on_behalf,
+            confirmer: self.confirmer,
+            institution: Some(self.label.institution),
+            recorded: self.recorded,
+            pack: self.pack,
+            key: Some(key.id()),
+            body: mimamori_vault::seal(key, &place, self.plain).map_err(vault_error)?,
+            unit,
+        })
+    }
+}
+
+/// Adds a sealed version of an object to a unit: first versions get a head, later ones move it.
+pub(crate) fn put_version(unit: &mut Unit, version: ObjectVersion, sorted: Timestamp) -> [u8; 32] {
+    let commitment = version.commitment();
+    unit.changes.push(if version.version == 1 {
+        Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version, sorted).into_row())
+    } else {
+        advance(&version, sorted, version.version - 1)
+    });
+    unit.changes.push(Change::object_version(version));
+    commitment
+}
+
+/// Moves an object's head to a version, if it still is at `from`.
+fn advance(version: &ObjectVersion, sorted: Timestamp, from: u64) -> Change {
+    let text = |text: Option<String>| text.map_or(Value::Null(ColumnType::Text), Value::from);
+    Change::one(
+        &sql::ADVANCE_HEAD,
+        vec![
+            version.object.into(),
+            version.version.into(),
+            text(version.class.as_ref().map(ToString::to_string)),
+            text(version.state.map(|state| state.to_string())),
+            version.institution.into(),
+            version.author.into(),
+            version.recorded.into(),
+            sorted.into(),
+            from.into(),
+        ],
+    )
+}
+
+/// Parses and validates a resource.
+pub(crate) fn checked(bytes: &[u8]) -> Result<Resource> {
+    let refused = |issues: Vec<mimamori_fhir::Issue>| {
+        let faults = issues
+            .into_iter()
+            .filter(|issue| issue.severity >= mimamori_fhir::Severity::Error)
+            .map(|issue| Fault {
+                place: match (&issue.expression, &issue.position) {
+                    (Some(expression), _) => expression.clone(),
+                    (None, Some(at)) => format!("line {}, column {}", at.line, at.column),
+                    (None, None) => String::new(),
+                },
+                rule: issue.diagnostics.clone(),
+                code: issue.code.as_str(),
+            })
+            .collect::<Vec<_>>();
+        Error::invalid_at("the resource breaks FHIR's rules; correct the places named and send it again", faults)
+    };
+    let resource = mimamori_fhir::parse(bytes, &Limits::default()).map_err(refused)?;
+    let issues = mimamori_fhir::validate(&resource);
+    if issues.iter().any(|issue| issue.severity >= mimamori_fhir::Severity::Error) {
+        return Err(refused(issues));
+    }
+    Ok(resource)
+}
+
+/// One fault, as an error.
+pub(crate) fn fault(place: &str, rule: &str, code: &'static str) -> Error {
+    Error::invalid_at(rule, vec![Fault { place: place.to_owned(), rule: rule.to_owned(), code }])
+}
+
+/// The subject that a resource of the patient compartment names by `Patient/<id>`.
+fn named_subject(resource: &Resource) -> Result<SubjectId> {
+    let named = mimamori_fhir::patient_of(resource);
+    let place = named.as_ref().map_or_else(|| resource.resource_type().to_owned(), |named| named.path.clone());
+    let id = named.and_then(|named| named.id).and_then(|id| id.parse().ok());
+    id.ok_or_else(|| fault(&place, "it must name the person it is about as Patient/<id>", "required"))
+}
+
+fn unknown_subject(resource: &Resource) -> Error {
+    let place = mimamori_fhir::patient_of(resource).map(|named| named.path).unwrap_or_default();
+    fault(&place, "no such person is registered here", "not-found")
+}
+
+/// The institution that answers for what a caller writes: their own, or for the person and their
+/// proxies the one that registered the person.
+fn answering(caller: &Caller, context: &SubjectContext) -> Result<InstitutionId> {
+    caller
+        .institution()
+        .or(context.facts.registering_institution)
+        .ok_or_else(|| Error::forbidden().with_detail("no institution answers for the caller"))
+}
+
+/// The label of our own objects that belong to no subject: they are never listed or read as records.
+pub(crate) fn own_label(class: &str) -> Result<AccessLabel> {
+    let class = ClassCode::new(class).map_err(Error::internal)?;
+    Ok(AccessLabel { class, state: RecordState::Confirmed, institution: InstitutionId::from_bytes([0; 16]) })
+}

@@ -1,0 +1,280 @@
+//! Looking at the ledger: who looked at a record, and review by those whose duty it is.
+
+use mimamori_domain::{
+    AccessLabel, Action, ActorId, ClassCode, Error, Kind, ObjectId, Outcome, Purpose, RecordState, Result, SubjectId,
+};
+use mimamori_ledger::{Entry, EntryDraft};
+use mimamori_policy::{Decision, GeneralTarget};
+use mimamori_store::{Row, Unit, Value};
+
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
+use crate::caller::Caller;
+use crate::context::open_with;
+use crate::cursor::{Position, page_size};
+use crate::record::label_of;
+use crate::{AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read, sql};
+
+/// People counted in one review, at most.
+const MOST_COUNTED: usize = 10_000;
+
+/// Names opened for one list of counts: the greatest counts have names, the rest their ids.
+const MOST_NAMED: usize = 200;
+
+/// Entries looked at for one page when a filter is not in an index.
+const MOST_LOOKED: usize = 5_000;
+
+impl App {
+    /// Who looked at a person's record in a window, newest first: for the person, their proxies, and
+    /// those who review the ledger.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn who_looked(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        window: Window,
+        paging: &Paging,
+    ) -> Result<Page<AccessRow>> {
+        let query = ReviewQuery { subject: Some(subject), actor: None, institution: None, window };
+        self.reviewed(caller, &query, paging).await
+    }
+
+    /// Ledger entries about a person, by somebody, of an institution or all, in a window, newest
+    /// first.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn review(&self, caller: &Caller, query: &ReviewQuery, paging: &Paging) -> Result<Page<AccessRow>> {
+        self.reviewed(caller, query, paging).await
+    }
+
+    async fn reviewed(&self, caller: &Caller, query: &ReviewQuery, paging: &Paging) -> Result<Page<AccessRow>> {
+        let question = [
+            b"review".to_vec(),
+            query.subject.map(SubjectId::to_vec).unwrap_or_default(),
+            query.actor.map(ActorId::to_vec).unwrap_or_default(),
+            query.institution.map(mimamori_domain::InstitutionId::to_vec).unwrap_or_default(),
+            query.window.from.as_micros().to_be_bytes().to_vec(),
+            query.window.until.as_micros().to_be_bytes().to_vec(),
+        ];
+        let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
+        let size = page_size(paging.count);
+        for _ in 0..ATTEMPTS {
+            let mut unit = Unit::new();
+            let decision = self.review_decision(caller, query, &mut unit).await?;
+            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), newest())?;
+            let (entries, next) = self.ledger_page(query, start, size).await?;
+            let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
+            let mut items = Vec::with_capacity(entries.len());
+            for entry in entries {
+                items.push(self.access_row(caller, entry).await?);
+            }
+            let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
+            entry.subject = query.subject;
+            entry.resource = Some((Kind::of("ledger"), None));
+            entry.count = items.len() as u64;
+            let stated = serde_json::json!({
+                "actor": query.actor, "institution": query.institution,
+                "from": query.window.from.to_string(), "until": query.window.until.to_string(),
+            });
+            let entry = self.with_sealed(caller, entry, 0, Some(&stated.to_string()))?;
+            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+                return Ok(Page { items, next, total: None });
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// How often each person's record was accessed in a window, the most first.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn review_counts(&self, caller: &Caller, window: Window) -> Result<Vec<SubjectCount>> {
+        let caller = &caller.for_purpose(Purpose::Audit);
+        let decision =
+            self.require_general(caller, Action::Review, GeneralTarget::of(Kind::of("ledger"))).await?;
+        let args = vec![
+            window.from.into(),
+            window.until.into(),
+            i64::try_from(MOST_COUNTED).unwrap_or(i64::MAX).into(),
+        ];
+        let rows = self.store.query(&sql::COUNT_PER_SUBJECT, args).await?;
+        let mut counts = Vec::with_capacity(rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            let subject: SubjectId = row.id_of(0).map_err(Error::unavailable)?;
+            let name = if at < MOST_NAMED { self.subject_name(caller, subject).await? } else { String::new() };
+            counts.push(SubjectCount { subject, name, count: row.unsigned(1).map_err(Error::unavailable)? });
+        }
+        let unit = Unit::new();
+        let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
+        entry.resource = Some((Kind::of("ledger"), None));
+        entry.count = counts.len() as u64;
+        let entry = self.with_sealed(caller, entry, 0, None)?;
+        self.settle(caller, unit.entry(entry)).await?;
+        Ok(counts)
+    }
+
+    /// The person and their proxies may see who looked at their record; everybody else needs a role
+    /// that reviews the ledger, for the whole or for their own institution.
+    async fn review_decision(&self, caller: &Caller, query: &ReviewQuery, unit: &mut Unit) -> Result<Decision> {
+        let now = self.clock.now();
+        if let Some(subject) = query.subject {
+            let context = self.subject_context(subject).await?;
+            let institution = context.facts.registering_institution;
+            if let Some(institution) = institution {
+                let class = ClassCode::new("basic").map_err(Error::internal)?;
+                let label = AccessLabel { class, state: RecordState::Confirmed, institution };
+                let decision = self.decide(caller, Action::Review, &context, &label, None, now);
+                if decision.allowed {
+                    unit.guards.push(context.guard());
+                    return Ok(decision);
+                }
+            }
+        }
+        let mut target = GeneralTarget::of(Kind::of("ledger"));
+        if let Some(institution) = query.institution {
+            target = target.at(institution);
+        }
+        self.require_general(&caller.for_purpose(Purpose::Audit), Action::Review, target).await
+    }
+
+    /// One page of entries after a position, and where it goes on.
+    async fn ledger_page(
+        &self,
+        query: &ReviewQuery,
+        start: Position,
+        size: usize,
+    ) -> Result<(Vec<Entry>, Option<Position>)> {
+        let mut found = Vec::new();
+        let mut position = start;
+        let mut looked = 0;
+        let stride = size + 1;
+        loop {
+            let rows = self.ledger_rows(query, position, stride).await?;
+            let exhausted = rows.len() < stride;
+            for row in &rows {
+                let entry = Entry::decode(row.blob(2).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
+                if fits(query, &entry.draft) {
+                    if found.len() == size {
+                        return Ok((found, Some(position)));
+                    }
+                    found.push(entry);
+                }
+                position = at(row).map_err(Error::unavailable)?;
+            }
+            looked += rows.len();
+            if exhausted {
+                return Ok((found, None));
+            }
+            if looked >= MOST_LOOKED {
+                return Ok((found, Some(position)));
+            }
+        }
+    }
+
+    /// Rows through the index that narrows down most.
+    async fn ledger_rows(&self, query: &ReviewQuery, after: Position, limit: usize) -> Result<Vec<Row>> {
+        let (epoch, sequence) = (after.number, sequence_of(after));
+        let window: [Value; 2] = [query.window.from.into(), query.window.until.into()];
+        let tail: [Value; 3] =
+            [epoch.into(), sequence.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+        let (statement, key): (_, Option<Value>) = match (query.subject, query.actor) {
+            (Some(subject), _) => (&sql::LEDGER_OF_SUBJECT, Some(subject.into())),
+            (None, Some(actor)) => (&sql::LEDGER_OF_ACTOR, Some(actor.into())),
+            (None, None) => (&sql::LEDGER_RANGE_DOWN, None),
+        };
+        let args = key.into_iter().chain(window).chain(tail).collect();
+        Ok(self.store.query(statement, args).await?)
+    }
+
+    async fn access_row(&self, caller: &Caller, entry: Entry) -> Result<AccessRow> {
+        let draft = entry.draft;
+        let actor = match draft.actor {
+            Some(actor) => self.actor_view(actor).await?,
+            None => None,
+        };
+        let institution = match draft.institution {
+            Some(id) => self.institution_name(id).await?.map(|name| (id, name)),
+            None => None,
+        };
+        let subject = match draft.subject {
+            Some(subject) => Some((subject, self.subject_name(caller, subject).await?)),
+            None => None,
+        };
+        let (kind, resource) = draft.resource.unzip();
+        Ok(AccessRow {
+            epoch: entry.position.epoch,
+            sequence: entry.position.sequence,
+            recorded: entry.position.recorded,
+            actor,
+            institution,
+            subject,
+            action: draft.action,
+            kind,
+            resource: resource.flatten(),
+            outcome: draft.outcome,
+            count: draft.count,
+            purpose: draft.purpose,
+            basis: draft.legal_basis,
+            policies: draft.policies,
+        })
+    }
+
+    /// A person's name for whom may see it; empty for everybody else, who see the id.
+    async fn subject_name(&self, caller: &Caller, subject: SubjectId) -> Result<String> {
+        let Some(version) = self.current(ObjectId::from(subject)).await? else { return Ok(String::new()) };
+        let context = self.subject_context(subject).await?;
+        let label = label_of(&version)?;
+        let caller = if caller.facts.purpose == Purpose::Audit { &caller.for_purpose(Purpose::Care) } else { caller };
+        let decision = self.decide(caller, Action::Read, &context, &label, None, self.clock.now());
+        if !decision.allowed {
+            return Ok(String::new());
+        }
+        match open_with(&context.keys, &version) {
+            Ok(plain) => fhir_read::person_name(&plain),
+            Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether an entry answers the parts of a query that no index holds.
+fn fits(query: &ReviewQuery, draft: &EntryDraft) -> bool {
+    query.actor.is_none_or(|actor| draft.actor == Some(actor))
+        && query.institution.is_none_or(|institution| draft.institution == Some(institution))
+        && (draft.action != Action::System || draft.outcome != Outcome::Success)
+}
+
+/// Before the newest entry there may be.
+fn newest() -> Position {
+    position(i64::from(u32::MAX), i64::MAX)
+}
+
+fn at(row: &Row) -> Result<Position, mimamori_store::RowError> {
+    Ok(position(row.int(0)?, row.int(1)?))
+}
+
+/// Epoch and sequence in the form of a list position.
+fn position(epoch: i64, sequence: i64) -> Position {
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(sequence.to_be_bytes()) {
+        *to = from;
+    }
+    Position { number: epoch, id }
+}
+
+fn sequence_of(position: Position) -> i64 {
+    position.id.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_keeps_epoch_and_sequence() {
+        let kept = position(3, 1_234_567);
+        assert_eq!((kept.number, sequence_of(kept)), (3, 1_234_567));
+    }
+}

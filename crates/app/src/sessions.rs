@@ -1,0 +1,50 @@
+//! Sessions and bearer tokens kept in memory as of their access version, found by the hash of
+//! their secret.
+
+use mimamori_domain::{ActorId, SessionId, Timestamp};
+use quick_cache::sync::Cache;
+
+/// A session as read from the database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) actor: ActorId,
+    pub(crate) version: i64,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) expires: Timestamp,
+    pub(crate) bearer: bool,
+}
+
+pub(crate) struct Sessions {
+    by_hash: Cache<[u8; 32], Session>,
+    hash_of: Cache<[u8; 16], [u8; 32]>,
+}
+
+impl Sessions {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { by_hash: Cache::new(capacity), hash_of: Cache::new(capacity) }
+    }
+
+    pub(crate) fn get(&self, hash: &[u8; 32]) -> Option<Session> {
+        self.by_hash.get(hash)
+    }
+
+    pub(crate) fn keep(&self, hash: [u8; 32], session: Session) {
+        self.hash_of.insert(*session.id.as_bytes(), hash);
+        self.by_hash.insert(hash, session);
+    }
+
+    /// Notes that the last use was written down.
+    pub(crate) fn seen(&self, hash: &[u8; 32], now: Timestamp) {
+        if let Some(session) = self.by_hash.get(hash) {
+            self.by_hash.insert(*hash, Session { last_seen: now, ..session });
+        }
+    }
+
+    pub(crate) fn forget(&self, id: [u8; 16]) {
+        if let Some(hash) = self.hash_of.get(&id) {
+            self.by_hash.remove(&hash);
+            self.hash_of.remove(&id);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Signing in and out, and who a session or bearer token belongs to.
+
+use std::time::Duration;
+
+use mimamori_domain::{Action, ActorId, Error, ErrorKind, Result, SessionId, Timestamp};
+use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
+use mimamori_vault::{IndexField, hash_token, random_token};
+
+use crate::access::Settled;
+use crate::caller::{Caller, SessionRef};
+use crate::passwords::MOST_BYTES;
+use crate::refusals::address_hash;
+use crate::sessions::Session;
+use crate::{App, Origin, sql};
+
+/// What signing in gave.
+pub struct SignedIn {
+    /// The secret for the cookie; it exists nowhere else.
+    pub token: String,
+    /// UTC.
+    pub last_sign_in: Option<Timestamp>,
+    /// Failed tries since then.
+    pub failed_since: u32,
+}
+
+/// The token stays out of debug output.
+impl std::fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedIn").finish_non_exhaustive()
+    }
+}
+
+/// One answer for an unknown name, a wrong password and a stopped account.
+fn refused() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "the sign-in name or the password is not right")
+}
+
+impl App {
+    /// Signs a staff member or citizen user in.
+    ///
+    /// # Errors
+    /// Unauthenticated, the same for an unknown name and a wrong password and after the same work;
+    /// busy while further tries must wait.
+    pub async fn sign_in(&self, login: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
+        if login.len() > MOST_BYTES || password.len() > MOST_BYTES || login.is_empty() {
+            return Err(refused());
+        }
+        let now = self.clock.now();
+        let login_token = self.login_token(login);
+        let address = address_hash(&self.address_salt, origin.address);
+        let attempts = self.attempts(&login_token, &address).await?;
+        if attempts.locked_until > now {
+            self.refused_before_sign_in(origin, "sign-in-locked");
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "there were too many failed tries; please wait a little before the next one",
+            ));
+        }
+        let actor = self.actor_of_login(&login_token).await?;
+        let context = match actor {
+            Some(actor) => Some(self.actor_context(actor).await?),
+            None => None,
+        };
+        let hash = context.as_ref().filter(|c| c.account.active).and_then(|c| c.account.password.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(context) = context.filter(|_| right) else {
+            self.count_failure(&login_token, &address, &attempts, now).await?;
+            self.refused_before_sign_in(origin, "sign-in-failed");
+            return Err(refused());
+        };
+
+        let secret = random_token().map_err(Error::unavailable)?;
+        let session = SessionRef {
+            id: SessionId::random(),
+            version: 0,
+            expires: now.plus(self.session_absolute()?),
+            token_hash: hash_token(&secret),
+            last_seen: now,
+            bearer: false,
+        };
+        let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        let mut unit = Unit::new();
+        unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, now)));
+        let entry = self.with_sealed(&caller, caller.entry(unit.id, Action::SignIn), 0, None)?;
+        if let Settled::Again = self.settle(&caller, unit.entry(entry)).await? {
+            return Err(refused());
+        }
+        self.store
+            .upkeep(vec![Change::any(&sql::FORGET_FAILURES, vec![login_token.clone().into()])])
+            .await
+            .map_err(crate::access::commit_error)?;
+        Ok(SignedIn {
+            token: hex::encode(secret),
+            last_sign_in: last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?,
+            failed_since: attempts.failures,
+        })
+    }
+
+    /// Ends the caller's session.
+    ///
+    /// # Errors
+    /// Unavailable when it could not be recorded.
+    pub async fn sign_out(&self, caller: &Caller) -> Result<()> {
+        let Some(session) = caller.session.filter(|session| !session.bearer) else { return Ok(()) };
+        let mut unit = Unit::new();
+        unit.changes.push(Change::any(
+            &sql::END_SESSION,
+            vec![session.token_hash.into(), self.clock.now().into()],
+        ));
+        unit.bumps.push(AccessKey::from(session.id));
+        let entry = self.with_sealed(caller, caller.entry(unit.id, Action::SignOut), 0, None)?;
+        self.settle(caller, unit.entry(entry)).await?;
+        Ok(())
+    }
+
+    /// Who a session belongs to.
+    ///
+    /// # Errors
+    /// Unauthenticated when there is no such session, or it is over.
+    pub async fn caller(&self, session_token: &str, origin: &Origin) -> Result<Caller> {
+        self.resolve(session_token, origin, false).await
+    }
+
+    /// Which program a bearer token (RFC 6750) belongs to.
+    ///
+    /// # Errors
+    /// Unauthenticated when there is no such token, or it is over or revoked.
+    pub async fn caller_from_bearer(&self, token: &str, origin: &Origin) -> Result<Caller> {
+        self.resolve(token, origin, true).await
+    }
+
+    async fn resolve(&self, token: &str, origin: &Origin, bearer: bool) -> Result<Caller> {
+        let over = || Error::new(ErrorKind::Unauthenticated, "please sign in");
+        let secret: [u8; 32] =
+            hex::decode(token).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(over)?;
+        let hash = hash_token(&secret);
+        let session = match self.sessions.get(&hash).filter(|session| session.bearer == bearer) {
+            Some(session) => session,
+            None => {
+                let statement = if bearer { &sql::BEARER } else { &sql::SESSION };
+                let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
+                let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
+                self.sessions.keep(hash, session);
+                session
+            }
+        };
+        let now = self.clock.now();
+        let idle = now.since(session.last_seen);
+        if now >= session.expires || (!bearer && idle >= self.session_idle()?) {
+            return Err(over());
+        }
+        let context = match self.actor_context(session.actor).await {
+            Ok(context) => context,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(over()),
+            Err(error) => return Err(error),
+        };
+        if !context.account.active {
+            return Err(over());
+        }
+        let session = SessionRef {
+            id: session.id,
+            version: session.version,
+            expires: session.expires,
+            token_hash: hash,
+            last_seen: session.last_seen,
+            bearer,
+        };
+        Ok(Caller::of_session(context, session, origin, now, self.pack.hash()))
+    }
+
+    fn session_idle(&self) -> Result<Duration> {
+        Ok(Duration::from_secs(60 * self.pack.parameter_u64("session.idle-minutes")?))
+    }
+
+    fn session_absolute(&self) -> Result<Duration> {
+        Ok(Duration::from_secs(3600 * self.pack.parameter_u64("session.absolute-hours")?))
+    }
+
+    /// The blind token a login name is found by; upper and lower case are the same.
+    pub(crate) fn login_token(&self, login: &str) -> Vec<u8> {
+        self.keys.index.token(IndexField::Identifier, &format!("mimamori:login|{}", login.trim().to_lowercase())).to_vec()
+    }
+
+    pub(crate) async fn actor_of_login(&self, login_token: &[u8]) -> Result<Option<ActorId>> {
+        let row = self.store.query_one(&sql::LOGIN, vec![login_token.into()]).await?;
+        row.map(|row| row.id_of(0)).transpose().map_err(Error::unavailable)
+    }
+
+    async fn attempts(&self, login: &[u8], address: &[u8; 16]) -> Result<Attempts> {
+        let args = vec![login.into(), (*address).into(), ANY.into(), ANY.into()];
+        let mut attempts = Attempts::default();
+        for row in self.store.query(&sql::ATTEMPTS, args).await? {
+            attempts.add(&row, login).map_err(Error::unavailable)?;
+        }
+        Ok(attempts)
+    }
+
+    /// Counts a failure for this name from this address, for the name, and for the address. Only
+    /// name and address together make somebody wait long: so that nobody can lock another person
+    /// out from elsewhere.
+    async fn count_failure(
+        &self,
+        login: &[u8],
+        address: &[u8; 16],
+        attempts: &Attempts,
+        now: Timestamp,
+    ) -> Result<()> {
+        let lock_after = self.pack.parameter_u64("sign-in.lock-after-failures")?;
+        let lock = Duration::from_secs(60 * self.pack.parameter_u64("sign-in.lock-minutes")?);
+        let delays = self.pack.parameter_list("sign-in.delays-seconds")?;
+        let wait = |failures: u64| {
+            let at = usize::try_from(failures).unwrap_or(usize::MAX).min(delays.len().saturating_sub(1));
+            Duration::from_secs(delays.get(at).copied().unwrap_or(0))
+        };
+        let failures = u64::from(attempts.here) + 1;
+        let pair = if failures >= lock_after { lock } else { wait(failures) };
+        // An address from which many names were tried waits too, ten times later.
+        let from_address = u64::from(attempts.from_address) + 1;
+        let whole = if from_address >= lock_after * 10 { lock } else { Duration::ZERO };
+        let row = |login: &[u8], address: &[u8], wait: Duration| {
+            let args = vec![login.into(), address.into(), now.into(), now.plus(wait).into()];
+            Change::any(&sql::COUNT_FAILURE, args)
+        };
+        let changes = vec![
+            row(login, address, pair),
+            row(login, ANY, Duration::ZERO),
+            row(ANY, address, whole),
+        ];
+        self.store.upkeep(changes).await.map_err(crate::access::commit_error)?;
+        Ok(())
+    }
+}
+
+/// Stands for every name, or every address.
+const ANY: &[u8] = &[0; 16];
+
+/// Failed tries so far.
+#[derive(Default)]
+struct Attempts {
+    /// Of this name, from anywhere.
+    failures: u32,
+    /// Of this name from this address.
+    here: u32,
+    /// From this address.
+    from_address: u32,
+    locked_until: Timestamp,
+}
+
+impl Attempts {
+    fn add(&mut self, row: &Row, login: &[u8]) -> Result<(), mimamori_store::RowError> {
+        let failures = u32::try_from(row.unsigned(2)?).unwrap_or(u32::MAX);
+        let of_login = row.blob(0)? == login;
+        match (of_login, row.blob(1)? == ANY) {
+            (true, true) => self.failures = failures,
+            (true, false) => self.here = failures,
+            (false, _) => self.from_address = failures,
+        }
+        self.locked_until = self.locked_until.max(row.time(4)?);
+        Ok(())
+    }
+}
+
+fn session_row(caller: &Caller, session: &SessionRef, now: Timestamp) -> Vec<Value> {
+    vec![
+        session.token_hash.into(),
+        session.id.into(),
+        caller.actor.into(),
+        caller.institution().into(),
+        caller.origin.terminal.into(),
+        caller.origin.zone.as_ref().map_or(Value::Null(ColumnType::Text), |zone| zone.as_str().to_owned().into()),
+        "password".into(),
+        now.into(),
+        now.into(),
+        session.expires.into(),
+        Value::Null(ColumnType::Int),
+    ]
+}
+
+fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori_store::RowError> {
+    let (last_seen, expires, ended, version) = if bearer { (2, 3, 4, 5) } else { (3, 4, 5, 6) };
+    if row.opt_int(ended)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Session {
+        id: row.id_of(0)?,
+        actor: row.id_of(1)?,
+        version: row.int(version)?,
+        last_seen: row.time(last_seen)?,
+        expires: row.time(expires)?,
+        bearer,
+    }))
+}
+

@@ -1,0 +1,438 @@
+//! The statements of the use cases. Every one is prepared against both databases by a test.
+
+use mimamori_store::ColumnType::{Blob, Int, Text};
+use mimamori_store::{ColumnType, Statement};
+
+/// The columns of a version, for [`mimamori_store::ObjectVersion::from_row`].
+const VERSION: &[ColumnType] = &[
+    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob,
+];
+
+/// The same, and the head's sort time after them.
+const VERSION_SORTED: &[ColumnType] = &[
+    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int,
+];
+
+/// Where [`TIMELINE`] gives the sort time.
+pub const SORT_TIME_AFTER_VERSION: usize = 16;
+
+macro_rules! version_columns {
+    () => {
+        "v.object, v.version, v.kind, v.subject, v.class, v.state, v.author, v.on_behalf, v.confirmer, \
+         v.institution, v.recorded, v.pack, v.key, v.body, v.commitment, v.unit"
+    };
+}
+
+macro_rules! current {
+    ($where:literal) => {
+        concat!(
+            "SELECT ",
+            version_columns!(),
+            " FROM object_head h JOIN object_version v ON v.object = h.object AND v.version = h.version WHERE ",
+            $where
+        )
+    };
+}
+
+macro_rules! current_sorted {
+    ($where:literal) => {
+        concat!(
+            "SELECT ",
+            version_columns!(),
+            ", h.sort_time FROM object_head h JOIN object_version v ON v.object = h.object \
+             AND v.version = h.version WHERE ",
+            $where
+        )
+    };
+}
+
+/// Facts about the installation.
+pub static INSTALLATION: Statement =
+    Statement::read("app.installation", "SELECT key, value FROM installation", &[], &[Text, Blob]);
+
+/// The access version of one key; no row stands for 0.
+pub static ACCESS_VERSION: Statement = Statement::read(
+    "app.access_version",
+    "SELECT version FROM access_version WHERE id = $1 AND scope = $2",
+    &[Blob, Int],
+    &[Int],
+);
+
+/// The current version of an object.
+pub static CURRENT: Statement =
+    Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
+
+/// One version of an object.
+pub static VERSION_OF: Statement = Statement::read(
+    "app.version_of",
+    concat!("SELECT ", version_columns!(), " FROM object_version v WHERE v.object = $1 AND v.version = $2"),
+    &[Blob, Int],
+    VERSION,
+);
+
+/// All versions of an object, newest first, with a limit.
+pub static VERSIONS_OF: Statement = Statement::read(
+    "app.versions_of",
+    concat!(
+        "SELECT ",
+        version_columns!(),
+        " FROM object_version v WHERE v.object = $1 ORDER BY v.version DESC LIMIT $2"
+    ),
+    &[Blob, Int],
+    VERSION,
+);
+
+/// Current versions of several objects.
+pub static CURRENT_OF: Statement =
+    Statement::read("app.current_of", current!("h.object IN ({0})"), &[], VERSION).with_lists(&[&[Blob]]);
+
+/// Current versions of one kind that belong to a subject.
+pub static CURRENT_OF_SUBJECT: Statement = Statement::read(
+    "app.current_of_subject",
+    current!("h.subject = $1 AND h.kind IN ({0})"),
+    &[Blob],
+    VERSION,
+)
+.with_lists(&[&[Text]]);
+
+/// Current versions of every object of a kind, in pages by id.
+pub static CURRENT_OF_KIND: Statement = Statement::read(
+    "app.current_of_kind",
+    current!("h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT $3"),
+    &[Text, Blob, Int],
+    VERSION,
+);
+
+/// The distinct access labels of a subject's records.
+pub static LABELS: Statement = Statement::read(
+    "app.labels",
+    "SELECT DISTINCT class, state, institution FROM object_head \
+     WHERE subject = $1 AND class IS NOT NULL AND state IS NOT NULL AND institution IS NOT NULL",
+    &[Blob],
+    &[Text, Text, Blob],
+);
+
+/// Wrapped keys of one owner, older ones first.
+pub static KEYS_OF: Statement = Statement::read(
+    "app.keys_of",
+    "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE owner = $1 ORDER BY created, id",
+    &[Blob],
+    &[Blob, Blob, Text, Blob, Int, Blob],
+);
+
+/// Wrapped keys of the installation.
+pub static KEYS_OF_NOBODY: Statement = Statement::read(
+    "app.keys_of_nobody",
+    "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE owner IS NULL ORDER BY created, id",
+    &[],
+    &[Blob, Blob, Text, Blob, Int, Blob],
+);
+
+/// Wrapped keys under one parent, in pages by id.
+pub static KEYS_UNDER: Statement = Statement::read(
+    "app.keys_under",
+    "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key \
+     WHERE parent = $1 AND id > $2 ORDER BY id LIMIT $3",
+    &[Blob, Blob, Int],
+    &[Blob, Blob, Text, Blob, Int, Blob],
+);
+
+/// A key wrapped anew under another parent.
+pub static REWRAP: Statement = Statement::change(
+    "app.rewrap",
+    "UPDATE wrapped_key SET parent = $2, bytes = $3 WHERE id = $1 AND parent = $4",
+    &[Blob, Blob, Blob, Blob],
+);
+
+/// A key destroyed.
+pub static DELETE_KEY: Statement =
+    Statement::change("app.delete_key", "DELETE FROM wrapped_key WHERE id = $1", &[Blob]);
+
+/// Moves an object's head to its next version, when it still is at the stated one.
+pub static ADVANCE_HEAD: Statement = Statement::change(
+    "app.advance_head",
+    "UPDATE object_head SET version = $2, class = $3, state = $4, institution = $5, author = $6, \
+     updated = $7, sort_time = $8 WHERE object = $1 AND version = $9",
+    &[Blob, Int, Text, Text, Blob, Blob, Int, Int, Int],
+);
+
+/// What points at a target in a role, in pages by object.
+pub static LINKS_TO: Statement = Statement::read(
+    "app.links_to",
+    "SELECT object, subject FROM link WHERE target = $1 AND role = $2 AND object > $3 ORDER BY object LIMIT $4",
+    &[Blob, Text, Blob, Int],
+    &[Blob, Blob],
+);
+
+/// The people that targets are linked to in these roles, each once, in pages by id.
+pub static PEOPLE_LINKED: Statement = Statement::read(
+    "app.people_linked",
+    "SELECT DISTINCT subject FROM link WHERE subject IS NOT NULL AND subject > $1 \
+     AND target IN ({0}) AND role IN ({1}) ORDER BY subject LIMIT $2",
+    &[Blob, Int],
+    &[Blob],
+)
+.with_lists(&[&[Blob], &[Text]]);
+
+/// Links of one object.
+pub static LINKS_OF: Statement = Statement::read(
+    "app.links_of",
+    "SELECT role, target FROM link WHERE object = $1",
+    &[Blob],
+    &[Text, Blob],
+);
+
+/// Takes all links of an object away, before they are set anew.
+pub static DELETE_LINKS: Statement =
+    Statement::change("app.delete_links", "DELETE FROM link WHERE object = $1", &[Blob]);
+
+/// Takes all search tokens of an object away.
+pub static DELETE_TOKENS: Statement =
+    Statement::change("app.delete_tokens", "DELETE FROM search_token WHERE object = $1", &[Blob]);
+
+/// Takes an object out of the clinical index.
+pub static DELETE_CLINICAL: Statement = Statement::change(
+    "app.delete_clinical",
+    "DELETE FROM clinical_index WHERE subject = $1 AND object = $2",
+    &[Blob, Blob],
+);
+
+/// People whose tokens hold one of a list, and who come after a given id.
+pub static PEOPLE_BY_TOKEN: Statement = Statement::read(
+    "app.people_by_token",
+    "SELECT DISTINCT object FROM search_token WHERE field IN ({0}) AND token IN ({1}) AND object > $1 \
+     ORDER BY object LIMIT $2",
+    &[Blob, Int],
+    &[Blob],
+)
+.with_lists(&[&[Int], &[Blob]]);
+
+/// Which of these people also have one of these tokens.
+pub static PEOPLE_ALSO: Statement = Statement::read(
+    "app.people_also",
+    "SELECT DISTINCT object FROM search_token WHERE field IN ({0}) AND token IN ({1}) AND object IN ({2})",
+    &[],
+    &[Blob],
+)
+.with_lists(&[&[Int], &[Blob], &[Blob]]);
+
+/// What an earlier import made of a source's identifier.
+pub static SOURCES: Statement = Statement::read(
+    "app.sources",
+    "SELECT token, object FROM source_id WHERE token IN ({0})",
+    &[],
+    &[Blob, Blob],
+)
+.with_lists(&[&[Blob]]);
+
+/// The account a login name belongs to.
+pub static LOGIN: Statement =
+    Statement::read("app.login", "SELECT actor FROM login WHERE login_token = $1", &[Blob], &[Blob]);
+
+/// A session by the hash of its secret, with its access version.
+pub static SESSION: Statement = Statement::read(
+    "app.session",
+    "SELECT s.id, s.actor, s.created, s.last_seen, s.expires, s.ended, COALESCE(a.version, 0) \
+     FROM session s LEFT JOIN access_version a ON a.id = s.id AND a.scope = 3 WHERE s.token_hash = $1",
+    &[Blob],
+    &[Blob, Blob, Int, Int, Int, Int, Int],
+);
+
+/// Notes the last use of a session.
+pub static TOUCH_SESSION: Statement = Statement::change(
+    "app.touch_session",
+    "UPDATE session SET last_seen = $2 WHERE token_hash = $1 AND last_seen < $2",
+    &[Blob, Int],
+);
+
+/// Ends a session.
+pub static END_SESSION: Statement = Statement::change(
+    "app.end_session",
+    "UPDATE session SET ended = $2 WHERE token_hash = $1 AND ended IS NULL",
+    &[Blob, Int],
+);
+
+/// A bearer token by the hash of its secret, with its access version.
+pub static BEARER: Statement = Statement::read(
+    "app.bearer",
+    "SELECT b.id, b.actor, b.created, b.expires, b.revoked, COALESCE(a.version, 0) \
+     FROM bearer_token b LEFT JOIN access_version a ON a.id = b.id AND a.scope = 3 WHERE b.token_hash = $1",
+    &[Blob],
+    &[Blob, Blob, Int, Int, Int, Int],
+);
+
+/// Sessions or tokens' ids of an actor, to raise their access versions.
+pub static REVOKE_BEARER: Statement = Statement::change(
+    "app.revoke_bearer",
+    "UPDATE bearer_token SET revoked = $2 WHERE actor = $1 AND revoked IS NULL",
+    &[Blob, Int],
+);
+
+/// The time of the last sign-in before the present one.
+pub static LAST_SESSION: Statement = Statement::read(
+    "app.last_session",
+    "SELECT created FROM session WHERE actor = $1 ORDER BY created DESC LIMIT 1",
+    &[Blob],
+    &[Int],
+);
+
+/// Failed sign-ins: failures, last failure, locked until.
+pub static ATTEMPTS: Statement = Statement::read(
+    "app.attempts",
+    "SELECT login_token, address_hash, failures, last_failure, locked_until FROM sign_in_attempt \
+     WHERE (login_token = $1 AND address_hash = $2) OR (login_token = $3 AND address_hash = $2) \
+     OR (login_token = $1 AND address_hash = $4)",
+    &[Blob, Blob, Blob, Blob],
+    &[Blob, Blob, Int, Int, Int],
+);
+
+/// Counts one more failure and notes until when further tries are refused.
+pub static COUNT_FAILURE: Statement = Statement::upkeep(
+    "app.count_failure",
+    "INSERT INTO sign_in_attempt (login_token, address_hash, failures, last_failure, locked_until) \
+     VALUES ($1, $2, 1, $3, $4) ON CONFLICT (login_token, address_hash) DO UPDATE SET \
+     failures = sign_in_attempt.failures + 1, last_failure = excluded.last_failure, \
+     locked_until = excluded.locked_until",
+    &[Blob, Blob, Int, Int],
+    &[],
+);
+
+/// Forgets failures after a success.
+pub static FORGET_FAILURES: Statement = Statement::upkeep(
+    "app.forget_failures",
+    "DELETE FROM sign_in_attempt WHERE login_token = $1",
+    &[Blob],
+    &[],
+);
+
+/// Adds to the count of refusals of a minute.
+pub static COUNT_REFUSALS: Statement = Statement::upkeep(
+    "app.count_refusals",
+    "INSERT INTO refusal_count (minute, address_hash, reason, count) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (minute, address_hash, reason) DO UPDATE SET count = refusal_count.count + excluded.count",
+    &[Int, Blob, Text, Int],
+    &[],
+);
+
+/// One page of a person's timeline: newest first, only permitted labels, drafts only of whom they
+/// belong to.
+pub static TIMELINE: Statement = Statement::read(
+    "app.timeline",
+    current_sorted!(
+        "h.subject = $1 AND h.kind IN ({0}) AND (h.class, h.state, h.institution) IN (VALUES {1}) \
+         AND (h.state NOT IN ('draft', 'awaiting') OR v.author = $2 OR v.on_behalf = $2) \
+         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
+         ORDER BY h.sort_time DESC, h.object DESC LIMIT $5"
+    ),
+    &[Blob, Blob, Int, Blob, Int],
+    VERSION_SORTED,
+)
+.with_lists(&[&[Text], &[Text, Text, Blob]]);
+
+/// Clinical search over one person, all records of a type.
+pub static CLINICAL: Statement = Statement::read(
+    "app.clinical",
+    "SELECT DISTINCT h.sort_time, h.object FROM clinical_index c JOIN object_head h ON h.object = c.object \
+     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
+     AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
+     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT $7",
+    &[Blob, Text, Int, Int, Int, Blob, Int],
+    &[Int, Blob],
+)
+.with_lists(&[&[Text, Text, Blob]]);
+
+/// The same, restricted to codes.
+pub static CLINICAL_CODED: Statement = Statement::read(
+    "app.clinical_coded",
+    "SELECT DISTINCT h.sort_time, h.object FROM clinical_index c JOIN object_head h ON h.object = c.object \
+     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
+     AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
+     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) AND c.code_token IN ({1}) \
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT $7",
+    &[Blob, Text, Int, Int, Int, Blob, Int],
+    &[Int, Blob],
+)
+.with_lists(&[&[Text, Text, Blob], &[Blob]]);
+
+/// Ledger entries about a subject in a window, newest first.
+pub static LEDGER_OF_SUBJECT: Statement = Statement::read(
+    "app.ledger_of_subject",
+    "SELECT epoch, sequence, entry FROM ledger_entry WHERE subject = $1 AND recorded >= $2 AND recorded < $3 \
+     AND (epoch < $4 OR (epoch = $4 AND sequence < $5)) ORDER BY epoch DESC, sequence DESC LIMIT $6",
+    &[Blob, Int, Int, Int, Int, Int],
+    &[Int, Int, Blob],
+);
+
+/// Ledger entries of an actor in a window, newest first.
+pub static LEDGER_OF_ACTOR: Statement = Statement::read(
+    "app.ledger_of_actor",
+    "SELECT epoch, sequence, entry FROM ledger_entry WHERE actor = $1 AND recorded >= $2 AND recorded < $3 \
+     AND (epoch < $4 OR (epoch = $4 AND sequence < $5)) ORDER BY epoch DESC, sequence DESC LIMIT $6",
+    &[Blob, Int, Int, Int, Int, Int],
+    &[Int, Int, Blob],
+);
+
+/// Ledger entries in a range of one epoch, newest first.
+pub static LEDGER_RANGE_DOWN: Statement = Statement::read(
+    "app.ledger_range_down",
+    "SELECT epoch, sequence, entry FROM ledger_entry WHERE recorded >= $1 AND recorded < $2 \
+     AND (epoch < $3 OR (epoch = $3 AND sequence < $4)) ORDER BY epoch DESC, sequence DESC LIMIT $5",
+    &[Int, Int, Int, Int, Int],
+    &[Int, Int, Blob],
+);
+
+/// Accesses per subject in a window, the most first.
+pub static COUNT_PER_SUBJECT: Statement = Statement::read(
+    "app.count_per_subject",
+    "SELECT subject, COUNT(*) FROM ledger_entry WHERE recorded >= $1 AND recorded < $2 AND subject IS NOT NULL \
+     GROUP BY subject ORDER BY COUNT(*) DESC, subject LIMIT $3",
+    &[Int, Int, Int],
+    &[Blob, Int],
+);
+
+/// Every statement of the use cases, for the contract tests.
+pub static ALL: &[&Statement] = &[
+    &INSTALLATION,
+    &ACCESS_VERSION,
+    &CURRENT,
+    &VERSION_OF,
+    &VERSIONS_OF,
+    &CURRENT_OF,
+    &CURRENT_OF_SUBJECT,
+    &CURRENT_OF_KIND,
+    &LABELS,
+    &KEYS_OF,
+    &KEYS_OF_NOBODY,
+    &KEYS_UNDER,
+    &REWRAP,
+    &DELETE_KEY,
+    &ADVANCE_HEAD,
+    &LINKS_TO,
+    &PEOPLE_LINKED,
+    &LINKS_OF,
+    &DELETE_LINKS,
+    &DELETE_TOKENS,
+    &DELETE_CLINICAL,
+    &PEOPLE_BY_TOKEN,
+    &PEOPLE_ALSO,
+    &SOURCES,
+    &LOGIN,
+    &SESSION,
+    &TOUCH_SESSION,
+    &END_SESSION,
+    &BEARER,
+    &REVOKE_BEARER,
+    &LAST_SESSION,
+    &ATTEMPTS,
+    &COUNT_FAILURE,
+    &FORGET_FAILURES,
+    &COUNT_REFUSALS,
+    &TIMELINE,
+    &CLINICAL,
+    &CLINICAL_CODED,
+    &LEDGER_OF_SUBJECT,
+    &LEDGER_OF_ACTOR,
+    &LEDGER_RANGE_DOWN,
+    &COUNT_PER_SUBJECT,
+];

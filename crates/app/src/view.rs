@@ -1,0 +1,182 @@
+//! What use cases give back.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use mimamori_domain::{
+    Action, ActorId, ClassCode, InstitutionId, Kind, LegalBasis, ObjectId, OccupationCode, Outcome,
+    Purpose, RecordState, SubjectId, TerminalId, Timestamp, ZoneCode,
+};
+
+/// Where a request comes from, as far as the listener knows.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    pub address: Option<IpAddr>,
+    pub terminal: Option<TerminalId>,
+    pub zone: Option<ZoneCode>,
+}
+
+/// One version of a record, opened: its content as it was received, and what is known about it.
+#[derive(Clone)]
+pub struct Stored {
+    pub id: ObjectId,
+    pub kind: Kind,
+    /// Counts from 1.
+    pub version: u64,
+    pub subject: Option<SubjectId>,
+    pub class: ClassCode,
+    pub state: RecordState,
+    pub institution: InstitutionId,
+    pub author: Option<ActorId>,
+    pub on_behalf_of: Option<ActorId>,
+    pub confirmer: Option<ActorId>,
+    /// When this version was stated, UTC.
+    pub recorded: Timestamp,
+    /// The bytes as received. `mimamori_fhir::splice_meta` adds id and meta for output.
+    pub bytes: Bytes,
+}
+
+/// Content stays out of debug output (invariant 9).
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stored")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("version", &self.version)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One page of a longer answer.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Sealed; only good for the same caller and the same question. `None` on the last page.
+    pub next: Option<String>,
+    /// How many there are in all, where that is known.
+    pub total: Option<u64>,
+}
+
+/// Which page of an answer is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Paging {
+    /// How many at most; 0 means the default. Capped by the use case.
+    pub count: u32,
+    pub cursor: Option<String>,
+}
+
+/// A half-open window of recorded time, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+/// Somebody who acts, as shown to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorView {
+    pub id: ActorId,
+    pub name: String,
+    pub occupation: Option<OccupationCode>,
+    pub institution: Option<InstitutionId>,
+}
+
+/// A member of a care team as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TeamMember {
+    Person(ActorView),
+    Institution { id: InstitutionId, name: String },
+}
+
+/// What the caller may do on a person's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct May {
+    pub write_note: bool,
+    pub write_vital_signs: bool,
+    /// See who looked.
+    pub review: bool,
+}
+
+/// A person's page.
+#[derive(Debug, Clone)]
+pub struct PersonPage {
+    pub subject: SubjectId,
+    /// Their FHIR Patient.
+    pub patient: Stored,
+    /// Confirmed FHIR AllergyIntolerance the caller may see.
+    pub allergies: Vec<Stored>,
+    pub team: Vec<TeamMember>,
+    pub may: May,
+    /// Until when the caller's emergency access to this person lasts, if there is one.
+    pub emergency_until: Option<Timestamp>,
+}
+
+/// A person in a list.
+#[derive(Debug, Clone)]
+pub struct PersonCard {
+    pub subject: SubjectId,
+    /// Their FHIR Patient.
+    pub patient: Stored,
+}
+
+/// What a people search asks. Empty fields do not restrict; at least one must be filled.
+#[derive(Debug, Clone, Default)]
+pub struct PeopleQuery {
+    /// Beginning of the name as written, or of its kana.
+    pub name: Option<String>,
+    pub kana: Option<String>,
+    /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+    pub birth_date: Option<String>,
+    /// `value` or `system|value`.
+    pub identifier: Option<String>,
+    /// FHIR's code; compared after decryption.
+    pub gender: Option<String>,
+    /// Only these people.
+    pub ids: Vec<SubjectId>,
+}
+
+/// What a timeline shows.
+#[derive(Debug, Clone, Default)]
+pub struct TimelineFilter {
+    /// Empty: every kind.
+    pub kinds: Vec<Kind>,
+    pub institution: Option<InstitutionId>,
+}
+
+/// One access as the ledger holds it, with names opened for whom may see them.
+#[derive(Debug, Clone)]
+pub struct AccessRow {
+    pub epoch: u32,
+    pub sequence: u64,
+    /// UTC.
+    pub recorded: Timestamp,
+    pub actor: Option<ActorView>,
+    pub institution: Option<(InstitutionId, String)>,
+    pub subject: Option<(SubjectId, String)>,
+    pub action: Action,
+    pub kind: Option<Kind>,
+    pub resource: Option<ObjectId>,
+    pub outcome: Outcome,
+    pub count: u64,
+    pub purpose: Purpose,
+    pub basis: LegalBasis,
+    pub policies: Vec<String>,
+}
+
+/// What a ledger review asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ReviewQuery {
+    pub subject: Option<SubjectId>,
+    pub actor: Option<ActorId>,
+    pub institution: Option<InstitutionId>,
+    pub window: Window,
+}
+
+/// How often a person's record was accessed in a window.
+#[derive(Debug, Clone)]
+pub struct SubjectCount {
+    pub subject: SubjectId,
+    pub name: String,
+    pub count: u64,
+}
