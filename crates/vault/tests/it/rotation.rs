@@ -224,7 +224,7 @@ fn a_ring_is_read_whole_while_another_process_changes_it() {
                 })
             })
             .collect();
-        for _ in 0..100 {
+        for _ in 0..20 {
             let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
             site.vault
                 .finish_rotation(&site.root, rotation.old, 0)
