@@ -1,4 +1,4 @@
-//! What the vault costs: `cargo run --release -p mimamori-vault --example speed`.
+//! What the vault costs: `cargo run --release -p mimamori-vault --example vault_speed`.
 //!
 //! Prints the median of several rounds per operation, on one core.
 
