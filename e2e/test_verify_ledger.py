@@ -211,6 +211,7 @@ class Copies(unittest.TestCase):
 
     def test_every_cut_lengthened_or_missing_file_is_found(self):
         for path, content in self.files.items():
+            self.assertFalse(self.with_content(path, b""), path)
             self.assertFalse(self.with_content(path, content[:-1]), path)
             self.assertFalse(self.with_content(path, content + b"\n"), path)
             (self.folder / path).unlink()

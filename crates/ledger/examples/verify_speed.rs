@@ -6,18 +6,16 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use mimamori_domain::{
-    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Purpose,
-    SessionId, SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
+    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Purpose, SessionId,
+    SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
 };
 use mimamori_ledger::{
-    Checkpoint, Entry, EntryDraft, EntryHead, Exporter, Frontier, Position, Reading, Sealed,
-    Signer, TreeVerifier, VerifyOptions, leaf_hash, node_hash, verify_directory,
+    Checkpoint, Entry, EntryDraft, EntryHead, Exporter, Frontier, Position, Reading, Sealed, Signer,
+    TreeVerifier, VerifyOptions, leaf_hash, node_hash, verify_directory,
 };
 
 fn main() {
-    let count: u64 = std::env::args()
-        .nth(1)
-        .map_or(1_000_000, |count| count.parse().unwrap());
+    let count: u64 = std::env::args().nth(1).map_or(1_000_000, |count| count.parse().unwrap());
     let mut draft = EntryDraft::new(UnitId::random(), [7; 16], Action::Read, [9; 32]);
     draft.actor = Some(ActorId::random());
     draft.session = Some(SessionId::random());
@@ -31,16 +29,12 @@ fn main() {
     draft.legal_basis = LegalBasis::OwnCare;
     draft.policies = vec!["team-reads-notebook".to_owned()];
     draft.commitments = vec![[3; 32]];
-    draft.sealed = Some(Sealed {
-        key: KeyId::random(),
-        bytes: vec![5; 40],
-    });
+    draft.sealed = Some(Sealed { key: KeyId::random(), bytes: vec![5; 40] });
     let position = |sequence: u64| Position {
         epoch: 0,
         sequence,
         instance: InstanceId::from_bytes([1; 16]),
-        recorded: Timestamp::from_micros(1_795_000_000_000_000)
-            .plus(Duration::from_micros(sequence)),
+        recorded: Timestamp::from_micros(1_795_000_000_000_000).plus(Duration::from_micros(sequence)),
         clock_error_micros: Some(900),
     };
     let sample = draft.encode(&position(count)).unwrap();
@@ -72,13 +66,8 @@ fn main() {
         frontier.push(leaf_hash(&draft.encode(&position(n)).unwrap()));
     });
     for reading in [Reading::Head, Reading::Whole] {
-        let options = VerifyOptions {
-            reading,
-            ..VerifyOptions::default()
-        };
-        let entries: Vec<_> = (0..1_000)
-            .map(|n| draft.encode(&position(n)).unwrap())
-            .collect();
+        let options = VerifyOptions { reading, ..VerifyOptions::default() };
+        let entries: Vec<_> = (0..1_000).map(|n| draft.encode(&position(n)).unwrap()).collect();
         let start = on_core();
         for _ in 0..count / 1_000 {
             let mut verifier = TreeVerifier::new(0, options);
@@ -88,10 +77,7 @@ fn main() {
             black_box(verifier.finish());
         }
         let each = (on_core() - start).as_secs_f64() * 1e9 / (count / 1_000 * 1_000) as f64;
-        println!(
-            "{:<44} {each:>7.0} ns each",
-            format!("verify a stream ({reading:?})")
-        );
+        println!("{:<44} {each:>7.0} ns each", format!("verify a stream ({reading:?})"));
     }
 
     let dir = std::env::temp_dir().join(format!("verify-speed-{}", std::process::id()));
@@ -99,20 +85,14 @@ fn main() {
     let mut exporter = Exporter::create(&dir, 0).unwrap();
     (0..count).for_each(|n| exporter.push(&draft.encode(&position(n)).unwrap()).unwrap());
     let signer = Signer::from_seed("ledger.example", &[1; 32]).unwrap();
-    let checkpoint = Checkpoint::new("ledger.example", 0, count, exporter.root())
-        .sign(&signer)
-        .unwrap();
+    let checkpoint = Checkpoint::new("ledger.example", 0, count, exporter.root()).sign(&signer).unwrap();
     exporter.finish(&checkpoint, []).unwrap();
     println!("write a copy {:>10.2} s", (on_core() - start).as_secs_f64());
-    let key = signer.verifier_key().unwrap();
+    let key = signer.verifier_key().clone();
     for reading in [Reading::Head, Reading::Whole] {
-        let options = VerifyOptions {
-            reading,
-            ..VerifyOptions::default()
-        };
+        let options = VerifyOptions { reading, ..VerifyOptions::default() };
         let start = on_core();
-        let report =
-            verify_directory(&dir, std::slice::from_ref(&key), options, &mut |_| ()).unwrap();
+        let report = verify_directory(&dir, std::slice::from_ref(&key), options, &mut |_| ()).unwrap();
         let taken = (on_core() - start).as_secs_f64();
         println!(
             "verify the copy ({reading:?}) {taken:>10.2} s, {:.0} ns each, whole: {}",

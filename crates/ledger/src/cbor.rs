@@ -57,11 +57,7 @@ impl Writer {
 
     /// The map that was begun with [`for_map`](Self::for_map); entries have less than 256 pairs.
     pub(crate) fn into_map(mut self, pairs: u8) -> Vec<u8> {
-        let (head, more) = if pairs < 24 {
-            (pairs, None)
-        } else {
-            (24, Some(pairs))
-        };
+        let (head, more) = if pairs < 24 { (pairs, None) } else { (24, Some(pairs)) };
         if let Some(first) = self.0.first_mut() {
             *first = MAP << 5 | head;
         }
@@ -110,9 +106,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         match self.head()? {
             (UNSIGNED, value) => i64::try_from(value).map_err(|_| DecodeError::OutOfRange),
-            (NEGATIVE, value) => i64::try_from(value)
-                .map(|v| !v)
-                .map_err(|_| DecodeError::OutOfRange),
+            (NEGATIVE, value) => i64::try_from(value).map(|v| !v).map_err(|_| DecodeError::OutOfRange),
             _ => Err(DecodeError::WrongType),
         }
     }
@@ -125,9 +119,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.bytes()?
-            .try_into()
-            .map_err(|_| DecodeError::OutOfRange)
+        self.bytes()?.try_into().map_err(|_| DecodeError::OutOfRange)
     }
 
     #[inline]
@@ -150,21 +142,13 @@ impl<'a> Reader<'a> {
 
     /// Refuses bytes after the value.
     pub(crate) const fn finish(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(DecodeError::TrailingBytes)
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
     }
 
     #[inline]
     fn expect(&mut self, major: u8) -> Result<u64, DecodeError> {
         let (found, value) = self.head()?;
-        if found == major {
-            Ok(value)
-        } else {
-            Err(DecodeError::WrongType)
-        }
+        if found == major { Ok(value) } else { Err(DecodeError::WrongType) }
     }
 
     #[inline]
@@ -181,19 +165,12 @@ impl<'a> Reader<'a> {
             // 28 to 30 are reserved, 31 means an indefinite length.
             _ => return Err(DecodeError::NotCanonical),
         };
-        if value < least {
-            Err(DecodeError::NotCanonical)
-        } else {
-            Ok((major, value))
-        }
+        if value < least { Err(DecodeError::NotCanonical) } else { Ok((major, value)) }
     }
 
     #[inline]
     fn array_of<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (bytes, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(DecodeError::Truncated)?;
+        let (bytes, rest) = self.0.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(*bytes)
     }
@@ -201,10 +178,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn take(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
         let length = usize::try_from(length).map_err(|_| DecodeError::Truncated)?;
-        let (taken, rest) = self
-            .0
-            .split_at_checked(length)
-            .ok_or(DecodeError::Truncated)?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -240,29 +214,11 @@ mod tests {
 
     #[test]
     fn longer_and_indefinite_forms_are_refused() {
-        for hex in [
-            "1817",
-            "190018",
-            "1a0000ffff",
-            "1b00000000ffffffff",
-            "5817",
-            "1c",
-            "5f",
-        ] {
+        for hex in ["1817", "190018", "1a0000ffff", "1b00000000ffffffff", "5817", "1c", "5f"] {
             let bytes = hex::decode(hex).unwrap();
-            assert_eq!(
-                Reader::new(&bytes).head(),
-                Err(DecodeError::NotCanonical),
-                "{hex}"
-            );
+            assert_eq!(Reader::new(&bytes).head(), Err(DecodeError::NotCanonical), "{hex}");
         }
-        assert_eq!(
-            Reader::new(&[0x42, 0x00]).bytes(),
-            Err(DecodeError::Truncated)
-        );
-        assert_eq!(
-            Reader::new(&[0x3b, 0x80, 0, 0, 0, 0, 0, 0, 0]).signed(),
-            Err(DecodeError::OutOfRange)
-        );
+        assert_eq!(Reader::new(&[0x42, 0x00]).bytes(), Err(DecodeError::Truncated));
+        assert_eq!(Reader::new(&[0x3b, 0x80, 0, 0, 0, 0, 0, 0, 0]).signed(), Err(DecodeError::OutOfRange));
     }
 }

@@ -47,11 +47,7 @@ impl Checkpoint {
     /// The state of an epoch of the log with this base name.
     #[must_use]
     pub fn new(name: &str, epoch: u32, size: u64, root: Hash) -> Self {
-        Self {
-            origin: origin(name, epoch),
-            size,
-            root,
-        }
+        Self { origin: origin(name, epoch), size, root }
     }
 
     /// The epoch its origin names, if the origin is of our form.
@@ -63,12 +59,7 @@ impl Checkpoint {
     /// The note text: three lines, each with its newline.
     #[must_use]
     pub fn text(&self) -> String {
-        format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            BASE64.encode(self.root)
-        )
+        format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
     /// Signs it, under the origin as the key's name.
@@ -81,10 +72,7 @@ impl Checkpoint {
             .filter(|epoch| origin(signer.name(), *epoch) == self.origin)
             .ok_or(CheckpointError::OtherLog)?;
         let note = signer.sign_text(epoch, self.text())?;
-        Ok(SignedCheckpoint {
-            checkpoint: self.clone(),
-            note,
-        })
+        Ok(SignedCheckpoint { checkpoint: self.clone(), note })
     }
 
     /// Reads a signed checkpoint and checks it: [`SignedCheckpoint::parse`] and
@@ -105,15 +93,9 @@ impl Checkpoint {
             return Err(CheckpointError::Malformed);
         };
         let size = size.parse().map_err(|_| CheckpointError::Malformed)?;
-        let root = BASE64
-            .decode(root)
-            .map_err(|_| CheckpointError::Malformed)?;
+        let root = BASE64.decode(root).map_err(|_| CheckpointError::Malformed)?;
         let root = root.try_into().map_err(|_| CheckpointError::Malformed)?;
-        let checkpoint = Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-        };
+        let checkpoint = Self { origin: origin.to_owned(), size, root };
         // One text form: no leading zeroes, no sign, no missing origin.
         if checkpoint.text() == text && !origin.is_empty() {
             Ok(checkpoint)
@@ -147,9 +129,7 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`CheckpointError::OtherLog`] when the key is not for that origin; [`CheckpointError::Note`].
     pub fn verify(&self, key: &VerifierKey) -> Result<&Checkpoint, CheckpointError> {
-        let key = key
-            .for_origin(&self.checkpoint.origin)
-            .ok_or(CheckpointError::OtherLog)?;
+        let key = key.for_origin(&self.checkpoint.origin).ok_or(CheckpointError::OtherLog)?;
         self.note.verify(&key)?;
         Ok(&self.checkpoint)
     }
@@ -169,10 +149,7 @@ impl SignedCheckpoint {
     /// Adds a line, such as a witness's.
     #[must_use]
     pub fn with_signature(self, signature: NoteSignature) -> Self {
-        Self {
-            note: self.note.with_signature(signature),
-            ..self
-        }
+        Self { note: self.note.with_signature(signature), ..self }
     }
 }
 

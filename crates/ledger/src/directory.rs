@@ -13,10 +13,9 @@ use crate::export::{CHECKPOINT_FILE, CHECKPOINTS_FILE, epoch_folder};
 use crate::note::MAX_NOTE_BYTES;
 use crate::tile::TileBuilder;
 use crate::{
-    BUNDLE_ENTRIES, Checkpoint, CheckpointError, Entry, EpochReport, Finding, Findings, Frontier,
-    Hash, HashSource, PreviousLog, Problem, Report, SignedCheckpoint, SourceError, TILE_WIDTH,
-    Tile, TileId, TreeVerifier, VerifierKey, VerifyOptions, bundle_path, decode_bundle, epoch_of,
-    tiles_of,
+    BUNDLE_ENTRIES, Checkpoint, CheckpointError, Entry, EpochReport, Finding, Findings, Frontier, Hash,
+    HashSource, PreviousLog, Problem, Report, SignedCheckpoint, SourceError, TILE_WIDTH, Tile, TileId,
+    TreeVerifier, VerifierKey, VerifyOptions, bundle_path, decode_bundle, epoch_of, tiles_of,
 };
 
 /// How far a verification has come.
@@ -41,30 +40,17 @@ pub fn verify_directory(
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<Report> {
     let found = epochs(dir)?;
-    let mut report = Report {
-        epochs: Vec::new(),
-        findings: Findings::up_to(options.most_findings),
-    };
+    let mut report = Report { epochs: Vec::new(), findings: Findings::up_to(options.most_findings) };
     if found.is_empty() {
-        report.findings.add(Finding {
-            epoch: 0,
-            sequence: None,
-            problem: Problem::Empty,
-        });
+        report.findings.add(Finding { epoch: 0, sequence: None, problem: Problem::Empty });
     }
     let (mut expected, mut recorded) = (0, None);
     for epoch in found {
         if epoch != expected {
-            report.findings.add(Finding {
-                epoch: expected,
-                sequence: None,
-                problem: Problem::EpochMissing,
-            });
+            report.findings.add(Finding { epoch: expected, sequence: None, problem: Problem::EpochMissing });
         }
         expected = epoch.saturating_add(1);
-        let next = epoch
-            .checked_add(1)
-            .and_then(|next| named_by_first_entry(&dir.join(epoch_folder(next))));
+        let next = epoch.checked_add(1).and_then(|next| named_by_first_entry(&dir.join(epoch_folder(next))));
         let verification = EpochVerification {
             epoch,
             folder: dir.join(epoch_folder(epoch)),
@@ -89,9 +75,7 @@ impl DirectoryTiles {
     /// The tiles below `<dir>/epoch-<n>`.
     #[must_use]
     pub fn new(dir: &Path, epoch: u32) -> Self {
-        Self {
-            folder: dir.join(epoch_folder(epoch)),
-        }
+        Self { folder: dir.join(epoch_folder(epoch)) }
     }
 }
 
@@ -108,10 +92,7 @@ impl HashSource for DirectoryTiles {
         }
         match cause {
             io::ErrorKind::NotFound => Err(SourceError::Missing(id)),
-            other => Err(SourceError::Unreadable {
-                id,
-                cause: other.to_string(),
-            }),
+            other => Err(SourceError::Unreadable { id, cause: other.to_string() }),
         }
     }
 }
@@ -166,8 +147,7 @@ impl EpochVerification<'_> {
     fn is_ours(&mut self, signed: &SignedCheckpoint) -> bool {
         let checkpoint = signed.unverified();
         if epoch_of(&checkpoint.origin) != Some(self.epoch) {
-            self.verifier
-                .found(None, Problem::Origin(checkpoint.origin.clone()));
+            self.verifier.found(None, Problem::Origin(checkpoint.origin.clone()));
             return false;
         }
         let mut problem = Problem::NoKey(checkpoint.origin.clone());
@@ -186,16 +166,10 @@ impl EpochVerification<'_> {
     fn expect_named(&mut self, next: Option<&PreviousLog>, here: &Checkpoint) {
         match next {
             None => {}
-            Some(named) if named.origin != here.origin => {
-                self.verifier.found(None, Problem::PreviousLog)
+            Some(named) if named.origin != here.origin => self.verifier.found(None, Problem::PreviousLog),
+            Some(named) if named.size > here.size => {
+                self.verifier.found(Some(here.size), Problem::Lost { named: named.size, present: here.size })
             }
-            Some(named) if named.size > here.size => self.verifier.found(
-                Some(here.size),
-                Problem::Lost {
-                    named: named.size,
-                    present: here.size,
-                },
-            ),
             Some(named) => self.verifier.expect_root(named.size, named.root),
         }
     }
@@ -217,11 +191,7 @@ impl EpochVerification<'_> {
             if !self.bundle(index, width, &mut tiles) {
                 return;
             }
-            progress(Progress {
-                epoch: self.epoch,
-                entries: self.verifier.size(),
-                total,
-            });
+            progress(Progress { epoch: self.epoch, entries: self.verifier.size(), total });
         }
         for tile in tiles.finish() {
             self.compare_tile(&tile);
@@ -238,12 +208,8 @@ impl EpochVerification<'_> {
             match log.next()? {
                 Ok(signed) if self.is_ours(&signed) => return Some(signed.unverified().clone()),
                 Ok(_) => {}
-                Err(LogError::Refused(error)) => {
-                    self.verifier.found(None, Problem::Checkpoint(error))
-                }
-                Err(LogError::Io(error)) => {
-                    self.unreadable(None, CHECKPOINTS_FILE.to_owned(), &error)
-                }
+                Err(LogError::Refused(error)) => self.verifier.found(None, Problem::Checkpoint(error)),
+                Err(LogError::Io(error)) => self.unreadable(None, CHECKPOINTS_FILE.to_owned(), &error),
             }
         }
     }
@@ -251,11 +217,7 @@ impl EpochVerification<'_> {
     /// One bundle with its level-0 tile; `false` when neither can be had, so that nothing after it
     /// can be verified.
     fn bundle(&mut self, index: u64, width: u16, tiles: &mut TileBuilder) -> bool {
-        let id = TileId {
-            level: 0,
-            index,
-            width,
-        };
+        let id = TileId { level: 0, index, width };
         let stored = self.read_tile(id);
         let path = bundle_path(index, width);
         let first = self.verifier.size();
@@ -270,8 +232,7 @@ impl EpochVerification<'_> {
             Ok(entries) if entries.len() >= usize::from(width) => entries,
             other => {
                 let cause = other.err().unwrap_or(crate::BundleError::Count);
-                self.verifier
-                    .found(Some(first), Problem::Bundle { path, cause });
+                self.verifier.found(Some(first), Problem::Bundle { path, cause });
                 return self.go_on_from_tile(stored, tiles);
             }
         };
@@ -282,11 +243,7 @@ impl EpochVerification<'_> {
             let leaf = self.verifier.push_and_see(entry, |height, _, hash| {
                 full.extend(tiles.subtree(height, *hash));
             });
-            if hashes
-                .as_mut()
-                .and_then(Iterator::next)
-                .is_some_and(|hash| *hash != leaf)
-            {
+            if hashes.as_mut().and_then(Iterator::next).is_some_and(|hash| *hash != leaf) {
                 self.verifier.found(Some(sequence), Problem::LeafDiffers);
             }
         }
@@ -299,9 +256,7 @@ impl EpochVerification<'_> {
         let Some(stored) = stored else { return false };
         let mut full = Vec::new();
         for leaf in stored.hashes {
-            self.verifier.push_leaf(leaf, |height, _, hash| {
-                full.extend(tiles.subtree(height, *hash))
-            });
+            self.verifier.push_leaf(leaf, |height, _, hash| full.extend(tiles.subtree(height, *hash)));
         }
         full.iter().for_each(|tile| self.compare_tile(tile));
         true
@@ -311,22 +266,17 @@ impl EpochVerification<'_> {
         if let Some(stored) = self.read_tile(computed.id)
             && stored.hashes != computed.hashes
         {
-            self.verifier
-                .found(first_under(computed.id), Problem::TileDiffers(computed.id));
+            self.verifier.found(first_under(computed.id), Problem::TileDiffers(computed.id));
         }
     }
 
     fn read_tile(&mut self, id: TileId) -> Option<Tile> {
-        let full = TileId {
-            width: TILE_WIDTH,
-            ..id
-        };
+        let full = TileId { width: TILE_WIDTH, ..id };
         match read_either(&self.folder, &id.path(), &full.path()) {
             Ok(bytes) => match Tile::from_bytes(id, &bytes) {
                 Ok(tile) => Some(tile),
                 Err(_) => {
-                    self.verifier
-                        .found(first_under(id), Problem::TileDiffers(id));
+                    self.verifier.found(first_under(id), Problem::TileDiffers(id));
                     None
                 }
             },
@@ -338,30 +288,20 @@ impl EpochVerification<'_> {
     }
 
     fn unreadable(&mut self, sequence: Option<u64>, path: String, error: &io::Error) {
-        self.verifier.found(
-            sequence,
-            Problem::File {
-                path,
-                cause: error.kind(),
-            },
-        );
+        self.verifier.found(sequence, Problem::File { path, cause: error.kind() });
     }
 }
 
 /// A partial file, or the full one that may have taken its place (`tlog-tiles`, "Merkle Tree").
 fn read_either(folder: &Path, path: &str, full: &str) -> io::Result<Vec<u8>> {
     match fs::read(folder.join(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path != full => {
-            fs::read(folder.join(full))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path != full => fs::read(folder.join(full)),
         read => read,
     }
 }
 
 fn bundles(size: u64) -> impl Iterator<Item = (u64, u16)> {
-    tiles_of(size)
-        .take_while(|id| id.level == 0)
-        .map(|id| (id.index, id.width))
+    tiles_of(size).take_while(|id| id.level == 0).map(|id| (id.index, id.width))
 }
 
 /// The first entry under a tile.
@@ -374,9 +314,7 @@ fn epochs(dir: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let epoch = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("epoch-")?.parse().ok());
+        let epoch = name.to_str().and_then(|name| name.strip_prefix("epoch-")?.parse().ok());
         found.extend(epoch.filter(|epoch| *epoch_folder(*epoch) == name));
     }
     found.sort_unstable();
@@ -410,36 +348,38 @@ impl CheckpointLog {
         }
     }
 
-    /// The next checkpoint. After a failure nothing more is read.
+    /// The next checkpoint. After a failure nothing more is read. An empty file is not one without
+    /// checkpoints: that would be absent.
     fn next(&mut self) -> Option<Result<SignedCheckpoint, LogError>> {
         let file = self.0.as_mut()?;
-        let read = match next_note(file) {
-            Ok(text) if text.is_empty() => return None,
-            Ok(text) => SignedCheckpoint::parse(&text).map_err(LogError::Refused),
-            Err(error) => Err(LogError::Io(error)),
+        let (read, at_end) = match next_note(file) {
+            Ok((text, at_end)) => (SignedCheckpoint::parse(&text).map_err(LogError::Refused), at_end),
+            Err(error) => (Err(LogError::Io(error)), true),
         };
-        if read.is_err() {
+        if read.is_err() || at_end {
             self.0 = None;
         }
         Some(read)
     }
 }
 
-/// The text of one note: text, an empty line, signature lines. Another empty line parts it from the
-/// next, which must then be there: an end after it makes the note malformed.
-fn next_note(file: &mut BufReader<File>) -> io::Result<String> {
+/// The text of one note, and whether it was the last: text, an empty line, signature lines. Another
+/// empty line parts it from the next, which must then be there: an end after it is left in the text
+/// and makes the note malformed.
+fn next_note(file: &mut BufReader<File>) -> io::Result<(String, bool)> {
     let (mut text, mut empty_lines) = (String::new(), 0);
     while empty_lines < 2 {
         // One byte more than a note may have is enough to have it refused.
         let left = (MAX_NOTE_BYTES + 1).saturating_sub(text.len()) as u64;
         match file.by_ref().take(left).read_line(&mut text)? {
-            0 => return Ok(text),
+            0 => break,
             1 if text.ends_with('\n') => empty_lines += 1,
             _ => {}
         }
     }
-    if !file.fill_buf()?.is_empty() {
+    let at_end = file.fill_buf()?.is_empty();
+    if empty_lines == 2 && !at_end {
         text.pop();
     }
-    Ok(text)
+    Ok((text, at_end))
 }

@@ -9,8 +9,8 @@ mod encode;
 use std::fmt;
 
 use mimamori_domain::{
-    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Outcome,
-    Purpose, SessionId, SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
+    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Outcome, Purpose,
+    SessionId, SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
 };
 
 use crate::Hash;
@@ -206,9 +206,7 @@ pub enum EntryError {
     VersionWithoutResource,
     #[error("a sealed part may not be empty")]
     EmptySeal,
-    #[error(
-        "the previous log is named in the first entry of an epoch after epoch 0, and only there"
-    )]
+    #[error("the previous log is named in the first entry of an epoch after epoch 0, and only there")]
     Previous,
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::tile::TileBuilder;
 use crate::{
-    BUNDLE_ENTRIES, BundleError, Frontier, Hash, SignedCheckpoint, Tile, bundle_path,
-    encode_bundle, leaf_hash,
+    BUNDLE_ENTRIES, BundleError, Frontier, Hash, SignedCheckpoint, Tile, bundle_path, encode_bundle,
+    leaf_hash,
 };
 
 /// The file with an epoch's last checkpoint.
@@ -41,9 +41,7 @@ pub enum ExportError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The entries that were pushed are not those that were signed.
-    #[error(
-        "the checkpoint is of size {signed}, written were {written} entries, or their root differs"
-    )]
+    #[error("the checkpoint is of size {signed}, written were {written} entries, or their root differs")]
     OtherCheckpoint { signed: u64, written: u64 },
 }
 
@@ -59,12 +57,7 @@ impl Exporter {
             io::ErrorKind::AlreadyExists => ExportError::Exists(folder.clone()),
             _ => io_error(&folder, source),
         })?;
-        Ok(Self {
-            folder,
-            frontier: Frontier::new(),
-            tiles: TileBuilder::default(),
-            bundle: Vec::new(),
-        })
+        Ok(Self { folder, frontier: Frontier::new(), tiles: TileBuilder::default(), bundle: Vec::new() })
     }
 
     /// Writes the next entry.
@@ -76,18 +69,12 @@ impl Exporter {
         let mut full = Vec::new();
         full.extend(self.tiles.add(0, leaf));
         let tiles = &mut self.tiles;
-        self.frontier.push_and_see(leaf, |height, _, hash| {
-            full.extend(tiles.subtree(height, *hash))
-        });
+        self.frontier.push_and_see(leaf, |height, _, hash| full.extend(tiles.subtree(height, *hash)));
         for tile in full {
             self.write_tile(&tile)?;
         }
         self.bundle.push(entry.to_vec());
-        if self.bundle.len() == usize::from(BUNDLE_ENTRIES) {
-            self.write_bundle()
-        } else {
-            Ok(())
-        }
+        if self.bundle.len() == usize::from(BUNDLE_ENTRIES) { self.write_bundle() } else { Ok(()) }
     }
 
     /// The number of entries written.
@@ -114,10 +101,7 @@ impl Exporter {
     ) -> Result<(), ExportError> {
         let stated = checkpoint.unverified();
         if (stated.size, stated.root) != (self.size(), self.root()) {
-            return Err(ExportError::OtherCheckpoint {
-                signed: stated.size,
-                written: self.size(),
-            });
+            return Err(ExportError::OtherCheckpoint { signed: stated.size, written: self.size() });
         }
         if !self.bundle.is_empty() {
             self.write_bundle()?;
@@ -129,10 +113,7 @@ impl Exporter {
         self.write(CHECKPOINT_FILE, checkpoint.to_string().as_bytes())
     }
 
-    fn write_earlier(
-        &self,
-        earlier: impl IntoIterator<Item = SignedCheckpoint>,
-    ) -> Result<(), ExportError> {
+    fn write_earlier(&self, earlier: impl IntoIterator<Item = SignedCheckpoint>) -> Result<(), ExportError> {
         let mut earlier = earlier.into_iter().peekable();
         if earlier.peek().is_none() {
             return Ok(());
@@ -155,10 +136,7 @@ impl Exporter {
         let last = self.frontier.size().saturating_sub(1);
         // At most 256 are collected.
         let width = u16::try_from(self.bundle.len()).unwrap_or(BUNDLE_ENTRIES);
-        self.write(
-            &bundle_path(last / u64::from(BUNDLE_ENTRIES), width),
-            &bytes,
-        )?;
+        self.write(&bundle_path(last / u64::from(BUNDLE_ENTRIES), width), &bytes)?;
         self.bundle.clear();
         Ok(())
     }
@@ -181,8 +159,5 @@ impl Exporter {
 }
 
 fn io_error(path: &Path, source: io::Error) -> ExportError {
-    ExportError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    ExportError::Io { path: path.to_owned(), source }
 }

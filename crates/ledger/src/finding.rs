@@ -33,10 +33,7 @@ pub enum Problem {
     #[error("{path} does not have the entries it must have: {cause}")]
     Bundle { path: String, cause: BundleError },
     #[error("{path} cannot be read: {cause}")]
-    File {
-        path: String,
-        cause: std::io::ErrorKind,
-    },
+    File { path: String, cause: std::io::ErrorKind },
     #[error("a checkpoint is refused: {0}")]
     Checkpoint(CheckpointError),
     #[error("no key is known for {0}")]
@@ -57,9 +54,7 @@ pub enum Problem {
     PreviousLog,
     /// Not a fault of the copy: a restored older database lacks what came after its backup.
     /// Somebody must be able to name that restore.
-    #[error(
-        "the next epoch names {named} entries of this one; {present} are here (restored from a backup)"
-    )]
+    #[error("the next epoch names {named} entries of this one; {present} are here (restored from a backup)")]
     Lost { named: u64, present: u64 },
 }
 
@@ -85,11 +80,7 @@ impl Problem {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.sequence {
-            Some(sequence) => write!(
-                f,
-                "epoch {}, entry {sequence}: {}",
-                self.epoch, self.problem
-            ),
+            Some(sequence) => write!(f, "epoch {}, entry {sequence}: {}", self.epoch, self.problem),
             None => write!(f, "epoch {}: {}", self.epoch, self.problem),
         }
     }
@@ -108,12 +99,7 @@ impl Findings {
     /// Keeps at most this many.
     #[must_use]
     pub const fn up_to(most: usize) -> Self {
-        Self {
-            kept: Vec::new(),
-            most,
-            dropped: 0,
-            errors: 0,
-        }
+        Self { kept: Vec::new(), most, dropped: 0, errors: 0 }
     }
 
     pub fn add(&mut self, finding: Finding) {
@@ -129,11 +115,7 @@ impl Findings {
 
     /// Takes over what another verification found.
     pub fn merge(&mut self, other: Self) {
-        let kept_errors = other
-            .kept
-            .iter()
-            .filter(|f| f.problem.severity() == Severity::Error)
-            .count();
+        let kept_errors = other.kept.iter().filter(|f| f.problem.severity() == Severity::Error).count();
         self.errors += other.errors.saturating_sub(kept_errors as u64);
         self.dropped += other.dropped;
         other.kept.into_iter().for_each(|finding| self.add(finding));

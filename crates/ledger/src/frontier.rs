@@ -24,10 +24,7 @@ impl Frontier {
     /// The frontier of the empty tree.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            size: 0,
-            peaks: Vec::new(),
-        }
+        Self { size: 0, peaks: Vec::new() }
     }
 
     /// The number of leaves.
@@ -80,18 +77,14 @@ impl Frontier {
     /// # Errors
     /// [`FrontierError`] when the length does not fit the size, or the format is not known.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FrontierError> {
-        let (&[format, ref size @ ..], peaks) = bytes
-            .split_first_chunk::<HEAD_BYTES>()
-            .ok_or(FrontierError)?;
+        let (&[format, ref size @ ..], peaks) =
+            bytes.split_first_chunk::<HEAD_BYTES>().ok_or(FrontierError)?;
         let size = u64::from_be_bytes(*size);
         let (peaks, rest) = peaks.as_chunks::<32>();
         let fits = rest.is_empty() && peaks.len() == size.count_ones() as usize;
         // Databases count in signed 64 bits; no tree gets near that.
         if format == FORMAT && fits && i64::try_from(size).is_ok() {
-            Ok(Self {
-                size,
-                peaks: peaks.to_vec(),
-            })
+            Ok(Self { size, peaks: peaks.to_vec() })
         } else {
             Err(FrontierError)
         }

@@ -29,8 +29,7 @@ mod verify;
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, epoch_of, origin};
 pub use directory::{DirectoryTiles, Progress, verify_directory};
 pub use entry::{
-    DecodeError, Entry, EntryDraft, EntryError, EntryHead, MAX_ENTRY_BYTES, Position, PreviousLog,
-    Sealed,
+    DecodeError, Entry, EntryDraft, EntryError, EntryHead, MAX_ENTRY_BYTES, Position, PreviousLog, Sealed,
 };
 pub use export::{ExportError, Exporter, epoch_folder};
 pub use finding::{EpochReport, Finding, Findings, Problem, Report, Severity};
@@ -44,7 +43,7 @@ pub use proof::{
 pub use receipt::{Receipt, ReceiptError};
 pub use signer_state::{Continuity, SignError, SignerState, SignerStateError};
 pub use tile::{
-    BUNDLE_ENTRIES, BundleError, HashSource, MemoryTiles, SourceError, TILE_WIDTH, Tile, TileId,
-    bundle_path, decode_bundle, encode_bundle, grow, tiles_for_growth, tiles_of,
+    BUNDLE_ENTRIES, BundleError, HashSource, MemoryTiles, SourceError, TILE_WIDTH, Tile, TileId, bundle_path,
+    decode_bundle, encode_bundle, grow, tiles_for_growth, tiles_of,
 };
 pub use verify::{Reading, TreeVerifier, VerifyOptions};

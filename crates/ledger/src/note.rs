@@ -67,17 +67,11 @@ impl SignedNote {
         }
         let (text, lines) = note.rsplit_once("\n\n").ok_or(NoteError::Malformed)?;
         let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed)?;
-        let signatures = lines
-            .split('\n')
-            .map(NoteSignature::parse)
-            .collect::<Result<Vec<_>, _>>()?;
+        let signatures = lines.split('\n').map(NoteSignature::parse).collect::<Result<Vec<_>, _>>()?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::TooLong);
         }
-        Ok(Self {
-            text: format!("{text}\n"),
-            signatures,
-        })
+        Ok(Self { text: format!("{text}\n"), signatures })
     }
 
     /// The text, with its last newline. Trust it only after [`verify`](Self::verify).
@@ -105,30 +99,20 @@ impl SignedNote {
     /// that claims to be by it does not fit.
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
         let mut signed = false;
-        for line in self
-            .signatures
-            .iter()
-            .filter(|line| line.name == key.name && line.key_id == key.id)
-        {
+        for line in self.signatures.iter().filter(|line| line.name == key.name && line.key_id == key.id) {
             UnparsedPublicKey::new(&ED25519, &key.public)
                 .verify(self.text.as_bytes(), &line.signature)
                 .map_err(|_| NoteError::BadSignature)?;
             signed = true;
         }
-        if signed {
-            Ok(())
-        } else {
-            Err(NoteError::Unsigned)
-        }
+        if signed { Ok(()) } else { Err(NoteError::Unsigned) }
     }
 }
 
 impl fmt::Display for SignedNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures
-            .iter()
-            .try_for_each(|line| writeln!(f, "{line}"))
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -140,11 +124,9 @@ impl NoteSignature {
             .ok_or(NoteError::Malformed)?;
         let bytes = BASE64.decode(encoded).map_err(|_| NoteError::Malformed)?;
         match bytes.split_first_chunk() {
-            Some((key_id, signature)) if is_key_name(name) && !signature.is_empty() => Ok(Self {
-                name: name.to_owned(),
-                key_id: *key_id,
-                signature: signature.to_vec(),
-            }),
+            Some((key_id, signature)) if is_key_name(name) && !signature.is_empty() => {
+                Ok(Self { name: name.to_owned(), key_id: *key_id, signature: signature.to_vec() })
+            }
             _ => Err(NoteError::Malformed),
         }
     }
@@ -178,11 +160,7 @@ impl VerifierKey {
         }
         let hashed = [name.as_bytes(), &[b'\n', ED25519_TYPE], &public].concat();
         let [a, b, c, d, ..] = sha256(&hashed);
-        Ok(Self {
-            name: name.to_owned(),
-            id: [a, b, c, d],
-            public,
-        })
+        Ok(Self { name: name.to_owned(), id: [a, b, c, d], public })
     }
 
     #[must_use]
@@ -203,29 +181,16 @@ impl VerifierKey {
         if self.name == wanted {
             return Some(self.clone());
         }
-        let epoch = wanted
-            .strip_prefix(&self.name)?
-            .strip_prefix('/')?
-            .parse()
-            .ok()?;
+        let epoch = wanted.strip_prefix(&self.name)?.strip_prefix('/')?.parse().ok()?;
         // Only the one way to write the number counts.
-        if origin(&self.name, epoch) == wanted {
-            Self::new(wanted, self.public).ok()
-        } else {
-            None
-        }
+        if origin(&self.name, epoch) == wanted { Self::new(wanted, self.public).ok() } else { None }
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let encoded = BASE64.encode([&[ED25519_TYPE][..], &self.public].concat());
-        write!(
-            f,
-            "{}+{:08x}+{encoded}",
-            self.name,
-            u32::from_be_bytes(self.id)
-        )
+        write!(f, "{}+{:08x}+{encoded}", self.name, u32::from_be_bytes(self.id))
     }
 }
 
@@ -240,8 +205,7 @@ impl FromStr for VerifierKey {
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(NoteError::BadKey);
         };
         let bytes = BASE64.decode(encoded).map_err(|_| NoteError::BadKey)?;
@@ -251,19 +215,14 @@ impl FromStr for VerifierKey {
         };
         let key = Self::new(name, public)?;
         // One text form: this also compares the stated hash with the computed one.
-        if key.to_string() == text {
-            Ok(key)
-        } else {
-            Err(NoteError::BadKey)
-        }
+        if key.to_string() == text { Ok(key) } else { Err(NoteError::BadKey) }
     }
 }
 
 /// A private key under a log's base name.
 pub struct Signer {
-    name: String,
     pair: Ed25519KeyPair,
-    public: [u8; 32],
+    key: VerifierKey,
 }
 
 impl Signer {
@@ -274,57 +233,38 @@ impl Signer {
     /// [`NoteError::BadName`]; [`NoteError::BadKey`] when the library refuses the seed.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, NoteError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| NoteError::BadKey)?;
-        let public = pair
-            .public_key()
-            .as_ref()
-            .try_into()
-            .map_err(|_| NoteError::BadKey)?;
-        VerifierKey::new(name, public)?;
-        Ok(Self {
-            name: name.to_owned(),
-            pair,
-            public,
-        })
+        let public = pair.public_key().as_ref().try_into().map_err(|_| NoteError::BadKey)?;
+        Ok(Self { key: VerifierKey::new(name, public)?, pair })
     }
 
     /// The log's base name, to which `/<epoch>` is added for an origin.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.key.name()
     }
 
     /// The public key under the base name, to be published: it stands for all epochs.
-    ///
-    /// # Errors
-    /// None in practice: the name was checked when the signer was made.
-    pub fn verifier_key(&self) -> Result<VerifierKey, NoteError> {
-        VerifierKey::new(&self.name, self.public)
+    #[must_use]
+    pub const fn verifier_key(&self) -> &VerifierKey {
+        &self.key
     }
 
     /// Signs a text under the name of one epoch.
     pub(crate) fn sign_text(&self, epoch: u32, text: String) -> Result<SignedNote, NoteError> {
-        let key = VerifierKey::new(&origin(&self.name, epoch), self.public)?;
+        let key = VerifierKey::new(&origin(self.name(), epoch), self.key.public)?;
         let signature = self.pair.sign(text.as_bytes()).as_ref().to_vec();
-        Ok(SignedNote {
-            text,
-            signatures: vec![NoteSignature {
-                name: key.name,
-                key_id: key.id,
-                signature,
-            }],
-        })
+        let line = NoteSignature { name: key.name, key_id: key.id, signature };
+        Ok(SignedNote { text, signatures: vec![line] })
     }
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.name)
+        write!(f, "Signer({})", self.name())
     }
 }
 
 fn is_key_name(name: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len())
-        && !name
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '+')
+        && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }

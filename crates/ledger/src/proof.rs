@@ -24,11 +24,7 @@ pub enum ProofError {
 ///
 /// # Errors
 /// [`ProofError::OutOfRange`] when `index` is not below `size`; [`ProofError::Source`].
-pub fn inclusion_proof(
-    source: &dyn HashSource,
-    index: u64,
-    size: u64,
-) -> Result<Vec<Hash>, ProofError> {
+pub fn inclusion_proof(source: &dyn HashSource, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
     hashes_of(source, &beside_path(index, size)?, size)
 }
 
@@ -37,11 +33,7 @@ pub fn inclusion_proof(
 ///
 /// # Errors
 /// [`ProofError::OutOfRange`] when `old` is more than `new`; [`ProofError::Source`].
-pub fn consistency_proof(
-    source: &dyn HashSource,
-    old: u64,
-    new: u64,
-) -> Result<Vec<Hash>, ProofError> {
+pub fn consistency_proof(source: &dyn HashSource, old: u64, new: u64) -> Result<Vec<Hash>, ProofError> {
     hashes_of(source, &between_sizes(old, new)?, new)
 }
 
@@ -72,10 +64,7 @@ pub fn verify_inclusion(
     proof: &[Hash],
     root: &Hash,
 ) -> Result<(), ProofError> {
-    let last = size
-        .checked_sub(1)
-        .filter(|last| index <= *last)
-        .ok_or(ProofError::OutOfRange)?;
+    let last = size.checked_sub(1).filter(|last| index <= *last).ok_or(ProofError::OutOfRange)?;
     let (mut node, mut edge) = (index, last);
     let mut hash = *leaf;
     for sibling in proof {
@@ -238,38 +227,25 @@ fn subtrees((mut from, to): Range, size: u64) -> Vec<Subtree> {
 }
 
 fn tiles_under(ranges: &[Range], size: u64) -> Vec<TileId> {
-    let mut tiles: Vec<_> = ranges
-        .iter()
-        .flat_map(|range| subtrees(*range, size))
-        .map(|subtree| subtree.tile)
-        .collect();
+    let mut tiles: Vec<_> =
+        ranges.iter().flat_map(|range| subtrees(*range, size)).map(|subtree| subtree.tile).collect();
     tiles.sort_unstable();
     tiles.dedup();
     tiles
 }
 
-fn hashes_of(
-    source: &dyn HashSource,
-    ranges: &[Range],
-    size: u64,
-) -> Result<Vec<Hash>, ProofError> {
+fn hashes_of(source: &dyn HashSource, ranges: &[Range], size: u64) -> Result<Vec<Hash>, ProofError> {
     let mut read = BTreeMap::<TileId, Vec<Hash>>::new();
     let mut hashes = Vec::with_capacity(ranges.len());
     for range in ranges {
         let mut joined: Option<Hash> = None;
-        for Subtree {
-            tile,
-            offset,
-            count,
-        } in subtrees(*range, size).into_iter().rev()
-        {
+        for Subtree { tile, offset, count } in subtrees(*range, size).into_iter().rev() {
             let hashes = match read.entry(tile) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => place.insert(source.tile(tile)?),
             };
-            let part = hashes
-                .get(offset..offset.saturating_add(count))
-                .ok_or(SourceError::Malformed(tile))?;
+            let part =
+                hashes.get(offset..offset.saturating_add(count)).ok_or(SourceError::Malformed(tile))?;
             let left = root_of(part);
             joined = Some(joined.map_or(left, |right| node_hash(&left, &right)));
         }

@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::{
-    CheckpointError, DecodeError, Entry, Hash, ProofError, SignedCheckpoint, VerifierKey,
-    leaf_hash, verify_inclusion,
+    CheckpointError, DecodeError, Entry, Hash, ProofError, SignedCheckpoint, VerifierKey, leaf_hash,
+    verify_inclusion,
 };
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
@@ -48,18 +48,8 @@ pub enum ReceiptError {
 impl Receipt {
     /// Puts the parts together; see [`inclusion_proof`](crate::inclusion_proof). Nothing is checked.
     #[must_use]
-    pub const fn new(
-        entry: Vec<u8>,
-        index: u64,
-        proof: Vec<Hash>,
-        checkpoint: SignedCheckpoint,
-    ) -> Self {
-        Self {
-            entry,
-            index,
-            proof,
-            checkpoint,
-        }
+    pub const fn new(entry: Vec<u8>, index: u64, proof: Vec<Hash>, checkpoint: SignedCheckpoint) -> Self {
+        Self { entry, index, proof, checkpoint }
     }
 
     /// Checks everything: signature, inclusion, and that the entry says it is where it is.
@@ -69,20 +59,10 @@ impl Receipt {
     pub fn verify(&self, key: &VerifierKey) -> Result<Entry, ReceiptError> {
         let checkpoint = self.checkpoint.verify(key)?;
         let leaf = leaf_hash(&self.entry);
-        verify_inclusion(
-            &leaf,
-            self.index,
-            checkpoint.size,
-            &self.proof,
-            &checkpoint.root,
-        )?;
+        verify_inclusion(&leaf, self.index, checkpoint.size, &self.proof, &checkpoint.root)?;
         let entry = Entry::decode(&self.entry)?;
         let stated = (Some(entry.position.epoch), entry.position.sequence);
-        if stated == (checkpoint.epoch(), self.index) {
-            Ok(entry)
-        } else {
-            Err(ReceiptError::OtherPlace)
-        }
+        if stated == (checkpoint.epoch(), self.index) { Ok(entry) } else { Err(ReceiptError::OtherPlace) }
     }
 
     /// The entry's exact bytes. Trust them only after [`verify`](Self::verify).
@@ -110,9 +90,7 @@ impl fmt::Display for Receipt {
         writeln!(f, "{FIRST_LINE}")?;
         writeln!(f, "extra {}", BASE64.encode(&self.entry))?;
         writeln!(f, "index {}", self.index)?;
-        self.proof
-            .iter()
-            .try_for_each(|hash| writeln!(f, "{}", BASE64.encode(hash)))?;
+        self.proof.iter().try_for_each(|hash| writeln!(f, "{}", BASE64.encode(hash)))?;
         write!(f, "\n{}", self.checkpoint)
     }
 }
@@ -133,16 +111,9 @@ impl FromStr for Receipt {
         }
         let entry = after(lines.next(), "extra ")?;
         let entry = BASE64.decode(entry).map_err(|_| ReceiptError::Malformed)?;
-        let index = after(lines.next(), "index ")?
-            .parse()
-            .map_err(|_| ReceiptError::Malformed)?;
+        let index = after(lines.next(), "index ")?.parse().map_err(|_| ReceiptError::Malformed)?;
         let proof = lines.map(hash).collect::<Result<Vec<_>, _>>()?;
-        let receipt = Self {
-            entry,
-            index,
-            proof,
-            checkpoint,
-        };
+        let receipt = Self { entry, index, proof, checkpoint };
         // One text form, as for the index: no sign, no leading zeroes.
         if receipt.proof.len() <= MAX_HASHES && receipt.to_string() == text {
             Ok(receipt)
@@ -153,8 +124,7 @@ impl FromStr for Receipt {
 }
 
 fn after<'a>(line: Option<&'a str>, word: &str) -> Result<&'a str, ReceiptError> {
-    line.and_then(|line| line.strip_prefix(word))
-        .ok_or(ReceiptError::Malformed)
+    line.and_then(|line| line.strip_prefix(word)).ok_or(ReceiptError::Malformed)
 }
 
 fn hash(line: &str) -> Result<Hash, ReceiptError> {

@@ -9,8 +9,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Checkpoint, CheckpointError, DecodeError, Entry, Hash, PreviousLog, ProofError,
-    SignedCheckpoint, Signer, leaf_hash, origin, sha256, verify_consistency, verify_inclusion,
+    Checkpoint, CheckpointError, DecodeError, Entry, Hash, PreviousLog, ProofError, SignedCheckpoint, Signer,
+    leaf_hash, origin, sha256, verify_consistency, verify_inclusion,
 };
 
 const FIRST_LINE: &str = "mimamori-signer-state/1";
@@ -94,11 +94,7 @@ impl SignerState {
         if exists {
             return Err(SignerStateError::Exists(path.to_owned()));
         }
-        let state = Self {
-            path: path.to_owned(),
-            last: None,
-            _lock: lock,
-        };
+        let state = Self { path: path.to_owned(), last: None, _lock: lock };
         state.write(None)?;
         Ok(state)
     }
@@ -122,11 +118,7 @@ impl SignerState {
             fs::read(path).map_err(|source| io_error(path, source))?
         };
         let last = parse(&bytes).ok_or_else(|| SignerStateError::Damaged(path.to_owned()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            last,
-            _lock: lock,
-        })
+        Ok(Self { path: path.to_owned(), last, _lock: lock })
     }
 
     /// The last checkpoint that was signed, or may have been when the process ended.
@@ -157,38 +149,23 @@ impl SignerState {
     }
 
     fn write(&self, last: Option<&Checkpoint>) -> Result<(), SignerStateError> {
-        replace_durably(&self.path, text(last).as_bytes())
-            .map_err(|source| io_error(&self.path, source))
+        replace_durably(&self.path, text(last).as_bytes()).map_err(|source| io_error(&self.path, source))
     }
 }
 
-fn follows(
-    last: &Checkpoint,
-    next: &Checkpoint,
-    continuity: Continuity<'_>,
-) -> Result<(), SignError> {
+fn follows(last: &Checkpoint, next: &Checkpoint, continuity: Continuity<'_>) -> Result<(), SignError> {
     match continuity {
         Continuity::Grown(proof) => {
             if next.origin != last.origin {
                 return Err(SignError::OtherLog);
             }
             if next.size < last.size {
-                return Err(SignError::Rollback {
-                    signed: last.size,
-                    found: next.size,
-                });
+                return Err(SignError::Rollback { signed: last.size, found: next.size });
             }
-            verify_consistency(last.size, &last.root, next.size, &next.root, proof).map_err(
-                |cause| SignError::Fork {
-                    signed: last.size,
-                    cause,
-                },
-            )
+            verify_consistency(last.size, &last.root, next.size, &next.root, proof)
+                .map_err(|cause| SignError::Fork { signed: last.size, cause })
         }
-        Continuity::NewEpoch {
-            first_entry,
-            inclusion,
-        } => {
+        Continuity::NewEpoch { first_entry, inclusion } => {
             if next_origin(last).as_ref() != Some(&next.origin) {
                 return Err(SignError::OtherLog);
             }
@@ -212,14 +189,8 @@ fn next_origin(last: &Checkpoint) -> Option<String> {
 }
 
 fn text(last: Option<&Checkpoint>) -> String {
-    let body = format!(
-        "{FIRST_LINE}\n{}",
-        last.map_or_else(|| NOTHING.to_owned(), Checkpoint::text)
-    );
-    let checksum: String = sha256(body.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let body = format!("{FIRST_LINE}\n{}", last.map_or_else(|| NOTHING.to_owned(), Checkpoint::text));
+    let checksum: String = sha256(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{body}{checksum}\n")
 }
 
@@ -229,11 +200,7 @@ fn parse(bytes: &[u8]) -> Option<Option<Checkpoint>> {
     let body = content.strip_prefix(FIRST_LINE)?.strip_prefix('\n')?;
     let (body, _checksum) = body.strip_suffix('\n')?.rsplit_once('\n')?;
     let body = format!("{body}\n");
-    let last = if body == NOTHING {
-        None
-    } else {
-        Some(Checkpoint::parse_text(&body).ok()?)
-    };
+    let last = if body == NOTHING { None } else { Some(Checkpoint::parse_text(&body).ok()?) };
     (text(last.as_ref()) == content).then_some(last)
 }
 
@@ -244,9 +211,7 @@ fn replace_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -272,8 +237,5 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn io_error(path: &Path, source: io::Error) -> SignerStateError {
-    SignerStateError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    SignerStateError::Io { path: path.to_owned(), source }
 }

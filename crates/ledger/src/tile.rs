@@ -81,10 +81,7 @@ impl Tile {
         let (hashes, rest) = bytes.as_chunks::<32>();
         match hashes.get(..usize::from(id.width)) {
             Some(wanted) if rest.is_empty() && hashes.len() <= usize::from(TILE_WIDTH) => {
-                Ok(Self {
-                    id,
-                    hashes: wanted.to_vec(),
-                })
+                Ok(Self { id, hashes: wanted.to_vec() })
             }
             _ => Err(SourceError::Malformed(id)),
         }
@@ -170,11 +167,7 @@ pub fn tiles_for_growth(size: u64) -> impl Iterator<Item = TileId> {
 ///
 /// # Errors
 /// [`SourceError`] when a partial tile of the old size could not be had.
-pub fn grow(
-    source: &dyn HashSource,
-    old_size: u64,
-    leaves: &[Hash],
-) -> Result<Vec<Tile>, SourceError> {
+pub fn grow(source: &dyn HashSource, old_size: u64, leaves: &[Hash]) -> Result<Vec<Tile>, SourceError> {
     let mut tiles = Vec::new();
     let mut added = leaves.to_vec();
     let mut old_hashes = old_size;
@@ -184,11 +177,7 @@ pub fn grow(
         }
         let first = old_hashes / u64::from(TILE_WIDTH);
         let mut hashes = match u16::try_from(old_hashes % u64::from(TILE_WIDTH)) {
-            Ok(width @ 1..) => source.tile(TileId {
-                level,
-                index: first,
-                width,
-            })?,
+            Ok(width @ 1..) => source.tile(TileId { level, index: first, width })?,
             _ => Vec::new(),
         };
         hashes.append(&mut added);
@@ -198,14 +187,7 @@ pub fn grow(
             if width == TILE_WIDTH {
                 added.push(root_of(chunk));
             }
-            tiles.push(Tile {
-                id: TileId {
-                    level,
-                    index,
-                    width,
-                },
-                hashes: chunk.to_vec(),
-            });
+            tiles.push(Tile { id: TileId { level, index, width }, hashes: chunk.to_vec() });
         }
         old_hashes /= u64::from(TILE_WIDTH);
     }
@@ -240,11 +222,7 @@ impl TileBuilder {
     /// A perfect subtree, of which those of height 8, 16, ... are in tiles above the leaves.
     pub(crate) fn subtree(&mut self, height: u32, hash: Hash) -> Option<Tile> {
         let level = u8::try_from(height / 8).ok()?;
-        if height.is_multiple_of(8) {
-            self.add(level, hash)
-        } else {
-            None
-        }
+        if height.is_multiple_of(8) { self.add(level, hash) } else { None }
     }
 
     /// The partial tiles that are left.
@@ -264,11 +242,7 @@ impl Level {
         let hashes = std::mem::take(&mut self.hashes);
         // At most 256 are collected.
         let width = u16::try_from(hashes.len()).unwrap_or(TILE_WIDTH);
-        let id = TileId {
-            level,
-            index: self.index,
-            width,
-        };
+        let id = TileId { level, index: self.index, width };
         self.index += 1;
         Tile { id, hashes }
     }
@@ -284,21 +258,13 @@ pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
 /// The tile at this place, as wide as the level's number of hashes makes it.
 pub(crate) fn tile_at(level: u8, index: u64, hashes_in_level: u64) -> TileId {
     let from = index.saturating_mul(u64::from(TILE_WIDTH));
-    let width = u16::try_from(hashes_in_level.saturating_sub(from))
-        .unwrap_or(TILE_WIDTH)
-        .min(TILE_WIDTH);
-    TileId {
-        level,
-        index,
-        width,
-    }
+    let width = u16::try_from(hashes_in_level.saturating_sub(from)).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
+    TileId { level, index, width }
 }
 
 /// Each level of a tree with the number of hashes in it, for as long as there are any.
 fn levels(size: u64) -> impl Iterator<Item = (u8, u64)> {
-    (0_u8..8)
-        .map(move |level| (level, size >> (8 * u32::from(level))))
-        .take_while(|(_, hashes)| *hashes > 0)
+    (0_u8..8).map(move |level| (level, size >> (8 * u32::from(level)))).take_while(|(_, hashes)| *hashes > 0)
 }
 
 /// Why bytes are not a bundle, or entries cannot be one.
@@ -339,18 +305,12 @@ pub fn decode_bundle(mut bytes: &[u8]) -> Result<Vec<&[u8]>, BundleError> {
     while !bytes.is_empty() {
         let (length, rest) = bytes.split_first_chunk().ok_or(BundleError::Truncated)?;
         let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, rest) = rest
-            .split_at_checked(length)
-            .ok_or(BundleError::Truncated)?;
+        let (entry, rest) = rest.split_at_checked(length).ok_or(BundleError::Truncated)?;
         entries.push(entry);
         bytes = rest;
         if entries.len() > usize::from(BUNDLE_ENTRIES) {
             return Err(BundleError::Count);
         }
     }
-    if entries.is_empty() {
-        Err(BundleError::Count)
-    } else {
-        Ok(entries)
-    }
+    if entries.is_empty() { Err(BundleError::Count) } else { Ok(entries) }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use mimamori_domain::Timestamp;
 
 use crate::{
-    Entry, EntryHead, EpochReport, Finding, Findings, Frontier, Hash, PreviousLog, Problem,
-    leaf_hash,
+    Entry, EntryHead, EpochReport, Finding, Findings, Frontier, Hash, PreviousLog, Problem, leaf_hash,
 };
 
 /// How a verification goes about it.
@@ -20,10 +19,7 @@ pub struct VerifyOptions {
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self {
-            reading: Reading::Whole,
-            most_findings: 1_000,
-        }
+        Self { reading: Reading::Whole, most_findings: 1_000 }
     }
 }
 
@@ -98,11 +94,7 @@ impl TreeVerifier {
         self.push_and_see(entry, |_, _, _| {})
     }
 
-    pub(crate) fn push_and_see(
-        &mut self,
-        entry: &[u8],
-        completed: impl FnMut(u32, u64, &Hash),
-    ) -> Hash {
+    pub(crate) fn push_and_see(&mut self, entry: &[u8], completed: impl FnMut(u32, u64, &Hash)) -> Hash {
         let leaf = leaf_hash(entry);
         match self.read(entry) {
             Ok(head) => self.place(head),
@@ -145,11 +137,7 @@ impl TreeVerifier {
     }
 
     pub(crate) fn found(&mut self, sequence: Option<u64>, problem: Problem) {
-        self.findings.add(Finding {
-            epoch: self.epoch,
-            sequence,
-            problem,
-        });
+        self.findings.add(Finding { epoch: self.epoch, sequence, problem });
     }
 
     /// Ends the verification: roots that were expected beyond the last entry are findings.
@@ -177,11 +165,7 @@ impl TreeVerifier {
         if previous.is_some() {
             self.previous = previous;
         }
-        Ok(EntryHead {
-            epoch: position.epoch,
-            sequence: position.sequence,
-            recorded: position.recorded,
-        })
+        Ok(EntryHead { epoch: position.epoch, sequence: position.sequence, recorded: position.recorded })
     }
 
     fn place(&mut self, head: EntryHead) {
@@ -193,13 +177,7 @@ impl TreeVerifier {
             self.found(here, Problem::Sequence(head.sequence));
         }
         if let Some(before) = self.last.filter(|before| head.recorded < *before) {
-            self.found(
-                here,
-                Problem::Time {
-                    before,
-                    found: head.recorded,
-                },
-            );
+            self.found(here, Problem::Time { before, found: head.recorded });
         }
         self.first = self.first.or(Some(head.recorded));
         self.last = self.last.max(Some(head.recorded));

@@ -4,13 +4,13 @@
 use std::str::FromStr;
 
 use mimamori_domain::{
-    ActorId, InstanceId, InstitutionId, KeyId, Kind, ObjectId, SessionId, SubjectId, TerminalId,
-    Timestamp, UnitId, ZoneCode,
+    ActorId, InstanceId, InstitutionId, KeyId, Kind, ObjectId, SessionId, SubjectId, TerminalId, Timestamp,
+    UnitId, ZoneCode,
 };
 
 use super::{
-    DecodeError, Entry, EntryDraft, EntryHead, FORMAT_1, MAX_COMMITMENTS, MAX_ENTRY_BYTES,
-    MAX_POLICIES, Position, PreviousLog, Sealed, is_plain_text, key,
+    DecodeError, Entry, EntryDraft, EntryHead, FORMAT_1, MAX_COMMITMENTS, MAX_ENTRY_BYTES, MAX_POLICIES,
+    Position, PreviousLog, Sealed, is_plain_text, key,
 };
 use crate::Hash;
 use crate::cbor::Reader;
@@ -64,11 +64,7 @@ impl EntryHead {
         match fields.required(key::FORMAT, Reader::unsigned)? {
             FORMAT_1 => {
                 let (epoch, sequence, _, recorded) = place_1(&mut fields)?;
-                Ok(Self {
-                    epoch,
-                    sequence,
-                    recorded,
-                })
+                Ok(Self { epoch, sequence, recorded })
             }
             other => Err(DecodeError::UnknownFormat(other)),
         }
@@ -81,12 +77,7 @@ fn place_1(fields: &mut Fields<'_>) -> Result<(u32, u64, InstanceId, Timestamp),
     let sequence = fields.required(key::SEQUENCE, Reader::unsigned)?;
     let instance = fields.required(key::INSTANCE, Reader::fixed)?;
     let recorded = fields.required(key::RECORDED, Reader::signed)?;
-    Ok((
-        epoch,
-        sequence,
-        InstanceId::from_bytes(instance),
-        Timestamp::from_micros(recorded),
-    ))
+    Ok((epoch, sequence, InstanceId::from_bytes(instance), Timestamp::from_micros(recorded)))
 }
 
 fn format_1(fields: &mut Fields<'_>, lists: Lists) -> Result<Entry, DecodeError> {
@@ -96,25 +87,13 @@ fn format_1(fields: &mut Fields<'_>, lists: Lists) -> Result<Entry, DecodeError>
     let draft = EntryDraft {
         unit: UnitId::from_bytes(fields.required(key::UNIT, Reader::fixed)?),
         nonce: fields.required(key::NONCE, Reader::fixed)?,
-        actor: fields
-            .optional(key::ACTOR, Reader::fixed)?
-            .map(ActorId::from_bytes),
-        on_behalf_of: fields
-            .optional(key::ON_BEHALF_OF, Reader::fixed)?
-            .map(ActorId::from_bytes),
-        session: fields
-            .optional(key::SESSION, Reader::fixed)?
-            .map(SessionId::from_bytes),
-        institution: fields
-            .optional(key::INSTITUTION, Reader::fixed)?
-            .map(InstitutionId::from_bytes),
-        terminal: fields
-            .optional(key::TERMINAL, Reader::fixed)?
-            .map(TerminalId::from_bytes),
+        actor: fields.optional(key::ACTOR, Reader::fixed)?.map(ActorId::from_bytes),
+        on_behalf_of: fields.optional(key::ON_BEHALF_OF, Reader::fixed)?.map(ActorId::from_bytes),
+        session: fields.optional(key::SESSION, Reader::fixed)?.map(SessionId::from_bytes),
+        institution: fields.optional(key::INSTITUTION, Reader::fixed)?.map(InstitutionId::from_bytes),
+        terminal: fields.optional(key::TERMINAL, Reader::fixed)?.map(TerminalId::from_bytes),
         zone: fields.optional(key::ZONE, |r| word::<ZoneCode>(r, key::ZONE))?,
-        subject: fields
-            .optional(key::SUBJECT, Reader::fixed)?
-            .map(SubjectId::from_bytes),
+        subject: fields.optional(key::SUBJECT, Reader::fixed)?.map(SubjectId::from_bytes),
         action: fields.required(key::ACTION, |r| word(r, key::ACTION))?,
         resource: resource(fields)?,
         version: fields.optional(key::VERSION, Reader::unsigned)?,
@@ -122,13 +101,9 @@ fn format_1(fields: &mut Fields<'_>, lists: Lists) -> Result<Entry, DecodeError>
         count: fields.required(key::COUNT, Reader::unsigned)?,
         purpose: fields.required(key::PURPOSE, |r| word(r, key::PURPOSE))?,
         legal_basis: fields.required(key::LEGAL_BASIS, |r| word(r, key::LEGAL_BASIS))?,
-        policies: fields
-            .optional(key::POLICIES, |r| policies(r, lists))?
-            .unwrap_or_default(),
+        policies: fields.optional(key::POLICIES, |r| policies(r, lists))?.unwrap_or_default(),
         pack: fields.required(key::PACK, Reader::fixed)?,
-        commitments: fields
-            .optional(key::COMMITMENTS, |r| commitments(r, lists))?
-            .unwrap_or_default(),
+        commitments: fields.optional(key::COMMITMENTS, |r| commitments(r, lists))?.unwrap_or_default(),
         sealed: fields.optional(key::SEALED, |r| sealed(r, lists))?,
         previous: fields.optional(key::PREVIOUS, previous)?,
     };
@@ -138,23 +113,11 @@ fn format_1(fields: &mut Fields<'_>, lists: Lists) -> Result<Entry, DecodeError>
     if draft.previous.is_some() != (epoch > 0 && sequence == 0) {
         return Err(DecodeError::BadValue(key::PREVIOUS));
     }
-    Ok(Entry {
-        position: Position {
-            epoch,
-            sequence,
-            instance,
-            recorded,
-            clock_error_micros,
-        },
-        draft,
-    })
+    Ok(Entry { position: Position { epoch, sequence, instance, recorded, clock_error_micros }, draft })
 }
 
 fn word<T: FromStr>(reader: &mut Reader<'_>, key: u64) -> Result<T, DecodeError> {
-    reader
-        .text()?
-        .parse()
-        .map_err(|_| DecodeError::BadValue(key))
+    reader.text()?.parse().map_err(|_| DecodeError::BadValue(key))
 }
 
 fn resource(fields: &mut Fields<'_>) -> Result<Option<(Kind, Option<ObjectId>)>, DecodeError> {
@@ -201,10 +164,7 @@ fn sealed(reader: &mut Reader<'_>, lists: Lists) -> Result<Sealed, DecodeError> 
         return Err(DecodeError::BadValue(key::SEALED));
     }
     let kept = if lists == Lists::Kept { bytes } else { &[] };
-    Ok(Sealed {
-        key,
-        bytes: kept.to_vec(),
-    })
+    Ok(Sealed { key, bytes: kept.to_vec() })
 }
 
 fn previous(reader: &mut Reader<'_>) -> Result<PreviousLog, DecodeError> {
@@ -216,20 +176,12 @@ fn previous(reader: &mut Reader<'_>) -> Result<PreviousLog, DecodeError> {
 }
 
 fn exactly(reader: &mut Reader<'_>, items: usize) -> Result<(), DecodeError> {
-    if reader.array(items)? == items {
-        Ok(())
-    } else {
-        Err(DecodeError::OutOfRange)
-    }
+    if reader.array(items)? == items { Ok(()) } else { Err(DecodeError::OutOfRange) }
 }
 
 fn plain_text<'a>(reader: &mut Reader<'a>, key: u64) -> Result<&'a str, DecodeError> {
     let text = reader.text()?;
-    if is_plain_text(text) {
-        Ok(text)
-    } else {
-        Err(DecodeError::BadValue(key))
-    }
+    if is_plain_text(text) { Ok(text) } else { Err(DecodeError::BadValue(key)) }
 }
 
 /// Walks a map whose keys are asked for in ascending order. Because each key can only be the one
@@ -245,11 +197,7 @@ impl<'a> Fields<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let left = reader.map()?;
-        let mut fields = Self {
-            reader,
-            left,
-            next: None,
-        };
+        let mut fields = Self { reader, left, next: None };
         fields.advance()?;
         Ok(fields)
     }

@@ -18,25 +18,15 @@ impl EntryDraft {
         map.unsigned(key::EPOCH, u64::from(position.epoch));
         map.unsigned(key::SEQUENCE, position.sequence);
         map.bytes(key::INSTANCE, position.instance.as_bytes());
-        map.field(key::RECORDED)
-            .signed(position.recorded.as_micros());
+        map.field(key::RECORDED).signed(position.recorded.as_micros());
         map.optional_unsigned(key::CLOCK_ERROR, position.clock_error_micros);
         map.bytes(key::UNIT, self.unit.as_bytes());
         map.bytes(key::NONCE, &self.nonce);
         map.optional_bytes(key::ACTOR, self.actor.as_ref().map(|id| id.as_bytes()));
-        map.optional_bytes(
-            key::ON_BEHALF_OF,
-            self.on_behalf_of.as_ref().map(|id| id.as_bytes()),
-        );
+        map.optional_bytes(key::ON_BEHALF_OF, self.on_behalf_of.as_ref().map(|id| id.as_bytes()));
         map.optional_bytes(key::SESSION, self.session.as_ref().map(|id| id.as_bytes()));
-        map.optional_bytes(
-            key::INSTITUTION,
-            self.institution.as_ref().map(|id| id.as_bytes()),
-        );
-        map.optional_bytes(
-            key::TERMINAL,
-            self.terminal.as_ref().map(|id| id.as_bytes()),
-        );
+        map.optional_bytes(key::INSTITUTION, self.institution.as_ref().map(|id| id.as_bytes()));
+        map.optional_bytes(key::TERMINAL, self.terminal.as_ref().map(|id| id.as_bytes()));
         map.optional_text(key::ZONE, self.zone.as_ref().map(|zone| zone.as_str()));
         map.optional_bytes(key::SUBJECT, self.subject.as_ref().map(|id| id.as_bytes()));
         map.text(key::ACTION, self.action.as_str());
@@ -74,11 +64,7 @@ impl EntryDraft {
             writer.bytes(&previous.root);
         }
         let bytes = map.finish();
-        if bytes.len() > MAX_ENTRY_BYTES {
-            Err(EntryError::TooLong(bytes.len()))
-        } else {
-            Ok(bytes)
-        }
+        if bytes.len() > MAX_ENTRY_BYTES { Err(EntryError::TooLong(bytes.len())) } else { Ok(bytes) }
     }
 
     fn check(&self, position: &Position) -> Result<(), EntryError> {
@@ -94,21 +80,13 @@ impl EntryDraft {
         if self.version.is_some() && self.resource.is_none() {
             return Err(EntryError::VersionWithoutResource);
         }
-        if self
-            .sealed
-            .as_ref()
-            .is_some_and(|sealed| sealed.bytes.is_empty())
-        {
+        if self.sealed.as_ref().is_some_and(|sealed| sealed.bytes.is_empty()) {
             return Err(EntryError::EmptySeal);
         }
         if self.previous.is_some() != (position.epoch > 0 && position.sequence == 0) {
             return Err(EntryError::Previous);
         }
-        if self
-            .previous
-            .as_ref()
-            .is_some_and(|previous| !is_plain_text(&previous.origin))
-        {
+        if self.previous.as_ref().is_some_and(|previous| !is_plain_text(&previous.origin)) {
             return Err(EntryError::Text("the previous log's origin"));
         }
         Ok(())
@@ -117,19 +95,9 @@ impl EntryDraft {
     /// Enough for the whole entry in one allocation; the fixed part is at most about 400 bytes.
     fn expected_bytes(&self) -> usize {
         448 + self.commitments.len() * 34
-            + self
-                .policies
-                .iter()
-                .map(|policy| policy.len() + 2)
-                .sum::<usize>()
-            + self
-                .sealed
-                .as_ref()
-                .map_or(0, |sealed| sealed.bytes.len() + 24)
-            + self
-                .previous
-                .as_ref()
-                .map_or(0, |previous| previous.origin.len() + 48)
+            + self.policies.iter().map(|policy| policy.len() + 2).sum::<usize>()
+            + self.sealed.as_ref().map_or(0, |sealed| sealed.bytes.len() + 24)
+            + self.previous.as_ref().map_or(0, |previous| previous.origin.len() + 48)
     }
 }
 
@@ -141,10 +109,7 @@ struct MapWriter {
 
 impl MapWriter {
     fn new(expected_bytes: usize) -> Self {
-        Self {
-            pairs: 0,
-            body: Writer::for_map(expected_bytes),
-        }
+        Self { pairs: 0, body: Writer::for_map(expected_bytes) }
     }
 
     /// The writer, placed for the value of this key. Keys are to come in ascending order.

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mimamori_domain::Timestamp;
 use mimamori_ledger::{
-    Checkpoint, DirectoryTiles, EntryDraft, ExportError, Exporter, Frontier, Position, PreviousLog,
-    Problem, Reading, Receipt, Report, Severity, SignedCheckpoint, Signer, TreeVerifier,
-    VerifierKey, VerifyOptions, consistency_proof, inclusion_proof, leaf_hash, verify_consistency,
-    verify_directory,
+    Checkpoint, DirectoryTiles, EntryDraft, ExportError, Exporter, Frontier, Position, PreviousLog, Problem,
+    Reading, Receipt, Report, Severity, SignedCheckpoint, Signer, TreeVerifier, VerifierKey, VerifyOptions,
+    consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_directory,
 };
 use proptest::prelude::*;
 
@@ -21,7 +20,7 @@ pub fn signer() -> Signer {
 }
 
 pub fn key() -> VerifierKey {
-    signer().verifier_key().unwrap()
+    signer().verifier_key().clone()
 }
 
 /// The bytes of an epoch's entries.
@@ -29,9 +28,7 @@ pub fn entries(epoch: u32, count: u64, previous: Option<&Checkpoint>) -> Vec<Vec
     let write = |sequence: u64| {
         let mut draft = read_entry(sequence);
         let mut here = position(epoch, sequence);
-        here.recorded = here
-            .recorded
-            .plus(std::time::Duration::from_secs(u64::from(epoch) * 86_400));
+        here.recorded = here.recorded.plus(std::time::Duration::from_secs(u64::from(epoch) * 86_400));
         if epoch > 0 && sequence == 0 {
             draft = first_of_epoch(&draft, previous.unwrap());
         }
@@ -44,32 +41,21 @@ fn first_of_epoch(like: &EntryDraft, previous: &Checkpoint) -> EntryDraft {
     let Checkpoint { origin, size, root } = previous.clone();
     EntryDraft {
         previous: Some(PreviousLog { origin, size, root }),
-        ..EntryDraft::new(
-            like.unit,
-            like.nonce,
-            mimamori_domain::Action::System,
-            like.pack,
-        )
+        ..EntryDraft::new(like.unit, like.nonce, mimamori_domain::Action::System, like.pack)
     }
 }
 
 /// Writes an epoch with a checkpoint at its end and one at each of these earlier sizes.
 pub fn export(dir: &Path, epoch: u32, entries: &[Vec<u8>], earlier: &[usize]) -> Checkpoint {
     let mut exporter = Exporter::create(dir, epoch).unwrap();
-    entries
-        .iter()
-        .for_each(|entry| exporter.push(entry).unwrap());
+    entries.iter().for_each(|entry| exporter.push(entry).unwrap());
     let signed = |size: usize| -> SignedCheckpoint {
         let mut frontier = Frontier::new();
         frontier.extend(entries[..size].iter().map(|entry| leaf_hash(entry)));
-        Checkpoint::new(NAME, epoch, size as u64, frontier.root())
-            .sign(&signer())
-            .unwrap()
+        Checkpoint::new(NAME, epoch, size as u64, frontier.root()).sign(&signer()).unwrap()
     };
     let last = signed(entries.len());
-    exporter
-        .finish(&last, earlier.iter().map(|size| signed(*size)))
-        .unwrap();
+    exporter.finish(&last, earlier.iter().map(|size| signed(*size))).unwrap();
     last.unverified().clone()
 }
 
@@ -83,11 +69,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push(path)
-            }
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
     found.sort();
@@ -106,14 +88,9 @@ fn a_whole_copy_is_whole_however_it_is_read() {
     two_epochs(dir.path());
     for reading in [Reading::Whole, Reading::Head] {
         let mut seen = Vec::new();
-        let options = VerifyOptions {
-            reading,
-            ..VerifyOptions::default()
-        };
-        let report = verify_directory(dir.path(), &[key()], options, &mut |progress| {
-            seen.push(progress)
-        })
-        .unwrap();
+        let options = VerifyOptions { reading, ..VerifyOptions::default() };
+        let report =
+            verify_directory(dir.path(), &[key()], options, &mut |progress| seen.push(progress)).unwrap();
         assert!(report.findings.kept().is_empty(), "{:?}", report.findings);
         assert_eq!((report.entries(), report.epochs.len()), (603, 2));
         // Four earlier ones, the last one, and what the next epoch names.
@@ -122,20 +99,9 @@ fn a_whole_copy_is_whole_however_it_is_read() {
         assert_eq!(seen.len(), 4);
         assert_eq!((seen[2].entries, seen[2].total), (600, 600));
     }
-    let of_epochs: Vec<_> = (0..2)
-        .map(|epoch| {
-            key()
-                .for_origin(&mimamori_ledger::origin(NAME, epoch))
-                .unwrap()
-        })
-        .collect();
-    let report = verify_directory(
-        dir.path(),
-        &of_epochs,
-        VerifyOptions::default(),
-        &mut |_| (),
-    )
-    .unwrap();
+    let of_epochs: Vec<_> =
+        (0..2).map(|epoch| key().for_origin(&mimamori_ledger::origin(NAME, epoch)).unwrap()).collect();
+    let report = verify_directory(dir.path(), &of_epochs, VerifyOptions::default(), &mut |_| ()).unwrap();
     assert!(report.is_whole());
 }
 
@@ -145,11 +111,7 @@ fn sizes_around_the_edges_of_tiles_are_whole() {
         let dir = tempfile::tempdir().unwrap();
         export(dir.path(), 0, &entries(0, count, None), &[]);
         let report = verify(dir.path());
-        assert!(
-            report.findings.kept().is_empty(),
-            "{count}: {:?}",
-            report.findings
-        );
+        assert!(report.findings.kept().is_empty(), "{count}: {:?}", report.findings);
         assert_eq!(report.entries(), count);
     }
 }
@@ -161,21 +123,12 @@ fn a_copy_with_three_levels_of_tiles_is_hashed_right() {
     let count = 65_536 + 256 + 1;
     let entries: Vec<Vec<u8>> = (0_u32..count).map(|n| n.to_be_bytes().to_vec()).collect();
     export(dir.path(), 0, &entries, &[]);
-    let options = VerifyOptions {
-        most_findings: 10,
-        ..VerifyOptions::default()
-    };
+    let options = VerifyOptions { most_findings: 10, ..VerifyOptions::default() };
     let report = verify_directory(dir.path(), &[key()], options, &mut |_| ()).unwrap();
-    let none_but_entries = report
-        .findings
-        .kept()
-        .iter()
-        .all(|found| matches!(found.problem, Problem::Entry(_)));
+    let none_but_entries =
+        report.findings.kept().iter().all(|found| matches!(found.problem, Problem::Entry(_)));
     assert!(none_but_entries);
-    assert_eq!(
-        (report.findings.kept().len(), report.findings.errors()),
-        (10, u64::from(count))
-    );
+    assert_eq!((report.findings.kept().len(), report.findings.errors()), (10, u64::from(count)));
     assert!(dir.path().join("epoch-0/tile/2/000.p/1").exists());
     let source = DirectoryTiles::new(dir.path(), 0);
     let proof = inclusion_proof(&source, 65_540, u64::from(count)).unwrap();
@@ -200,6 +153,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn files_of_any_content_do_no_harm(
+        file in any::<prop::sample::Index>(),
+        content in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            "(ledger.example/city/0\n)?([0-9]{1,20}\n)?([A-Za-z0-9]{43}=\n)?\n?(\u{2014} [a-z]{1,3} [A-Za-z0-9]{8}\n|\n){0,4}"
+                .prop_map(String::into_bytes),
+        ],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        two_epochs(dir.path());
+        fs::write(file.get(&files(dir.path())), content).unwrap();
+        prop_assert!(!verify(dir.path()).is_whole());
+    }
+}
+
 /// `checkpoints` apart, whose absence only means that fewer were kept.
 #[test]
 fn any_missing_cut_or_lengthened_file_is_found() {
@@ -209,21 +181,14 @@ fn any_missing_cut_or_lengthened_file_is_found() {
         let bytes = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let optional = path.ends_with("checkpoints");
-        assert_eq!(
-            verify(dir.path()).is_whole(),
-            optional,
-            "without {}",
-            path.display()
-        );
+        assert_eq!(verify(dir.path()).is_whole(), optional, "without {}", path.display());
+        fs::write(&path, b"").unwrap();
+        assert!(!verify(dir.path()).is_whole(), "emptied {}", path.display());
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(!verify(dir.path()).is_whole(), "cut {}", path.display());
         let longer = [&bytes[..], b"\n"].concat();
         fs::write(&path, longer).unwrap();
-        assert!(
-            !verify(dir.path()).is_whole(),
-            "lengthened {}",
-            path.display()
-        );
+        assert!(!verify(dir.path()).is_whole(), "lengthened {}", path.display());
         fs::write(&path, bytes).unwrap();
     }
     assert!(verify(dir.path()).is_whole());
@@ -241,24 +206,10 @@ fn a_changed_entry_is_named() {
     changed[length + 1] ^= 1;
     fs::write(&path, changed).unwrap();
     let report = verify(dir.path());
-    let found: Vec<_> = report
-        .findings
-        .kept()
-        .iter()
-        .map(|f| (f.sequence, f.problem.clone()))
-        .collect();
-    assert!(
-        found.contains(&(Some(256), Problem::LeafDiffers)),
-        "{found:?}"
-    );
-    assert!(
-        found.contains(&(Some(599), Problem::Root { size: 600 })),
-        "{found:?}"
-    );
-    assert!(
-        !found.contains(&(Some(255), Problem::Root { size: 256 })),
-        "{found:?}"
-    );
+    let found: Vec<_> = report.findings.kept().iter().map(|f| (f.sequence, f.problem.clone())).collect();
+    assert!(found.contains(&(Some(256), Problem::LeafDiffers)), "{found:?}");
+    assert!(found.contains(&(Some(599), Problem::Root { size: 600 })), "{found:?}");
+    assert!(!found.contains(&(Some(255), Problem::Root { size: 256 })), "{found:?}");
     // Without its bundle, the tree is still checked from the tile.
     fs::remove_file(&path).unwrap();
     let report = verify(dir.path());
@@ -270,40 +221,17 @@ fn a_changed_entry_is_named() {
 fn a_wrong_or_unknown_key_and_a_wrong_place_are_found() {
     let dir = tempfile::tempdir().unwrap();
     two_epochs(dir.path());
-    let other = Signer::from_seed(NAME, &[6; 32])
-        .unwrap()
-        .verifier_key()
-        .unwrap();
+    let other = Signer::from_seed(NAME, &[6; 32]).unwrap().verifier_key().clone();
     for keys in [&[][..], &[other]] {
-        let report =
-            verify_directory(dir.path(), keys, VerifyOptions::default(), &mut |_| ()).unwrap();
+        let report = verify_directory(dir.path(), keys, VerifyOptions::default(), &mut |_| ()).unwrap();
         assert!(!report.is_whole());
-        assert_eq!(
-            report.entries(),
-            603,
-            "the entries are looked at all the same"
-        );
+        assert_eq!(report.entries(), 603, "the entries are looked at all the same");
     }
     fs::rename(dir.path().join("epoch-0"), dir.path().join("epoch-2")).unwrap();
     let report = verify(dir.path());
-    assert!(
-        report
-            .findings
-            .kept()
-            .iter()
-            .any(|found| found.problem == Problem::EpochMissing)
-    );
-    assert!(
-        report
-            .findings
-            .kept()
-            .iter()
-            .any(|found| matches!(found.problem, Problem::Origin(_)))
-    );
-    assert!(matches!(
-        Exporter::create(dir.path(), 2),
-        Err(ExportError::Exists(_))
-    ));
+    assert!(report.findings.kept().iter().any(|found| found.problem == Problem::EpochMissing));
+    assert!(report.findings.kept().iter().any(|found| matches!(found.problem, Problem::Origin(_))));
+    assert!(matches!(Exporter::create(dir.path(), 2), Err(ExportError::Exists(_))));
     let empty = tempfile::tempdir().unwrap();
     assert!(!verify(empty.path()).is_whole());
 }
@@ -318,25 +246,14 @@ fn an_epoch_after_a_restore_names_what_was_lost() {
     export(dir.path(), 1, &entries(1, 2, Some(&last)), &[]);
     let report = verify(dir.path());
     assert!(report.is_whole());
-    let [notice] = report.findings.kept() else {
-        panic!("one notice: {:?}", report.findings)
-    };
-    assert_eq!(
-        notice.problem,
-        Problem::Lost {
-            named: 30,
-            present: 20
-        }
-    );
+    let [notice] = report.findings.kept() else { panic!("one notice: {:?}", report.findings) };
+    assert_eq!(notice.problem, Problem::Lost { named: 30, present: 20 });
     assert_eq!(notice.problem.severity(), Severity::Notice);
 
     // One that names a root which was never that of the epoch before is an error.
     let forged = tempfile::tempdir().unwrap();
     export(forged.path(), 0, &all, &[]);
-    let lie = Checkpoint {
-        root: [1; 32],
-        ..last
-    };
+    let lie = Checkpoint { root: [1; 32], ..last };
     export(forged.path(), 1, &entries(1, 2, Some(&lie)), &[]);
     assert!(!verify(forged.path()).is_whole());
 }
@@ -353,18 +270,11 @@ fn entries_of_another_place_or_time_are_found_in_a_stream() {
                 size: 0,
                 root: [0; 32],
             });
-            let draft = EntryDraft {
-                previous,
-                ..read_entry(sequence)
-            };
+            let draft = EntryDraft { previous, ..read_entry(sequence) };
             verifier.push(&draft.encode(&here).unwrap());
         }
         let (_, findings) = verifier.finish();
-        findings
-            .kept()
-            .iter()
-            .map(|f| (f.sequence.unwrap(), f.problem.clone()))
-            .collect::<Vec<_>>()
+        findings.kept().iter().map(|f| (f.sequence.unwrap(), f.problem.clone())).collect::<Vec<_>>()
     };
     assert_eq!(push(&|_, _| ()), []);
     let gap = push(&|n, here| here.sequence += u64::from(n >= 2));
@@ -387,8 +297,7 @@ fn a_stream_can_be_taken_up_again_and_roots_are_asked_for_in_order() {
         first.push(entry);
     });
     let stored = Frontier::from_bytes(&first.frontier().to_bytes()).unwrap();
-    let mut second =
-        TreeVerifier::resume(0, stored, first.last_recorded(), VerifyOptions::default());
+    let mut second = TreeVerifier::resume(0, stored, first.last_recorded(), VerifyOptions::default());
     let mut whole = Frontier::new();
     whole.extend(all.iter().map(|entry| leaf_hash(entry)));
     second.expect_root(10, whole.root());
@@ -399,22 +308,11 @@ fn a_stream_can_be_taken_up_again_and_roots_are_asked_for_in_order() {
         second.push(entry);
     });
     let (report, findings) = second.finish();
-    assert_eq!(
-        (report.size, report.root, report.roots_compared),
-        (10, whole.root(), 2)
-    );
-    let problems: Vec<_> = findings
-        .kept()
-        .iter()
-        .map(|found| found.problem.clone())
-        .collect();
+    assert_eq!((report.size, report.root, report.roots_compared), (10, whole.root(), 2));
+    let problems: Vec<_> = findings.kept().iter().map(|found| found.problem.clone()).collect();
     assert_eq!(
         problems,
-        [
-            Problem::CheckpointOrder { size: 5 },
-            Problem::Root { size: 9 },
-            Problem::BeyondEnd { size: 99 }
-        ]
+        [Problem::CheckpointOrder { size: 5 }, Problem::Root { size: 9 }, Problem::BeyondEnd { size: 99 }]
     );
 }
 
@@ -423,13 +321,8 @@ fn the_exporter_refuses_a_checkpoint_of_something_else() {
     let dir = tempfile::tempdir().unwrap();
     let mut exporter = Exporter::create(dir.path(), 0).unwrap();
     exporter.push(b"entry").unwrap();
-    let other = Checkpoint::new(NAME, 0, 1, [0; 32])
-        .sign(&signer())
-        .unwrap();
-    assert!(matches!(
-        exporter.finish(&other, []),
-        Err(ExportError::OtherCheckpoint { .. })
-    ));
+    let other = Checkpoint::new(NAME, 0, 1, [0; 32]).sign(&signer()).unwrap();
+    assert!(matches!(exporter.finish(&other, []), Err(ExportError::OtherCheckpoint { .. })));
 }
 
 /// A receipt for this entry under the checkpoint of this size, from the tiles of a copy.
@@ -437,12 +330,7 @@ pub fn receipt(dir: &Path, entries: &[Vec<u8>], index: usize) -> Receipt {
     let size = entries.len() as u64;
     let proof = inclusion_proof(&DirectoryTiles::new(dir, 0), index as u64, size).unwrap();
     let text = fs::read_to_string(dir.join("epoch-0/checkpoint")).unwrap();
-    Receipt::new(
-        entries[index].clone(),
-        index as u64,
-        proof,
-        SignedCheckpoint::parse(&text).unwrap(),
-    )
+    Receipt::new(entries[index].clone(), index as u64, proof, SignedCheckpoint::parse(&text).unwrap())
 }
 
 #[test]
@@ -457,9 +345,7 @@ fn receipts_come_from_a_copy_and_hold() {
         let entry = read.verify(&key()).unwrap();
         assert_eq!(entry.position.sequence, index as u64);
         // At another place, the same bytes have no proof.
-        let moved = receipt
-            .to_string()
-            .replacen(&format!("index {index}\n"), "index 7\n", 1);
+        let moved = receipt.to_string().replacen(&format!("index {index}\n"), "index 7\n", 1);
         assert!(moved.parse::<Receipt>().unwrap().verify(&key()).is_err());
     }
     // An older size is provable from the wider tiles of today.

@@ -78,12 +78,7 @@ proptest! {
 }
 
 fn smallest() -> EntryDraft {
-    EntryDraft::new(
-        UnitId::from_bytes([1; 16]),
-        [2; 16],
-        Action::System,
-        [3; 32],
-    )
+    EntryDraft::new(UnitId::from_bytes([1; 16]), [2; 16], Action::System, [3; 32])
 }
 
 #[test]
@@ -95,47 +90,19 @@ fn limits_are_kept_when_writing() {
         draft.encode(&here)
     };
     assert!(with(&|_| ()).is_ok());
-    assert!(matches!(
-        with(&|d| d.policies = vec![String::new()]),
-        Err(EntryError::Text(_))
-    ));
-    assert!(matches!(
-        with(&|d| d.policies = vec!["a\nb".to_owned()]),
-        Err(EntryError::Text(_))
-    ));
-    assert!(matches!(
-        with(&|d| d.policies = vec!["a".repeat(256)]),
-        Err(EntryError::Text(_))
-    ));
-    assert!(matches!(
-        with(&|d| d.policies = vec!["a".to_owned(); 65]),
-        Err(EntryError::TooMany(_))
-    ));
-    assert!(matches!(
-        with(&|d| d.commitments = vec![[0; 32]; 1025]),
-        Err(EntryError::TooMany(_))
-    ));
-    assert_eq!(
-        with(&|d| d.version = Some(1)),
-        Err(EntryError::VersionWithoutResource)
-    );
+    assert!(matches!(with(&|d| d.policies = vec![String::new()]), Err(EntryError::Text(_))));
+    assert!(matches!(with(&|d| d.policies = vec!["a\nb".to_owned()]), Err(EntryError::Text(_))));
+    assert!(matches!(with(&|d| d.policies = vec!["a".repeat(256)]), Err(EntryError::Text(_))));
+    assert!(matches!(with(&|d| d.policies = vec!["a".to_owned(); 65]), Err(EntryError::TooMany(_))));
+    assert!(matches!(with(&|d| d.commitments = vec![[0; 32]; 1025]), Err(EntryError::TooMany(_))));
+    assert_eq!(with(&|d| d.version = Some(1)), Err(EntryError::VersionWithoutResource));
     let key = mimamori_domain::KeyId::from_bytes([4; 16]);
+    assert_eq!(with(&|d| d.sealed = Some(Sealed { key, bytes: vec![] })), Err(EntryError::EmptySeal));
     assert_eq!(
-        with(&|d| d.sealed = Some(Sealed { key, bytes: vec![] })),
-        Err(EntryError::EmptySeal)
-    );
-    assert_eq!(
-        with(&|d| d.previous = Some(PreviousLog {
-            origin: "a/0".to_owned(),
-            size: 0,
-            root: [0; 32]
-        })),
+        with(&|d| d.previous = Some(PreviousLog { origin: "a/0".to_owned(), size: 0, root: [0; 32] })),
         Err(EntryError::Previous)
     );
-    assert_eq!(
-        smallest().encode(&position(1, 0)),
-        Err(EntryError::Previous)
-    );
+    assert_eq!(smallest().encode(&position(1, 0)), Err(EntryError::Previous));
 }
 
 #[test]
@@ -143,24 +110,15 @@ fn the_longest_entry_fits_and_the_next_does_not() {
     let key = mimamori_domain::KeyId::from_bytes([4; 16]);
     let sealed = |length: usize| {
         let mut draft = smallest();
-        draft.sealed = Some(Sealed {
-            key,
-            bytes: vec![7; length],
-        });
+        draft.sealed = Some(Sealed { key, bytes: vec![7; length] });
         draft.encode(&position(0, 0))
     };
     let rest = sealed(60_000).unwrap().len() - 60_000;
     let longest = sealed(MAX_ENTRY_BYTES - rest).unwrap();
     assert_eq!(longest.len(), MAX_ENTRY_BYTES);
     assert!(Entry::decode(&longest).is_ok());
-    assert_eq!(
-        sealed(MAX_ENTRY_BYTES - rest + 1),
-        Err(EntryError::TooLong(MAX_ENTRY_BYTES + 1))
-    );
-    assert_eq!(
-        Entry::decode(&[0; MAX_ENTRY_BYTES + 1]),
-        Err(DecodeError::TooLong)
-    );
+    assert_eq!(sealed(MAX_ENTRY_BYTES - rest + 1), Err(EntryError::TooLong(MAX_ENTRY_BYTES + 1)));
+    assert_eq!(Entry::decode(&[0; MAX_ENTRY_BYTES + 1]), Err(DecodeError::TooLong));
 }
 
 #[test]
@@ -183,10 +141,7 @@ fn forms_that_are_not_deterministic_are_refused_with_their_reason() {
     let twice = [&[0xaf, 0x00, 0x01], &good[1..]].concat();
     assert_eq!(Entry::decode(&twice), Err(DecodeError::UnexpectedKey(0)));
     // One pair less.
-    assert_eq!(
-        Entry::decode(&[0xa1, 0x00, 0x01]),
-        Err(DecodeError::MissingKey(1))
-    );
+    assert_eq!(Entry::decode(&[0xa1, 0x00, 0x01]), Err(DecodeError::MissingKey(1)));
 }
 
 #[test]
@@ -209,8 +164,5 @@ fn a_typical_entry_has_the_size_that_plans_are_made_with() {
 
 #[test]
 fn debug_output_does_not_carry_the_sealed_part() {
-    assert!(
-        !format!("{:?}", read_entry(1)).contains("153"),
-        "0x99 repeated"
-    );
+    assert!(!format!("{:?}", read_entry(1)).contains("153"), "0x99 repeated");
 }

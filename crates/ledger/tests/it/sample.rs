@@ -1,12 +1,10 @@
 //! Entries and values for the tests.
 
 use mimamori_domain::{
-    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Outcome,
-    Purpose, SessionId, SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
+    Action, ActorId, InstanceId, InstitutionId, KeyId, Kind, LegalBasis, ObjectId, Outcome, Purpose,
+    SessionId, SubjectId, TerminalId, Timestamp, UnitId, ZoneCode,
 };
-use mimamori_ledger::{
-    EntryDraft, Frontier, Hash, MemoryTiles, Position, PreviousLog, Sealed, grow,
-};
+use mimamori_ledger::{EntryDraft, Frontier, Hash, MemoryTiles, Position, PreviousLog, Sealed, grow};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -18,9 +16,7 @@ pub fn position(epoch: u32, sequence: u64) -> Position {
         epoch,
         sequence,
         instance: InstanceId::from_bytes([0x11; 16]),
-        recorded: Timestamp::from_micros(
-            1_795_000_000_000_000 + i64::try_from(sequence).unwrap() * 1_000,
-        ),
+        recorded: Timestamp::from_micros(1_795_000_000_000_000 + i64::try_from(sequence).unwrap() * 1_000),
         clock_error_micros: Some(850),
     }
 }
@@ -35,33 +31,20 @@ pub fn read_entry(sequence: u64) -> EntryDraft {
         terminal: Some(TerminalId::from_bytes([0x55; 16])),
         zone: Some(ZoneCode::new("ward").unwrap()),
         subject: Some(SubjectId::from_bytes([mark; 16])),
-        resource: Some((
-            Kind::of("Observation"),
-            Some(ObjectId::from_bytes([0x66; 16])),
-        )),
+        resource: Some((Kind::of("Observation"), Some(ObjectId::from_bytes([0x66; 16])))),
         version: Some(3),
         purpose: Purpose::Care,
         legal_basis: LegalBasis::OwnCare,
         policies: vec!["team-reads-notebook".to_owned()],
         commitments: vec![[0x77; 32]],
-        sealed: Some(Sealed {
-            key: KeyId::from_bytes([0x88; 16]),
-            bytes: vec![0x99; 60],
-        }),
-        ..EntryDraft::new(
-            UnitId::from_bytes([0xaa; 16]),
-            [mark; 16],
-            Action::Read,
-            [0xbb; 32],
-        )
+        sealed: Some(Sealed { key: KeyId::from_bytes([0x88; 16]), bytes: vec![0x99; 60] }),
+        ..EntryDraft::new(UnitId::from_bytes([0xaa; 16]), [mark; 16], Action::Read, [0xbb; 32])
     }
 }
 
 /// Short, different entries for tree tests that do not look into them.
 pub fn leaves(count: u64) -> Vec<Hash> {
-    (0..count)
-        .map(|n| mimamori_ledger::leaf_hash(&n.to_be_bytes()))
-        .collect()
+    (0..count).map(|n| mimamori_ledger::leaf_hash(&n.to_be_bytes())).collect()
 }
 
 /// The root over these leaves, by the recursive definition of RFC 9162 section 2.1.1.
@@ -92,22 +75,8 @@ pub fn root(leaves: &[Hash]) -> Hash {
 /// Any entry that the format can carry.
 pub fn any_entry() -> impl Strategy<Value = (Position, EntryDraft)> {
     let id = any::<[u8; 16]>;
-    let place = (
-        any::<u32>(),
-        prop_oneof![Just(0_u64), any::<u64>()],
-        id(),
-        any::<i64>(),
-        of(any::<u64>()),
-    );
-    let who = (
-        of(id()),
-        of(id()),
-        of(id()),
-        of(id()),
-        of(id()),
-        of("[a-z][a-z0-9-]{0,63}"),
-        of(id()),
-    );
+    let place = (any::<u32>(), prop_oneof![Just(0_u64), any::<u64>()], id(), any::<i64>(), of(any::<u64>()));
+    let who = (of(id()), of(id()), of(id()), of(id()), of(id()), of("[a-z][a-z0-9-]{0,63}"), of(id()));
     let what = (
         select(Action::ALL),
         of(("[A-Za-z][A-Za-z0-9-]{0,63}", of(id()), of(any::<u64>()))),
@@ -145,9 +114,9 @@ pub fn any_entry() -> impl Strategy<Value = (Position, EntryDraft)> {
             subject: who.6.map(SubjectId::from_bytes),
             action: what.0,
             version: what.1.as_ref().and_then(|(_, _, version)| *version),
-            resource: what.1.map(|(kind, object, _)| {
-                (Kind::new(&kind).unwrap(), object.map(ObjectId::from_bytes))
-            }),
+            resource: what
+                .1
+                .map(|(kind, object, _)| (Kind::new(&kind).unwrap(), object.map(ObjectId::from_bytes))),
             outcome: what.2,
             count: what.3,
             purpose: what.4,
@@ -155,10 +124,7 @@ pub fn any_entry() -> impl Strategy<Value = (Position, EntryDraft)> {
             policies: proof.0,
             pack: proof.1,
             commitments: proof.2,
-            sealed: proof.3.map(|(key, bytes)| Sealed {
-                key: KeyId::from_bytes(key),
-                bytes,
-            }),
+            sealed: proof.3.map(|(key, bytes)| Sealed { key: KeyId::from_bytes(key), bytes }),
             previous: (epoch > 0 && sequence == 0).then_some(PreviousLog { origin, size, root }),
         };
         (position, draft)

@@ -24,13 +24,7 @@ fn grown(old: usize, leaves: &[[u8; 32]]) -> Vec<[u8; 32]> {
 
 fn started(path: &Path, size: usize) -> SignerState {
     let mut state = SignerState::create(path).unwrap();
-    state
-        .sign_next(
-            &signer(),
-            &checkpoint(0, &leaves(size as u64)),
-            Continuity::Grown(&[]),
-        )
-        .unwrap();
+    state.sign_next(&signer(), &checkpoint(0, &leaves(size as u64)), Continuity::Grown(&[])).unwrap();
     state
 }
 
@@ -45,9 +39,7 @@ fn growth_is_signed_and_remembered() {
     for size in [0, 0, 1, 5, 256, 700, 700] {
         let next = checkpoint(0, &all[..size]);
         let proof = grown(old, &all[..size]);
-        let signed = state
-            .sign_next(&signer(), &next, Continuity::Grown(&proof))
-            .unwrap();
+        let signed = state.sign_next(&signer(), &next, Continuity::Grown(&proof)).unwrap();
         assert_eq!(signed.verify(&key()), Ok(&next));
         old = size;
         // What a crash right now would leave.
@@ -63,17 +55,10 @@ fn rollback_fork_and_other_logs_are_refused_and_change_nothing() {
     let mut state = started(&dir.path().join("state"), 10);
     let before = state.last().cloned();
     let all = leaves(20);
-    let mut sign = |next: &Checkpoint, proof: &[[u8; 32]]| {
-        state.sign_next(&signer(), next, Continuity::Grown(proof))
-    };
+    let mut sign =
+        |next: &Checkpoint, proof: &[[u8; 32]]| state.sign_next(&signer(), next, Continuity::Grown(proof));
     let rolled_back = sign(&checkpoint(0, &all[..9]), &[]);
-    assert!(matches!(
-        rolled_back,
-        Err(SignError::Rollback {
-            signed: 10,
-            found: 9
-        })
-    ));
+    assert!(matches!(rolled_back, Err(SignError::Rollback { signed: 10, found: 9 })));
     let mut other = all.clone();
     other[3] = [0; 32];
     let forked = sign(&checkpoint(0, &other), &grown(10, &other));
@@ -82,28 +67,14 @@ fn rollback_fork_and_other_logs_are_refused_and_change_nothing() {
     assert!(matches!(same_size, Err(SignError::Fork { .. })));
     let unproven = sign(&checkpoint(0, &all), &[]);
     assert!(matches!(unproven, Err(SignError::Fork { .. })));
-    assert!(matches!(
-        sign(&checkpoint(1, &all), &grown(10, &all)),
-        Err(SignError::OtherLog)
-    ));
+    assert!(matches!(sign(&checkpoint(1, &all), &grown(10, &all)), Err(SignError::OtherLog)));
     let elsewhere = Checkpoint::new("other", 0, 20, checkpoint(0, &all).root);
-    assert!(matches!(
-        sign(&elsewhere, &grown(10, &all)),
-        Err(SignError::OtherLog)
-    ));
+    assert!(matches!(sign(&elsewhere, &grown(10, &all)), Err(SignError::OtherLog)));
     assert_eq!(state.last(), before.as_ref());
     drop(state);
     let mut state = SignerState::open(&dir.path().join("state")).unwrap();
     assert_eq!(state.last(), before.as_ref());
-    assert!(
-        state
-            .sign_next(
-                &signer(),
-                &checkpoint(0, &all),
-                Continuity::Grown(&grown(10, &all))
-            )
-            .is_ok()
-    );
+    assert!(state.sign_next(&signer(), &checkpoint(0, &all), Continuity::Grown(&grown(10, &all))).is_ok());
 }
 
 #[test]
@@ -115,52 +86,25 @@ fn a_new_epoch_must_name_the_last_signed_checkpoint() {
         let bytes = entries(of, 4, Some(named));
         let hashes: Vec<_> = bytes.iter().map(|entry| leaf_hash(entry)).collect();
         let inclusion = inclusion_proof(&tiles(&hashes), 0, 4).unwrap();
-        let continuity = Continuity::NewEpoch {
-            first_entry: &bytes[0],
-            inclusion: &inclusion,
-        };
+        let continuity = Continuity::NewEpoch { first_entry: &bytes[0], inclusion: &inclusion };
         state.sign_next(&signer(), &checkpoint(epoch, &hashes), continuity)
     };
-    let lie = Checkpoint {
-        size: 9,
-        ..last.clone()
-    };
-    assert!(matches!(
-        start(1, &lie, 1),
-        Err(SignError::PreviousNotNamed)
-    ));
-    assert!(
-        matches!(start(2, &last, 2), Err(SignError::OtherLog)),
-        "an epoch is left out"
-    );
-    assert!(
-        matches!(start(1, &last, 2), Err(SignError::PreviousNotNamed)),
-        "an entry of epoch 2"
-    );
-    assert!(
-        matches!(start(0, &last, 1), Err(SignError::OtherLog)),
-        "no new epoch"
-    );
+    let lie = Checkpoint { size: 9, ..last.clone() };
+    assert!(matches!(start(1, &lie, 1), Err(SignError::PreviousNotNamed)));
+    assert!(matches!(start(2, &last, 2), Err(SignError::OtherLog)), "an epoch is left out");
+    assert!(matches!(start(1, &last, 2), Err(SignError::PreviousNotNamed)), "an entry of epoch 2");
+    assert!(matches!(start(0, &last, 1), Err(SignError::OtherLog)), "no new epoch");
     assert!(start(1, &last, 1).is_ok());
-    assert!(
-        matches!(start(1, &last, 1), Err(SignError::OtherLog)),
-        "started already"
-    );
+    assert!(matches!(start(1, &last, 1), Err(SignError::OtherLog)), "started already");
 
     // A first entry that is not in the tree proves nothing.
     let mut state = started(&dir.path().join("another"), 10);
     let bytes = entries(1, 4, Some(&last));
     let hashes: Vec<_> = bytes.iter().map(|entry| leaf_hash(entry)).collect();
-    let continuity = Continuity::NewEpoch {
-        first_entry: &bytes[0],
-        inclusion: &[],
-    };
+    let continuity = Continuity::NewEpoch { first_entry: &bytes[0], inclusion: &[] };
     let refused = state.sign_next(&signer(), &checkpoint(1, &hashes), continuity);
     assert!(matches!(refused, Err(SignError::FirstEntryNotIncluded(_))));
-    let continuity = Continuity::NewEpoch {
-        first_entry: b"nothing",
-        inclusion: &[],
-    };
+    let continuity = Continuity::NewEpoch { first_entry: b"nothing", inclusion: &[] };
     let refused = state.sign_next(&signer(), &checkpoint(1, &hashes), continuity);
     assert!(matches!(refused, Err(SignError::FirstEntry(_))));
 }
@@ -169,26 +113,14 @@ fn a_new_epoch_must_name_the_last_signed_checkpoint() {
 fn a_state_is_held_by_one_and_never_made_anew_by_accident() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
-    assert!(matches!(
-        SignerState::open(&path),
-        Err(SignerStateError::Missing(_))
-    ));
+    assert!(matches!(SignerState::open(&path), Err(SignerStateError::Missing(_))));
     let held = started(&path, 3);
-    assert!(matches!(
-        SignerState::open(&path),
-        Err(SignerStateError::InUse(_))
-    ));
+    assert!(matches!(SignerState::open(&path), Err(SignerStateError::InUse(_))));
     drop(held);
-    assert!(matches!(
-        SignerState::create(&path),
-        Err(SignerStateError::Exists(_))
-    ));
+    assert!(matches!(SignerState::create(&path), Err(SignerStateError::Exists(_))));
     assert!(SignerState::open(&path).is_ok());
     let nowhere = dir.path().join("missing/state");
-    assert!(matches!(
-        SignerState::create(&nowhere),
-        Err(SignerStateError::Io { .. })
-    ));
+    assert!(matches!(SignerState::create(&nowhere), Err(SignerStateError::Io { .. })));
 }
 
 #[test]
@@ -200,15 +132,8 @@ fn nothing_is_signed_when_the_state_cannot_be_kept() {
     let before = state.last().cloned();
     fs::remove_dir_all(&inner).unwrap();
     let all = leaves(5);
-    let refused = state.sign_next(
-        &signer(),
-        &checkpoint(0, &all),
-        Continuity::Grown(&grown(3, &all)),
-    );
-    assert!(matches!(
-        refused,
-        Err(SignError::State(SignerStateError::Io { .. }))
-    ));
+    let refused = state.sign_next(&signer(), &checkpoint(0, &all), Continuity::Grown(&grown(3, &all)));
+    assert!(matches!(refused, Err(SignError::State(SignerStateError::Io { .. }))));
     assert_eq!(state.last(), before.as_ref());
 }
 

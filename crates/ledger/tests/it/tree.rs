@@ -12,16 +12,8 @@ use proptest::prelude::*;
 use crate::sample::{defined_root, leaves, root, tiles};
 
 /// The leaves and roots used since RFC 6962 by the implementations of Certificate Transparency.
-const KNOWN_LEAVES: [&str; 8] = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-];
+const KNOWN_LEAVES: [&str; 8] =
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 const KNOWN_ROOTS: [&str; 8] = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -34,10 +26,7 @@ const KNOWN_ROOTS: [&str; 8] = [
 ];
 
 fn known(count: usize) -> Vec<Hash> {
-    KNOWN_LEAVES[..count]
-        .iter()
-        .map(|leaf| leaf_hash(&hex::decode(leaf).unwrap()))
-        .collect()
+    KNOWN_LEAVES[..count].iter().map(|leaf| leaf_hash(&hex::decode(leaf).unwrap())).collect()
 }
 
 fn hash(text: &str) -> Hash {
@@ -46,10 +35,7 @@ fn hash(text: &str) -> Hash {
 
 #[test]
 fn known_roots_come_out() {
-    assert_eq!(
-        empty_root(),
-        hash("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-    );
+    assert_eq!(empty_root(), hash("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
     for (size, expected) in (1..).zip(KNOWN_ROOTS) {
         assert_eq!(root(&known(size)), hash(expected), "size {size}");
     }
@@ -96,19 +82,10 @@ fn all_small_proofs_hold_and_lead_to_no_other_root() {
             assert!(verify_consistency(old, &[7; 32], end, &top, &proof).is_err());
             assert!(verify_consistency(old, &old_root, end, &[7; 32], &proof).is_err() || old == 0);
         }
-        assert_eq!(
-            inclusion_proof(&source, end, end),
-            Err(ProofError::OutOfRange)
-        );
-        assert_eq!(
-            consistency_proof(&source, end + 1, end),
-            Err(ProofError::OutOfRange)
-        );
+        assert_eq!(inclusion_proof(&source, end, end), Err(ProofError::OutOfRange));
+        assert_eq!(consistency_proof(&source, end + 1, end), Err(ProofError::OutOfRange));
     }
-    assert_eq!(
-        verify_inclusion(&all[0], 0, 0, &[], &empty_root()),
-        Err(ProofError::OutOfRange)
-    );
+    assert_eq!(verify_inclusion(&all[0], 0, 0, &[], &empty_root()), Err(ProofError::OutOfRange));
     assert_eq!(
         verify_consistency(0, &[7; 32], 3, &root(&all[..3]), &[]),
         Err(ProofError::WrongRoot),
@@ -121,23 +98,13 @@ struct Announced(Vec<TileId>, MemoryTiles);
 
 impl HashSource for Announced {
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, SourceError> {
-        if self.0.contains(&id) {
-            self.1.tile(id)
-        } else {
-            Err(SourceError::Missing(id))
-        }
+        if self.0.contains(&id) { self.1.tile(id) } else { Err(SourceError::Missing(id)) }
     }
 }
 
 /// Sizes that lie around the edges of tiles as often as anywhere.
 fn size() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        1_u64..3_000,
-        250_u64..260,
-        508_u64..520,
-        Just(65_536_u64),
-        65_530_u64..66_100
-    ]
+    prop_oneof![1_u64..3_000, 250_u64..260, 508_u64..520, Just(65_536_u64), 65_530_u64..66_100]
 }
 
 proptest! {
@@ -255,14 +222,7 @@ fn mutations(proof: &[Hash], place: usize, bit: usize) -> Vec<Vec<Hash>> {
 
 #[test]
 fn paths_are_those_of_the_layout() {
-    let path = |level, index, width| {
-        TileId {
-            level,
-            index,
-            width,
-        }
-        .path()
-    };
+    let path = |level, index, width| TileId { level, index, width }.path();
     assert_eq!(path(0, 0, 256), "tile/0/000");
     assert_eq!(path(1, 1_234_067, 256), "tile/1/x001/x234/067");
     assert_eq!(path(0, 273, 112), "tile/0/273.p/112");
@@ -274,29 +234,13 @@ fn paths_are_those_of_the_layout() {
 #[test]
 fn the_tiles_of_a_tree_are_those_of_the_layout() {
     let ids: Vec<_> = tiles_of(70_000).collect();
-    let count = |level, full| {
-        ids.iter()
-            .filter(|id| id.level == level && (id.width == 256) == full)
-            .count()
-    };
+    let count = |level, full| ids.iter().filter(|id| id.level == level && (id.width == 256) == full).count();
     assert_eq!((count(0, true), count(0, false)), (273, 1));
     assert_eq!((count(1, true), count(1, false)), (1, 1));
     assert_eq!((count(2, true), count(2, false)), (0, 1));
-    assert!(ids.contains(&TileId {
-        level: 0,
-        index: 273,
-        width: 112
-    }));
-    assert!(ids.contains(&TileId {
-        level: 1,
-        index: 1,
-        width: 17
-    }));
-    assert!(ids.contains(&TileId {
-        level: 2,
-        index: 0,
-        width: 1
-    }));
+    assert!(ids.contains(&TileId { level: 0, index: 273, width: 112 }));
+    assert!(ids.contains(&TileId { level: 1, index: 1, width: 17 }));
+    assert!(ids.contains(&TileId { level: 2, index: 0, width: 1 }));
     let small: Vec<_> = tiles_of(256).collect();
     assert_eq!(small.len(), 2, "a full tile and one of width 1 above it");
     assert_eq!(tiles_of(0).count(), 0);
@@ -306,37 +250,18 @@ fn the_tiles_of_a_tree_are_those_of_the_layout() {
 
 #[test]
 fn a_wider_tile_serves_for_a_narrower_one_but_not_the_reverse() {
-    let tile = Tile {
-        id: TileId {
-            level: 0,
-            index: 0,
-            width: 3,
-        },
-        hashes: leaves(3),
-    };
+    let tile = Tile { id: TileId { level: 0, index: 0, width: 3 }, hashes: leaves(3) };
     let bytes = tile.to_bytes();
     assert_eq!(Tile::from_bytes(tile.id, &bytes), Ok(tile.clone()));
-    let narrow = TileId {
-        width: 2,
-        ..tile.id
-    };
+    let narrow = TileId { width: 2, ..tile.id };
     assert_eq!(Tile::from_bytes(narrow, &bytes).unwrap().hashes, leaves(2));
-    let wide = TileId {
-        width: 4,
-        ..tile.id
-    };
-    assert_eq!(
-        Tile::from_bytes(wide, &bytes),
-        Err(SourceError::Malformed(wide))
-    );
+    let wide = TileId { width: 4, ..tile.id };
+    assert_eq!(Tile::from_bytes(wide, &bytes), Err(SourceError::Malformed(wide)));
     assert!(Tile::from_bytes(tile.id, &bytes[1..]).is_err());
     assert!(Tile::from_bytes(tile.id, &[0; 257 * 32]).is_err());
     let mut memory = MemoryTiles::new();
     memory.insert(tile.clone());
-    memory.insert(Tile {
-        id: narrow,
-        hashes: leaves(2),
-    });
+    memory.insert(Tile { id: narrow, hashes: leaves(2) });
     assert_eq!(memory.tile(tile.id).unwrap(), leaves(3));
     assert_eq!(memory.tile(wide), Err(SourceError::Missing(wide)));
 }
