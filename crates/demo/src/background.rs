@@ -1,16 +1,20 @@
 //! What is known about a person beside the course of events: illnesses, medicines, allergies,
 //! check-ups, vaccinations, plans, documents.
 
+use std::sync::LazyLock;
+
 use crate::day::Day;
 use crate::directory::Service;
 use crate::history::Scribe;
 use crate::table::{Row, Sex, rows};
 use crate::{Density, record};
 
-const ALLERGIES: &str = include_str!("../data/allergies.tsv");
-const LABS: &str = include_str!("../data/labs.tsv");
-const VACCINES: &str = include_str!("../data/vaccines.tsv");
-const DOCUMENTS: &str = include_str!("../data/documents.tsv");
+static ALLERGIES: LazyLock<Vec<Row>> =
+    LazyLock::new(|| rows(include_str!("../data/allergies.tsv")).collect());
+static LABS: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/labs.tsv")).collect());
+static VACCINES: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/vaccines.tsv")).collect());
+static DOCUMENTS: LazyLock<Vec<Row>> =
+    LazyLock::new(|| rows(include_str!("../data/documents.tsv")).collect());
 
 pub(crate) fn write(scribe: &mut Scribe<'_>, density: Density) {
     let profile = scribe.profile;
@@ -36,32 +40,16 @@ pub(crate) fn write(scribe: &mut Scribe<'_>, density: Density) {
 
 fn illnesses(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
     for condition in scribe.profile.conditions.iter().take(most) {
-        let since = scribe
-            .from
-            .minus(i64::from(scribe.chance.between(90, 4200)));
-        let fhir = record::condition(
-            condition.text(0),
-            condition.text(1),
-            since,
-            scribe.from,
-            &doctor.shown,
-        );
-        scribe.keep(
-            fhir,
-            "Condition",
-            "condition",
-            doctor,
-            scribe.from.at(9 * 60),
-        );
+        let since = scribe.from.minus(i64::from(scribe.chance.between(90, 4200)));
+        let fhir = record::condition(condition.text(0), condition.text(1), since, scribe.from, &doctor.shown);
+        scribe.keep(fhir, "Condition", "condition", doctor, scribe.from.at(9 * 60));
     }
 }
 
 fn medicines(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
     let profile = scribe.profile;
     for medicine in profile.medicines.iter().take(most) {
-        let since = scribe
-            .from
-            .minus(i64::from(scribe.chance.between(30, 1500)));
+        let since = scribe.from.minus(i64::from(scribe.chance.between(30, 1500)));
         let (name, dosage) = (medicine.text(3), medicine.text(4));
         // What is taken is told by the pharmacist where there is one, ordered by the doctor.
         let pharmacist = profile.service("pharmacy");
@@ -83,68 +71,36 @@ fn medicines(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
                 doctor,
             ),
         };
-        scribe.keep(
-            fhir,
-            kind,
-            "medication",
-            author,
-            scribe.from.at(9 * 60 + 10),
-        );
+        scribe.keep(fhir, kind, "medication", author, scribe.from.at(9 * 60 + 10));
     }
 }
 
 fn allergies(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
-    let all: Vec<Row> = rows(ALLERGIES).collect();
     if !scribe.chance.chance(28) {
         return;
     }
-    if let Some(row) = scribe
-        .chance
-        .weighted(&all, |row| usize::try_from(row.number(0)).unwrap_or(0))
-    {
+    if let Some(row) = scribe.chance.weighted(&ALLERGIES, |row| usize::try_from(row.number(0)).unwrap_or(0)) {
         let fhir = record::allergy(row, scribe.from, &doctor.shown);
-        scribe.keep(
-            fhir,
-            "AllergyIntolerance",
-            "allergy",
-            doctor,
-            scribe.from.at(9 * 60 + 20),
-        );
+        scribe.keep(fhir, "AllergyIntolerance", "allergy", doctor, scribe.from.at(9 * 60 + 20));
     }
 }
 
 /// Once a year, for three years.
 fn check_ups(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
-    let last = scribe
-        .today
-        .minus(i64::from(scribe.chance.between(10, 170)));
+    let last = scribe.today.minus(i64::from(scribe.chance.between(10, 170)));
     for year in (0..3_i32).rev() {
         let day = last.minus(i64::from(year) * 364);
-        for row in rows(LABS) {
-            if let Some(value) = lab_value(&row, scribe, year) {
-                let fhir = record::laboratory(&row, &value, day, &doctor.shown);
+        for row in LABS.iter() {
+            if let Some(value) = lab_value(row, scribe, year) {
+                let fhir = record::laboratory(row, &value, day, &doctor.shown);
                 scribe.keep(fhir, "Observation", "check-up", doctor, day.at(11 * 60));
             }
         }
         let on = scribe.standing();
-        let conclusion = scribe
-            .writer
-            .write("report.checkup", &on, &mut scribe.chance);
+        let conclusion = scribe.writer.write("report.checkup", &on, &mut scribe.chance);
         let when = day.at(10 * 60);
-        let fhir = record::report(
-            "11502-2",
-            "健康診査の結果",
-            &conclusion,
-            when,
-            &doctor.shown,
-        );
-        scribe.keep(
-            fhir,
-            "DiagnosticReport",
-            "check-up",
-            doctor,
-            day.at(11 * 60),
-        );
+        let fhir = record::report("11502-2", "健康診査の結果", &conclusion, when, &doctor.shown);
+        scribe.keep(fhir, "DiagnosticReport", "laboratory", doctor, day.at(11 * 60));
     }
 }
 
@@ -174,13 +130,9 @@ fn lab_value(row: &Row, scribe: &mut Scribe<'_>, years_ago: i32) -> Option<Strin
 
 fn vaccinations(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
     let old = scribe.who.age(scribe.today) >= 65;
-    for row in rows(VACCINES) {
+    for row in VACCINES.iter() {
         let month = i8::try_from(row.number(1)).unwrap_or(11);
-        if !scribe.chance.chance(if old {
-            row.number(2)
-        } else {
-            row.number(2) / 3
-        }) {
+        if !scribe.chance.chance(if old { row.number(2) } else { row.number(2) / 3 }) {
             continue;
         }
         let years: Vec<i16> = if row.number(3) == 1 {
@@ -191,19 +143,8 @@ fn vaccinations(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
         for back in years {
             let date = i8::try_from(scribe.chance.between(3, 26)).unwrap_or(10);
             let day = Day::from_date(scribe.today.year() - back, month, date);
-            let fhir = record::immunization(
-                row.text(0),
-                day,
-                &doctor.by.institution.name_ja,
-                &doctor.shown,
-            );
-            scribe.keep(
-                fhir,
-                "Immunization",
-                "immunization",
-                doctor,
-                day.at(14 * 60),
-            );
+            let fhir = record::immunization(row.text(0), day, &doctor.by.institution.name_ja, &doctor.shown);
+            scribe.keep(fhir, "Immunization", "immunization", doctor, day.at(14 * 60));
         }
     }
 }
@@ -217,43 +158,28 @@ fn plan(scribe: &mut Scribe<'_>) {
     let goal = scribe.writer.write("plan.goal", &on, &mut scribe.chance);
     let mut activities = Vec::new();
     for service in &profile.services {
-        let text = scribe
-            .writer
-            .write(&format!("plan.{}", service.key()), &on, &mut scribe.chance);
+        let text = scribe.writer.write(&format!("plan.{}", service.key()), &on, &mut scribe.chance);
         if !text.is_empty() {
             activities.push(format!("{text}（{}）", service.by.institution.name_ja));
         }
     }
     let from = scribe.from.plus(i64::from(scribe.chance.between(3, 60)));
-    let fhir = record::care_plan(
-        "居宅サービス計画",
-        &goal,
-        &activities,
-        from,
-        from.plus(180),
-        &author.shown,
-    );
+    let fhir = record::care_plan("居宅サービス計画", &goal, &activities, from, from.plus(180), &author.shown);
     scribe.keep(fhir, "CarePlan", "plan", author, from.at(16 * 60));
 }
 
 fn documents(scribe: &mut Scribe<'_>) {
     let profile = scribe.profile;
     let span = i32::try_from(scribe.today.0 - scribe.from.0).unwrap_or(180);
-    for row in rows(DOCUMENTS) {
-        let (key, needs) = row
-            .text(3)
-            .split_once(':')
-            .unwrap_or((row.text(3), "doctor"));
+    for row in DOCUMENTS.iter() {
+        let (key, needs) = row.text(3).split_once(':').unwrap_or((row.text(3), "doctor"));
         let (Some(author), true) = (profile.service(key), profile.service(needs).is_some()) else {
             continue;
         };
         if profile.care < row.number(4) || !scribe.chance.chance(row.number(2)) {
             continue;
         }
-        let when = scribe
-            .from
-            .plus(i64::from(scribe.chance.between(1, span.max(2) - 1)))
-            .at(17 * 60);
+        let when = scribe.from.plus(i64::from(scribe.chance.between(1, span.max(2) - 1))).at(17 * 60);
         let bytes = scribe.chance.between(48_000, 620_000);
         let fhir = record::document(row.text(0), row.text(1), bytes, when, &author.shown);
         scribe.keep(fhir, "DocumentReference", "document", author, when);

@@ -32,31 +32,16 @@ pub fn city(options: &Options) -> City {
         let count = how_many(&row, options.people);
         let first_town = chance.fork(row.text(4), 0).below(TOWNS.len());
         for number in 0..count {
-            let at = institutions
-                .iter()
-                .filter(|i: &&Institution| i.kind == kind)
-                .count()
-                + 1;
+            let at = institutions.iter().filter(|i: &&Institution| i.kind == kind).count() + 1;
             let town = TOWNS.get((first_town + number) % TOWNS.len().max(1));
             if let Some(town) = town {
-                institutions.push(institution(
-                    &row,
-                    kind,
-                    at,
-                    number / TOWNS.len().max(1),
-                    town,
-                ));
+                institutions.push(institution(&row, kind, at, number / TOWNS.len().max(1), town));
                 branches.push(row.text(1));
             }
         }
     }
     let staff = staff(&chance, &institutions, &branches);
-    City {
-        name_ja: CITY_JA.into(),
-        name_en: CITY_EN.into(),
-        institutions,
-        staff,
-    }
+    City { name_ja: CITY_JA.into(), name_en: CITY_EN.into(), institutions, staff }
 }
 
 /// One sign-in of each typical kind: the same in every city, whatever its seed and size.
@@ -70,11 +55,7 @@ pub fn typical_sign_ins(city: &City) -> Vec<Typical> {
 }
 
 fn typical(login: &str, who_ja: &str, who_en: &str) -> Typical {
-    Typical {
-        login: login.into(),
-        who_ja: who_ja.into(),
-        who_en: who_en.into(),
-    }
+    Typical { login: login.into(), who_ja: who_ja.into(), who_en: who_en.into() }
 }
 
 fn how_many(row: &Row, people: u32) -> usize {
@@ -84,13 +65,7 @@ fn how_many(row: &Row, people: u32) -> usize {
     least + people.checked_div(per).unwrap_or(0)
 }
 
-fn institution(
-    row: &Row,
-    kind: InstitutionKind,
-    at: usize,
-    round: usize,
-    town: &Town,
-) -> Institution {
+fn institution(row: &Row, kind: InstitutionKind, at: usize, round: usize, town: &Town) -> Institution {
     let (suffix_ja, suffix_en) = if round == 0 {
         (String::new(), String::new())
     } else {
@@ -114,34 +89,19 @@ fn institution(
             "telecom",
             &[Object::new()
                 .text("system", "phone")
-                .text(
-                    "value",
-                    &format!("000-{:03}-{:04}", 100 + kind as usize, at),
-                )
+                .text("value", &format!("000-{:03}-{:04}", 100 + kind as usize, at))
                 .text("use", "work")],
         )
         .list("address", &[address(town, &format!("{}番地", 100 + at))])
         .to_string();
-    Institution {
-        key,
-        name_ja,
-        name_en,
-        kind,
-        organization,
-    }
+    Institution { key, name_ja, name_en, kind, organization }
 }
 
 /// An address in a town of the city.
 pub(crate) fn address(town: &Town, place: &str) -> Object {
     Object::new()
         .text("use", "home")
-        .text(
-            "text",
-            &format!(
-                "〒{} {PREFECTURE}{CITY_JA}{}{place}",
-                town.postal_code, town.name
-            ),
-        )
+        .text("text", &format!("〒{} {PREFECTURE}{CITY_JA}{}{place}", town.postal_code, town.name))
         .texts("line", &[&format!("{}{place}", town.name)])
         .text("city", CITY_JA)
         .text("state", PREFECTURE)
@@ -155,16 +115,11 @@ fn staff(chance: &Stream, institutions: &[Institution], branches: &[&str]) -> Ve
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut made: Vec<Staff> = Vec::new();
     for (institution, branch) in institutions.iter().zip(branches) {
-        let posts = rows(STAFFING)
-            .filter(|r| r.text(0) == institution.kind.as_str() && r.text(1) == *branch);
+        let posts = rows(STAFFING).filter(|r| r.text(0) == institution.kind.as_str() && r.text(1) == *branch);
         for post in posts {
             for number in 0..post.number(3) {
                 let key = format!("staff-{:03}", made.len() + 1);
-                let roles = if number == 0 {
-                    post.words(4)
-                } else {
-                    Vec::new()
-                };
+                let roles = if number == 0 { post.words(4) } else { Vec::new() };
                 let fits = |row: &Row| {
                     row.text(4 + 1) == post.text(2)
                         && row.text(6) == institution.kind.as_str()
@@ -193,14 +148,8 @@ struct Someone {
 fn from_typical(row: &Row) -> Someone {
     Someone {
         login: row.text(0).into(),
-        family: Name {
-            written: row.text(1),
-            kana: row.text(3),
-        },
-        given: Name {
-            written: row.text(2),
-            kana: row.text(4),
-        },
+        family: Name { written: row.text(1), kana: row.text(3) },
+        given: Name { written: row.text(2), kana: row.text(4) },
     }
 }
 
@@ -210,24 +159,11 @@ fn colleague(
     logins: &mut HashSet<String>,
     numbers: &mut HashMap<String, usize>,
 ) -> Someone {
-    let mostly_women = !matches!(
-        occupation,
-        "doctor" | "dentist" | "city-officer" | "therapist"
-    );
-    let sex = if chance.chance(if mostly_women { 80 } else { 40 }) {
-        Sex::Female
-    } else {
-        Sex::Male
-    };
+    let mostly_women = !matches!(occupation, "doctor" | "dentist" | "city-officer" | "therapist");
+    let sex = if chance.chance(if mostly_women { 80 } else { 40 }) { Sex::Female } else { Sex::Male };
     let year = i16::try_from(chance.between(1964, 2000)).unwrap_or(1980);
-    let (family, given) = (
-        table::family_name(chance),
-        table::given_name(chance, sex, year),
-    );
-    let last = table::OCCUPATIONS
-        .iter()
-        .find(|o| o.code == occupation)
-        .map_or("", |o| o.login);
+    let (family, given) = (table::family_name(chance), table::given_name(chance, sex, year));
+    let last = table::OCCUPATIONS.iter().find(|o| o.code == occupation).map_or("", |o| o.login);
     let stem = format!("{}.{last}", table::romaji(given.kana).to_lowercase());
     // The first Yoko who is a helper is yoko.helper, the second yoko.helper2.
     let mut login = stem.clone();
@@ -236,20 +172,10 @@ fn colleague(
         *number += 1;
         login = format!("{stem}{number}");
     }
-    Someone {
-        login,
-        family,
-        given,
-    }
+    Someone { login, family, given }
 }
 
-fn employ(
-    key: String,
-    who: Someone,
-    occupation: &str,
-    institution: &str,
-    roles: &[&str],
-) -> Option<Staff> {
+fn employ(key: String, who: Someone, occupation: &str, institution: &str, roles: &[&str]) -> Option<Staff> {
     Some(Staff {
         key,
         login: who.login,
@@ -257,11 +183,7 @@ fn employ(
         given: who.given.written.into(),
         kana_family: who.family.kana.into(),
         kana_given: who.given.kana.into(),
-        name_en: format!(
-            "{} {}",
-            table::romaji(who.given.kana),
-            table::romaji(who.family.kana)
-        ),
+        name_en: format!("{} {}", table::romaji(who.given.kana), table::romaji(who.family.kana)),
         occupation: OccupationCode::new(occupation).ok()?,
         institution: institution.into(),
         roles: roles.iter().filter_map(|r| RoleCode::new(r).ok()).collect(),
@@ -270,7 +192,5 @@ fn employ(
 
 /// What the first person of every city signs in with.
 pub(crate) fn typical_citizen_login() -> Option<String> {
-    rows(TYPICAL_CITIZENS)
-        .find(|row| row.text(0) == "citizen")
-        .map(|row| row.text(1).to_owned())
+    rows(TYPICAL_CITIZENS).find(|row| row.text(0) == "citizen").map(|row| row.text(1).to_owned())
 }

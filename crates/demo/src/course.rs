@@ -9,8 +9,7 @@ use crate::profile::{Profile, Vitals};
 use crate::random::Stream;
 use crate::table::{Row, rows};
 
-static EPISODES: LazyLock<Vec<Row>> =
-    LazyLock::new(|| rows(include_str!("../data/episodes.tsv")).collect());
+static EPISODES: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/episodes.tsv")).collect());
 
 /// Something that happened, and what it did to the person.
 #[derive(Debug)]
@@ -84,22 +83,12 @@ pub(crate) fn episodes(
                 || circumstances
                     .iter()
                     .any(|c| profile.has(c) || *c == living || (*c == "bed" && profile.care >= 6));
-            let stages = stages(row)
-                .filter(|(_, key)| profile.service(key).is_some())
-                .count();
+            let stages = stages(row).filter(|(_, key)| profile.service(key).is_some()).count();
             let recently = all.iter().rev().take(2).any(|e| e.key() == row.text(0));
             let base = usize::try_from(row.number(1)).unwrap_or(0);
             // What belongs to the illness or the season is likelier than what befalls anybody.
-            let specific = if circumstances.is_empty() && row.text(2).is_empty() {
-                1
-            } else {
-                2
-            };
-            if fits_season && fits_person && stages >= 2 && !recently {
-                base * specific
-            } else {
-                0
-            }
+            let specific = if circumstances.is_empty() && row.text(2).is_empty() { 1 } else { 2 };
+            if fits_season && fits_person && stages >= 2 && !recently { base * specific } else { 0 }
         };
         let Some(row) = own.weighted(&EPISODES, weight) else {
             break;
@@ -134,43 +123,32 @@ pub(crate) fn events(
             let Some(service) = profile.services.iter().position(|s| s.key() == key) else {
                 continue;
             };
-            let day = episode.start.plus(offset);
+            let day = weekday(episode.start.plus(offset), key).max(last.map_or(from, |before| before.day));
             let first = 9 * 60 + i64::from(own.between(0, 60));
             // Later notes of one day follow the earlier ones.
             let minute = match last {
-                Some(before) if before.day == day => {
-                    before.minute + 70 + i64::from(own.between(0, 80))
-                }
+                Some(before) if before.day == day => before.minute + 70 + i64::from(own.between(0, 80)),
                 _ => first,
             };
             let when = day.at(minute);
             last = Some(when);
-            events.push(Event {
-                when,
-                service,
-                stage: Some((at, number)),
-            });
+            events.push(Event { when, service, stage: Some((at, number)) });
         }
     }
     for (service, regular) in profile.services.iter().enumerate() {
         let every = i64::from(regular.row.number(4).max(1));
-        let mut day = from.plus(i64::from(
-            own.between(0, i32::try_from(every).unwrap_or(1) - 1),
-        ));
+        let mut day = from.plus(i64::from(own.between(0, i32::try_from(every).unwrap_or(1) - 1)));
         while day <= to {
-            let weekend = day.weekday() >= 5 && regular.key() != "helper";
-            let visit = if weekend { day.plus(2) } else { day };
+            let visit = weekday(day, if regular.key() == "helper" { "helper" } else { "office" });
             let hour = own.between(regular.row.number(5), regular.row.number(6));
             let when = visit.at(i64::from(hour * 60 + own.between(0, 5) * 10));
             let taken = events.iter().any(|e: &Event| {
-                e.stage.is_some() && e.service == service && (e.when.day.0 - visit.0).abs() <= 1
+                e.stage.is_some()
+                    && e.service == service
+                    && (e.when.day.0 - visit.0).abs() <= (every / 4).max(1)
             });
             if !taken && own.chance(regular.row.number(11)) {
-                events.push(Event {
-                    when,
-                    service,
-                    stage: None,
-                });
+                events.push(Event { when, service, stage: None });
             }
             let jitter = i32::try_from(every / 6).unwrap_or(0);
             day = day.plus(every + i64::from(own.between(-jitter, jitter)));
@@ -178,6 +156,16 @@ pub(crate) fn events(
     }
     events.sort_by_key(|e| (e.when, e.stage.is_none(), e.service));
     events
+}
+
+/// Who has office hours comes on the Monday after; who is called when something happens comes at once.
+fn weekday(day: Day, service: &str) -> Day {
+    let called = matches!(service, "helper" | "nursing" | "doctor");
+    match day.weekday() {
+        5 if !called => day.plus(2),
+        6 if !called => day.plus(1),
+        _ => day,
+    }
 }
 
 /// The vital signs somebody would measure on `day`.
@@ -189,12 +177,8 @@ pub(crate) fn vitals(
     own: &mut Stream,
 ) -> Vitals {
     let usual = profile.usual;
-    let felt = |column: usize| {
-        episodes
-            .iter()
-            .map(|e| e.row.number(column) * e.strength(day) / 100)
-            .sum::<i32>()
-    };
+    let felt =
+        |column: usize| episodes.iter().map(|e| e.row.number(column) * e.strength(day) / 100).sum::<i32>();
     let cold = match season(day) {
         "winter" => 6,
         "summer" => -5,
@@ -223,10 +207,7 @@ pub(crate) fn tag_vitals(vitals: &Vitals, usual: &Vitals, on: &mut Situation) {
         ("hot", vitals.temp >= 375),
         ("bphigh", vitals.systolic >= 152),
         ("bplow", vitals.systolic <= 100),
-        (
-            "spo2low",
-            vitals.spo2 <= usual.spo2 - 3 || vitals.spo2 <= 90,
-        ),
+        ("spo2low", vitals.spo2 <= usual.spo2 - 3 || vitals.spo2 <= 90),
         ("tachy", vitals.pulse >= 98),
         ("heavier", vitals.weight >= usual.weight + 14),
         ("lighter", vitals.weight <= usual.weight - 10),

@@ -14,11 +14,7 @@ pub(crate) struct Day(pub(crate) i64);
 
 impl Day {
     pub(crate) const fn of(time: Timestamp) -> Self {
-        Self(
-            time.as_micros()
-                .saturating_add(OFFSET_MICROS)
-                .div_euclid(DAY_MICROS),
-        )
+        Self(time.as_micros().saturating_add(OFFSET_MICROS).div_euclid(DAY_MICROS))
     }
 
     pub(crate) fn from_date(year: i16, month: i8, day: i8) -> Self {
@@ -90,19 +86,11 @@ impl Moment {
     pub(crate) fn iso(self) -> String {
         let day = self.day.plus(self.minute.div_euclid(1440));
         let minute = self.minute.rem_euclid(1440);
-        format!(
-            "{}T{:02}:{:02}:00+09:00",
-            day.iso(),
-            minute / 60,
-            minute % 60
-        )
+        format!("{}T{:02}:{:02}:00+09:00", day.iso(), minute / 60, minute % 60)
     }
 
     pub(crate) const fn later(self, minutes: i64) -> Self {
-        Self {
-            day: self.day,
-            minute: self.minute + minutes,
-        }
+        Self { day: self.day, minute: self.minute + minutes }
     }
 }
 
@@ -112,20 +100,14 @@ mod tests {
 
     #[test]
     fn a_day_in_japan_begins_nine_hours_before_greenwich() {
-        let midnight = "2026-11-20T15:00:00Z"
-            .parse::<jiff::Timestamp>()
-            .unwrap()
-            .into();
+        let midnight = "2026-11-20T15:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
         let day = Day::of(midnight);
         assert_eq!(day.iso(), "2026-11-21");
         assert_eq!(day.ja(), "11月21日");
         assert_eq!(day.weekday(), 5, "a Saturday");
         assert_eq!(day.at(0).timestamp(), midnight);
         assert_eq!(day.at(630).iso(), "2026-11-21T10:30:00+09:00");
-        assert_eq!(
-            day.at(23 * 60 + 50).later(20).iso(),
-            "2026-11-22T00:10:00+09:00"
-        );
+        assert_eq!(day.at(23 * 60 + 50).later(20).iso(), "2026-11-22T00:10:00+09:00");
         assert_eq!(Day::from_date(2026, 11, 21), day);
     }
 }

@@ -25,24 +25,16 @@ const TYPICAL_PANEL: u32 = 60;
 
 impl<'a> Directory<'a> {
     pub(crate) fn of(city: &'a City) -> Self {
-        let by_key: HashMap<&str, &Institution> = city
-            .institutions
-            .iter()
-            .map(|i| (i.key.as_str(), i))
-            .collect();
+        let by_key: HashMap<&str, &Institution> =
+            city.institutions.iter().map(|i| (i.key.as_str(), i)).collect();
         let mut by_post: HashMap<_, Vec<Member>> = HashMap::new();
         for staff in &city.staff {
             if let Some(&institution) = by_key.get(staff.institution.as_str()) {
                 let post = (staff.occupation.as_str(), institution.kind.as_str());
-                by_post
-                    .entry(post)
-                    .or_default()
-                    .push(Member { staff, institution });
+                by_post.entry(post).or_default().push(Member { staff, institution });
             }
         }
-        let typical = rows(include_str!("../data/typical.tsv"))
-            .map(|row| row.text(0))
-            .collect();
+        let typical = rows(include_str!("../data/typical.tsv")).map(|row| row.text(0)).collect();
         Self { by_post, typical }
     }
 
@@ -54,14 +46,8 @@ impl<'a> Directory<'a> {
         number: u32,
         chance: &mut Stream,
     ) -> Option<Member<'a>> {
-        let members = self
-            .by_post
-            .iter()
-            .find(|((o, k), _)| *o == occupation && *k == kind)?
-            .1;
-        let known = members
-            .iter()
-            .find(|m| self.typical.contains(&m.staff.login.as_str()));
+        let members = self.by_post.iter().find(|((o, k), _)| *o == occupation && *k == kind)?.1;
+        let known = members.iter().find(|m| self.typical.contains(&m.staff.login.as_str()));
         let likely = match number {
             1 => 100,
             2..=TYPICAL_PANEL => 45,
@@ -78,10 +64,7 @@ impl Member<'_> {
     /// As a FHIR reference shows them.
     pub(crate) fn display(&self) -> String {
         let occupation = table::occupation_ja(self.staff.occupation.as_str());
-        format!(
-            "{} {}（{occupation}・{}）",
-            self.staff.family, self.staff.given, self.institution.name_ja
-        )
+        format!("{} {}（{occupation}・{}）", self.staff.family, self.staff.given, self.institution.name_ja)
     }
 }
 

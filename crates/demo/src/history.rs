@@ -89,20 +89,8 @@ impl Scribe<'_> {
 
     fn full(&mut self) {
         let (profile, who) = (self.profile, self.who);
-        self.episodes = course::episodes(
-            profile,
-            who.living.tag(),
-            self.from,
-            self.today,
-            &mut self.chance,
-        );
-        let events = course::events(
-            profile,
-            &self.episodes,
-            self.from,
-            self.today,
-            &mut self.chance,
-        );
+        self.episodes = course::episodes(profile, who.living.tag(), self.from, self.today, &mut self.chance);
+        let events = course::events(profile, &self.episodes, self.from, self.today, &mut self.chance);
         for event in &events {
             if event.when.later(40).timestamp() <= self.now {
                 self.event(event);
@@ -114,15 +102,9 @@ impl Scribe<'_> {
     fn brief(&mut self) {
         let days = i32::try_from((self.today.0 - self.from.0).clamp(2, 3650)).unwrap_or(2);
         for service in [0, self.profile.services.len().saturating_sub(1)] {
-            let day = self
-                .today
-                .minus(i64::from(self.chance.between(1, days - 1)));
+            let day = self.today.minus(i64::from(self.chance.between(1, days - 1)));
             let when = day.at(i64::from(self.chance.between(9 * 60, 17 * 60)));
-            self.event(&Event {
-                when,
-                service,
-                stage: None,
-            });
+            self.event(&Event { when, service, stage: None });
         }
     }
 
@@ -132,34 +114,19 @@ impl Scribe<'_> {
             return;
         };
         let mut on = self.situation(event, service);
-        let vitals = course::vitals(
-            profile,
-            &self.episodes,
-            self.from,
-            event.when.day,
-            &mut self.chance,
-        );
-        if self.visits_home(service, event) {
+        let vitals = course::vitals(profile, &self.episodes, self.from, event.when.day, &mut self.chance);
+        if !service.row.text(7).is_empty() {
             self.measure(&vitals, service, event, &mut on);
         }
-        let group = match event
-            .stage
-            .and_then(|(at, number)| Some((self.episodes.get(at)?, number)))
-        {
+        let group = match event.stage.and_then(|(at, number)| Some((self.episodes.get(at)?, number))) {
             Some((episode, number)) => format!("ep.{}.{number}", episode.key()),
             None => service.row.text(8).to_owned(),
         };
         let text = self.writer.write(&group, &on, &mut self.chance);
         let written = event.when.later(20);
-        let class = if event.stage.is_some() {
-            "note"
-        } else {
-            service.row.text(10)
-        };
+        let class = if event.stage.is_some() { "note" } else { service.row.text(10) };
         if !text.is_empty() {
-            let topic =
-                self.writer
-                    .write(&format!("topic.{}", service.key()), &on, &mut self.chance);
+            let topic = self.writer.write(&format!("topic.{}", service.key()), &on, &mut self.chance);
             let note = record::note(&topic, &text, written, &service.shown);
             self.keep(note, "Communication", class, service, written);
         }
@@ -181,38 +148,21 @@ impl Scribe<'_> {
         }
     }
 
-    /// The pharmacist's and the care manager's notes may come from a call; nothing is measured.
-    fn visits_home(&self, service: &Service<'_>, event: &Event) -> bool {
-        !service.row.text(7).is_empty() && event.when.day >= self.from
-    }
-
-    fn measure(
-        &mut self,
-        vitals: &Vitals,
-        service: &Service<'_>,
-        event: &Event,
-        on: &mut Situation,
-    ) {
+    fn measure(&mut self, vitals: &Vitals, service: &Service<'_>, event: &Event, on: &mut Situation) {
         let (when, shown) = (event.when, service.shown.as_str());
         let weighed = service.measures("weight")
             || (service.key() == "nursing" && (self.profile.has("hf") || self.chance.chance(25)));
         let mut seen = self.profile.usual;
         if service.measures("temp") {
             let text = tenths(vitals.temp);
-            on.set(
-                "prev_temp",
-                std::mem::replace(&mut self.before.temp, text.clone()),
-            );
+            on.set("prev_temp", std::mem::replace(&mut self.before.temp, text.clone()));
             on.set("temp", text);
             seen.temp = vitals.temp;
             self.keep_vital("temp", vitals.temp, service, when);
         }
         if service.measures("bp") {
             let text = format!("{}/{}", vitals.systolic, vitals.diastolic);
-            on.set(
-                "prev_bp",
-                std::mem::replace(&mut self.before.bp, text.clone()),
-            );
+            on.set("prev_bp", std::mem::replace(&mut self.before.bp, text.clone()));
             on.set("bp", text);
             seen.systolic = vitals.systolic;
             self.keep(
@@ -223,12 +173,12 @@ impl Scribe<'_> {
                 when,
             );
         }
-        for (key, value) in [
-            ("pulse", vitals.pulse),
-            ("spo2", vitals.spo2),
-            ("rr", vitals.rr),
-        ] {
-            if service.measures(key) {
+        let breath =
+            ["hf", "copd", "asthma"].iter().any(|tag| self.profile.has(tag)) || self.chance.chance(20);
+        for (key, value) in [("pulse", vitals.pulse), ("spo2", vitals.spo2), ("rr", vitals.rr)] {
+            // Respirations are counted where breathing is watched.
+            let counted = key != "rr" || breath;
+            if counted && service.measures(key) {
                 on.set(key, value.to_string());
                 self.keep_vital(key, value, service, when);
             }
@@ -241,10 +191,7 @@ impl Scribe<'_> {
         }
         if weighed {
             let text = tenths(vitals.weight);
-            on.set(
-                "prev_weight",
-                std::mem::replace(&mut self.before.weight, text.clone()),
-            );
+            on.set("prev_weight", std::mem::replace(&mut self.before.weight, text.clone()));
             on.set("weight", text);
             seen.weight = vitals.weight;
             self.keep_vital("weight", vitals.weight, service, when);
@@ -263,11 +210,7 @@ impl Scribe<'_> {
         if service.key() != "doctor" {
             return;
         }
-        let Some(row) = event
-            .stage
-            .and_then(|(at, _)| self.episodes.get(at))
-            .map(|e| e.row)
-        else {
+        let Some(row) = event.stage.and_then(|(at, _)| self.episodes.get(at)).map(|e| e.row) else {
             return;
         };
         let when = event.when.later(25);
@@ -282,9 +225,7 @@ impl Scribe<'_> {
             self.keep(order, "MedicationRequest", "medication", service, when);
         }
         if !row.text(11).is_empty() {
-            let conclusion =
-                self.writer
-                    .write(&format!("report.{}", row.text(11)), on, &mut self.chance);
+            let conclusion = self.writer.write(&format!("report.{}", row.text(11)), on, &mut self.chance);
             let (code, name, class) = match row.text(11) {
                 "blood" => ("11502-2", "血液検査", "laboratory"),
                 "ecg" => ("11524-6", "心電図", "report"),
@@ -292,13 +233,7 @@ impl Scribe<'_> {
                 _ => ("18748-4", "X線検査", "report"),
             };
             let fhir = record::report(code, name, &conclusion, event.when, &service.shown);
-            self.keep(
-                fhir,
-                "DiagnosticReport",
-                class,
-                service,
-                event.when.later(40),
-            );
+            self.keep(fhir, "DiagnosticReport", class, service, event.when.later(40));
         }
     }
 
@@ -308,11 +243,7 @@ impl Scribe<'_> {
         let mut on = self.standing();
         on.tag(course::season(day));
         on.tag(&format!("m{}", day.month()));
-        on.tag(if event.when.minute < 12 * 60 {
-            "morning"
-        } else {
-            "afternoon"
-        });
+        on.tag(if event.when.minute < 12 * 60 { "morning" } else { "afternoon" });
         on.set("month", format!("{}月", day.month()));
         let mut quiet = true;
         for episode in &self.episodes {
@@ -355,14 +286,8 @@ impl Scribe<'_> {
         });
         for service in &profile.services {
             on.tag(&format!("has-{}", service.key()));
-            on.set(
-                &format!("by_{}", service.key()),
-                service.by.staff.family.as_str(),
-            );
-            on.set(
-                &format!("at_{}", service.key()),
-                service.by.institution.name_ja.as_str(),
-            );
+            on.set(&format!("by_{}", service.key()), service.by.staff.family.as_str());
+            on.set(&format!("at_{}", service.key()), service.by.institution.name_ja.as_str());
         }
         on.set("name", who.family.written);
         on.set("care", profile.care_ja());
@@ -377,6 +302,7 @@ impl Scribe<'_> {
         if let Some(condition) = profile.conditions.first() {
             on.set("illness", condition.text(1));
         }
+        on.set("nights", self.chance.between(1, 3).to_string());
         if let Some(medicine) = self.chance.pick(&profile.medicines) {
             on.set("med", medicine.text(5));
         }

@@ -78,21 +78,13 @@ pub(crate) fn household(chance: &Stream, number: u64, today: Day) -> Vec<Residen
     };
     let place = place(&mut own);
     let old = own.chance(88);
-    let age = if old {
-        70 + own.between(0, 12) + own.between(0, 13)
-    } else {
-        own.between(34, 69)
-    };
+    let age = if old { 70 + own.between(0, 12) + own.between(0, 13) } else { own.between(34, 69) };
     let living = match own.between(0, 99) {
         0..35 => Living::Alone,
         35..68 => Living::Couple,
         _ => Living::WithChild,
     };
-    let sex = if own.chance(60) {
-        Sex::Female
-    } else {
-        Sex::Male
-    };
+    let sex = if own.chance(60) { Sex::Female } else { Sex::Male };
     let first = Resident {
         family,
         given: table::NO_NAME,
@@ -105,16 +97,10 @@ pub(crate) fn household(chance: &Stream, number: u64, today: Day) -> Vec<Residen
         spouse: None,
         typical: false,
     };
-    let first = Resident {
-        given: table::given_name(&mut own, sex, first.born.year()),
-        ..first
-    };
+    let first = Resident { given: table::given_name(&mut own, sex, first.born.year()), ..first };
     let kin = child(&mut own, &first);
     if living == Living::Alone {
-        return vec![Resident {
-            kin: own.chance(85).then_some(kin),
-            ..first
-        }];
+        return vec![Resident { kin: own.chance(85).then_some(kin), ..first }];
     }
     let partner_age = (age + own.between(-6, 4)).clamp(30, 98);
     let partner_born = birthday(&mut own, today, partner_age);
@@ -126,44 +112,21 @@ pub(crate) fn household(chance: &Stream, number: u64, today: Day) -> Vec<Residen
     };
     let widowed = living == Living::WithChild && own.chance(60);
     if widowed {
-        return vec![Resident {
-            kin: Some(kin),
-            ..first
-        }];
+        return vec![Resident { kin: Some(kin), ..first }];
     }
     let both = old && own.chance(40);
-    let first_too = Resident {
-        spouse: Some(spouse(&second)),
-        kin: Some(kin.clone()),
-        ..first.clone()
-    };
-    let second_too = Resident {
-        spouse: Some(spouse(&first)),
-        kin: Some(kin),
-        ..second
-    };
-    if both {
-        vec![first_too, second_too]
-    } else {
-        vec![first_too]
-    }
+    let first_too = Resident { spouse: Some(spouse(&second)), kin: Some(kin.clone()), ..first.clone() };
+    let second_too = Resident { spouse: Some(spouse(&first)), kin: Some(kin), ..second };
+    if both { vec![first_too, second_too] } else { vec![first_too] }
 }
 
 fn typical(own: &mut Stream, today: Day) -> Option<Resident> {
     let name = |part: &str| {
-        rows(TYPICAL_CITIZENS)
-            .find(|row| row.text(0) == part)
-            .map(|row| {
-                let family = Name {
-                    written: row.text(2),
-                    kana: row.text(4),
-                };
-                let given = Name {
-                    written: row.text(3),
-                    kana: row.text(5),
-                };
-                (row.text(1), family, given)
-            })
+        rows(TYPICAL_CITIZENS).find(|row| row.text(0) == part).map(|row| {
+            let family = Name { written: row.text(2), kana: row.text(4) };
+            let given = Name { written: row.text(3), kana: row.text(5) };
+            (row.text(1), family, given)
+        })
     };
     let (_, family, given) = name("citizen")?;
     let (login, kin_family, kin_given) = name("proxy")?;
@@ -193,10 +156,7 @@ fn typical(own: &mut Stream, today: Day) -> Option<Resident> {
 fn place(own: &mut Stream) -> String {
     let (block, lot, house) = (own.between(1, 5), own.between(1, 28), own.between(1, 19));
     let room = if own.chance(25) {
-        format!(
-            " ひだまり荘{}号室",
-            own.between(1, 4) * 100 + own.between(1, 8)
-        )
+        format!(" ひだまり荘{}号室", own.between(1, 4) * 100 + own.between(1, 8))
     } else {
         String::new()
     };
@@ -208,11 +168,7 @@ fn birthday(own: &mut Stream, today: Day, age: i32) -> Day {
 }
 
 fn child(own: &mut Stream, parent: &Resident) -> Kin {
-    let sex = if own.chance(58) {
-        Sex::Female
-    } else {
-        Sex::Male
-    };
+    let sex = if own.chance(58) { Sex::Female } else { Sex::Male };
     let year = parent.born.year() + i16::try_from(own.between(23, 34)).unwrap_or(28);
     let called = match (sex, own.between(0, 9)) {
         (Sex::Female, 0..7) => "長女",
@@ -223,11 +179,7 @@ fn child(own: &mut Stream, parent: &Resident) -> Kin {
     let same_address = parent.living == Living::WithChild;
     let married_out = sex == Sex::Female && !same_address && own.chance(70);
     Kin {
-        family: if married_out {
-            table::family_name(own)
-        } else {
-            parent.family
-        },
+        family: if married_out { table::family_name(own) } else { parent.family },
         given: table::given_name(own, sex, year),
         sex,
         year,
@@ -239,11 +191,7 @@ fn child(own: &mut Stream, parent: &Resident) -> Kin {
 }
 
 fn spouse(of: &Resident) -> Kin {
-    let (called, code) = if of.sex == Sex::Female {
-        ("妻", "WIFE")
-    } else {
-        ("夫", "HUSB")
-    };
+    let (called, code) = if of.sex == Sex::Female { ("妻", "WIFE") } else { ("夫", "HUSB") };
     Kin {
         family: of.family,
         given: of.given,
@@ -258,12 +206,7 @@ fn spouse(of: &Resident) -> Kin {
 
 /// The person's Patient resource. `number` is theirs in the whole city; `hospitals` are the
 /// numbers of the hospitals that know them.
-pub(crate) fn patient(
-    who: &Resident,
-    number: u32,
-    hospitals: &[usize],
-    own: &mut Stream,
-) -> String {
+pub(crate) fn patient(who: &Resident, number: u32, hospitals: &[usize], own: &mut Stream) -> String {
     let mut identifiers = vec![insured_number(number)];
     for hospital in hospitals {
         // 2.999 is the arc for examples (ITU-T X.660).
@@ -271,10 +214,7 @@ pub(crate) fn patient(
             Object::new()
                 .object("type", &kind_of_identifier("MR", "患者番号"))
                 .text("system", &format!("urn:oid:2.999.392.51.{hospital}"))
-                .text(
-                    "value",
-                    &format!("{:08}", u64::from(number) * 37 + 100_000 * *hospital as u64),
-                ),
+                .text("value", &format!("{:08}", u64::from(number) * 37 + 100_000 * *hospital as u64)),
         );
     }
     if own.chance(6) {
@@ -283,10 +223,7 @@ pub(crate) fn patient(
             Object::new()
                 .text("use", "old")
                 .text("system", "http://example.jp/mimamori-demo/old-register")
-                .text(
-                    "value",
-                    &format!("{}-{number}", half_width(who.family.kana)),
-                ),
+                .text("value", &format!("{}-{number}", half_width(who.family.kana))),
         );
     }
     let phone = format!("000-{:04}-{:04}", own.between(0, 9999), number % 10_000);
@@ -298,13 +235,7 @@ pub(crate) fn patient(
         .list("identifier", &identifiers)
         .plain("active", true)
         .list("name", &names)
-        .list(
-            "telecom",
-            &[Object::new()
-                .text("system", "phone")
-                .text("value", &phone)
-                .text("use", "home")],
-        )
+        .list("telecom", &[Object::new().text("system", "phone").text("value", &phone).text("use", "home")])
         .text("gender", gender(who.sex))
         .text("birthDate", &who.born.iso())
         .list("address", &[address(who.town, &who.place)])
@@ -320,10 +251,7 @@ pub(crate) fn patient(
 fn insured_number(number: u32) -> Object {
     Object::new()
         .object("type", &kind_of_identifier("NI", "被保険者番号"))
-        .text(
-            "system",
-            "http://example.jp/mimamori-demo/insured-person-number",
-        )
+        .text("system", "http://example.jp/mimamori-demo/insured-person-number")
         .text("value", &format!("H{number:09}"))
 }
 
@@ -340,10 +268,7 @@ fn kind_of_identifier(code: &str, text: &str) -> Object {
 
 pub(crate) fn coded(system: &str, code: &str, text: &str) -> Object {
     Object::new()
-        .list(
-            "coding",
-            &[Object::new().text("system", system).text("code", code)],
-        )
+        .list("coding", &[Object::new().text("system", system).text("code", code)])
         .text("text", text)
 }
 
@@ -361,10 +286,7 @@ fn names(family: Name, given: Name, usage: &str) -> Vec<Object> {
             .list(
                 "extension",
                 &[Object::new()
-                    .text(
-                        "url",
-                        "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation",
-                    )
+                    .text("url", "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation")
                     .text("valueCode", representation)],
             )
             .text("use", usage)
@@ -372,19 +294,11 @@ fn names(family: Name, given: Name, usage: &str) -> Vec<Object> {
             .text("family", family)
             .texts("given", &[given])
     };
-    vec![
-        one("IDE", family.written, given.written),
-        one("SYL", family.kana, given.kana),
-    ]
+    vec![one("IDE", family.written, given.written), one("SYL", family.kana, given.kana)]
 }
 
 /// The people close to a resident: a spouse, a child. At most one may speak for them.
-pub(crate) fn related(
-    who: &Resident,
-    number: u32,
-    needs_proxy: bool,
-    own: &mut Stream,
-) -> Vec<Related> {
+pub(crate) fn related(who: &Resident, number: u32, needs_proxy: bool, own: &mut Stream) -> Vec<Related> {
     let mut proxy = needs_proxy || who.typical;
     who.kin
         .iter()
@@ -393,45 +307,26 @@ pub(crate) fn related(
             let is_proxy = std::mem::take(&mut proxy);
             let login = match kin.login {
                 Some(login) => Some(login.to_owned()),
-                None if is_proxy && own.chance(50) => Some(format!(
-                    "{}.proxy{number}",
-                    romaji(kin.given.kana).to_lowercase()
-                )),
+                None if is_proxy && own.chance(50) => {
+                    Some(format!("{}.proxy{number}", romaji(kin.given.kana).to_lowercase()))
+                }
                 None => None,
             };
-            Related {
-                related_person: related_person(kin, who, number),
-                is_proxy,
-                login,
-            }
+            Related { related_person: related_person(kin, who, number), is_proxy, login }
         })
         .collect()
 }
 
 fn related_person(kin: &Kin, who: &Resident, number: u32) -> String {
-    let relationship = coded(
-        "http://terminology.hl7.org/CodeSystem/v3-RoleCode",
-        kin.code,
-        kin.called,
-    );
+    let relationship = coded("http://terminology.hl7.org/CodeSystem/v3-RoleCode", kin.code, kin.called);
     let phone = format!("000-{:04}-{:04}", 5000 + number % 5000, number % 10_000);
-    let home = if kin.same_address {
-        vec![address(who.town, &who.place)]
-    } else {
-        Vec::new()
-    };
+    let home = if kin.same_address { vec![address(who.town, &who.place)] } else { Vec::new() };
     Object::resource("RelatedPerson")
         .plain("active", true)
         .object("patient", &Object::new().text("reference", SUBJECT))
         .list("relationship", &[relationship])
         .list("name", &names(kin.family, kin.given, "official"))
-        .list(
-            "telecom",
-            &[Object::new()
-                .text("system", "phone")
-                .text("value", &phone)
-                .text("use", "mobile")],
-        )
+        .list("telecom", &[Object::new().text("system", "phone").text("value", &phone).text("use", "mobile")])
         .text("gender", gender(kin.sex))
         .text("birthDate", &kin.year.to_string())
         .list("address", &home)
@@ -444,19 +339,12 @@ fn half_width(kana: &str) -> String {
     const HALF: &str = "ｱｲｳｴｵｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾅﾆﾇﾈﾉﾊﾋﾌﾍﾎﾏﾐﾑﾒﾓﾔﾕﾖﾗﾘﾙﾚﾛﾜｦﾝｧｨｩｪｫｬｭｮｯｰ";
     const VOICED: &str = "ガギグゲゴザジズゼゾダヂヅデドバビブベボ";
     const PLAIN: &str = "カキクケコサシスセソタチツテトハヒフヘホ";
-    let half = |c: char| {
-        FULL.chars()
-            .zip(HALF.chars())
-            .find(|(f, _)| *f == c)
-            .map_or(c, |(_, h)| h)
-    };
+    let half = |c: char| FULL.chars().zip(HALF.chars()).find(|(f, _)| *f == c).map_or(c, |(_, h)| h);
     kana.chars()
-        .flat_map(
-            |c| match VOICED.chars().zip(PLAIN.chars()).find(|(v, _)| *v == c) {
-                Some((_, plain)) => vec![half(plain), 'ﾞ'],
-                None => vec![half(c)],
-            },
-        )
+        .flat_map(|c| match VOICED.chars().zip(PLAIN.chars()).find(|(v, _)| *v == c) {
+            Some((_, plain)) => vec![half(plain), 'ﾞ'],
+            None => vec![half(c)],
+        })
         .collect()
 }
 
@@ -478,17 +366,10 @@ mod tests {
         assert!(homes.iter().filter(|home| home.len() == 2).count() > 20);
         for home in &homes {
             let first = home.first().unwrap();
-            assert!(
-                home.iter()
-                    .all(|r| r.family == first.family && r.place == first.place)
-            );
+            assert!(home.iter().all(|r| r.family == first.family && r.place == first.place));
             assert!(home.iter().all(|r| (29..=99).contains(&r.age(today))));
         }
-        let elderly = homes
-            .iter()
-            .flatten()
-            .filter(|r| r.age(today) >= 65)
-            .count();
+        let elderly = homes.iter().flatten().filter(|r| r.age(today) >= 65).count();
         assert!(elderly * 10 > homes.iter().flatten().count() * 8);
     }
 }

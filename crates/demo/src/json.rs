@@ -40,13 +40,7 @@ impl Object {
     }
 
     pub(crate) fn list(self, key: &str, values: &[Self]) -> Self {
-        self.raw_list(
-            key,
-            values
-                .iter()
-                .filter(|v| !v.0.is_empty())
-                .map(Self::to_string),
-        )
+        self.raw_list(key, values.iter().filter(|v| !v.0.is_empty()).map(Self::to_string))
     }
 
     pub(crate) fn texts(self, key: &str, values: &[&str]) -> Self {
@@ -86,12 +80,7 @@ impl Display for Object {
 
 /// A number with one decimal, from its tenths: 365 is `36.5`.
 pub(crate) fn tenths(value: i32) -> String {
-    format!(
-        "{}{}.{}",
-        if value < 0 { "-" } else { "" },
-        value.abs() / 10,
-        value.abs() % 10
-    )
+    format!("{}{}.{}", if value < 0 { "-" } else { "" }, value.abs() / 10, value.abs() % 10)
 }
 
 /// A JSON string (RFC 8259 section 7).

@@ -51,25 +51,13 @@ impl Options {
     /// A demonstration city of `people`, with a history of 180 days and full notes.
     #[must_use]
     pub const fn demo(seed: u64, people: u32, today: Timestamp) -> Self {
-        Self {
-            seed,
-            people,
-            today,
-            days: 180,
-            density: Density::Demo,
-        }
+        Self { seed, people, today, days: 180, density: Density::Demo }
     }
 
     /// A city for measuring load: a few small resources per person.
     #[must_use]
     pub const fn bench(seed: u64, people: u32, today: Timestamp) -> Self {
-        Self {
-            seed,
-            people,
-            today,
-            days: 180,
-            density: Density::Bench,
-        }
+        Self { seed, people, today, days: 180, density: Density::Bench }
     }
 }
 

@@ -31,14 +31,7 @@ pub fn people(options: &Options, city: &City) -> impl Iterator<Item = Person> {
             }
         }
         let who = waiting.pop_front()?;
-        Some(person(
-            &options,
-            city,
-            &directory,
-            &who,
-            number,
-            chance.fork("person", u64::from(number)),
-        ))
+        Some(person(&options, city, &directory, &who, number, chance.fork("person", u64::from(number))))
     })
 }
 
@@ -53,27 +46,18 @@ fn person(
     let today = Day::of(options.today);
     let profile = profile::profile(who, number, today, directory, &mut own);
     let hospitals = hospitals(city, &profile, who, &mut own);
-    let names: Vec<String> = hospitals
-        .iter()
-        .map(|at| format!("{}-{at}", InstitutionKind::Hospital.as_str()))
-        .collect();
+    let names: Vec<String> =
+        hospitals.iter().map(|at| format!("{}-{at}", InstitutionKind::Hospital.as_str())).collect();
     let protection_flag = !who.typical && own.chance(2);
     let login = match who.typical {
         true => crate::city::typical_citizen_login(),
-        false => own
-            .chance(22)
-            .then(|| format!("{}.citizen{number}", romaji(who.given.kana).to_lowercase())),
+        false => own.chance(22).then(|| format!("{}.citizen{number}", romaji(who.given.kana).to_lowercase())),
     };
     Person {
         key: format!("person-{number:05}"),
         patient: household::patient(who, number, &hospitals, &mut own),
         registered_by: registered_by(&profile, city),
-        related: household::related(
-            who,
-            number,
-            profile.care >= 4 || profile.has("dementia"),
-            &mut own,
-        ),
+        related: household::related(who, number, profile.care >= 4 || profile.has("dementia"), &mut own),
         team: team(&profile, &names),
         consents: consents(&profile, who, &names, &mut own),
         protection_flag,
@@ -83,14 +67,8 @@ fn person(
 }
 
 fn hospitals(city: &City, profile: &Profile<'_>, who: &Resident, own: &mut Stream) -> Vec<usize> {
-    let there = city
-        .institutions
-        .iter()
-        .filter(|i| i.kind == InstitutionKind::Hospital)
-        .count();
-    let ill = ["cancer", "hf", "stroke", "fracture", "pd"]
-        .iter()
-        .any(|tag| profile.has(tag));
+    let there = city.institutions.iter().filter(|i| i.kind == InstitutionKind::Hospital).count();
+    let ill = ["cancer", "hf", "stroke", "fracture", "pd"].iter().any(|tag| profile.has(tag));
     let mut chosen = Vec::new();
     if there > 0 && (who.typical || own.chance(if ill { 80 } else { 30 })) {
         chosen.push(own.below(there) + 1);
@@ -114,20 +92,14 @@ fn registered_by(profile: &Profile<'_>, city: &City) -> String {
 
 fn team(profile: &Profile<'_>, hospitals: &[String]) -> Vec<TeamMember> {
     let mut team: Vec<TeamMember> = Vec::new();
-    let staff = profile
-        .services
-        .iter()
-        .map(|s| TeamMember::Staff(s.by.staff.key.clone()));
+    let staff = profile.services.iter().map(|s| TeamMember::Staff(s.by.staff.key.clone()));
     // Home helpers and visiting nurses take turns: all of their station belong.
     let stations = profile
         .services
         .iter()
         .filter(|s| matches!(s.key(), "helper" | "nursing"))
         .map(|s| TeamMember::Institution(s.by.institution.key.clone()));
-    for member in staff
-        .chain(stations)
-        .chain(hospitals.iter().cloned().map(TeamMember::Institution))
-    {
+    for member in staff.chain(stations).chain(hospitals.iter().cloned().map(TeamMember::Institution)) {
         if !team.contains(&member) {
             team.push(member);
         }
@@ -143,58 +115,26 @@ fn consents(
     own: &mut Stream,
 ) -> Vec<ConsentSpec> {
     let class = |code: &str| ClassCode::new(code).ok();
-    let all = ConsentSpec {
-        permit: true,
-        class: None,
-        institution: None,
-    };
+    let all = ConsentSpec { permit: true, class: None, institution: None };
     if who.typical {
         return vec![all];
     }
     match own.between(0, 99) {
         0..82 => vec![all],
-        82..88 => vec![
-            all,
-            ConsentSpec {
-                permit: false,
-                class: class("laboratory"),
-                institution: None,
-            },
-        ],
+        82..88 => vec![all, ConsentSpec { permit: false, class: class("laboratory"), institution: None }],
         88..92 => {
-            let helpers = profile
-                .service("day-care")
-                .or_else(|| profile.service("pharmacy"));
+            let helpers = profile.service("day-care").or_else(|| profile.service("pharmacy"));
             let institution = helpers.map(|s| s.by.institution.key.clone());
             match institution {
-                Some(_) => vec![
-                    all,
-                    ConsentSpec {
-                        permit: false,
-                        class: None,
-                        institution,
-                    },
-                ],
+                Some(_) => vec![all, ConsentSpec { permit: false, class: None, institution }],
                 None => vec![all],
             }
         }
         92..95 => vec![
-            ConsentSpec {
-                permit: true,
-                class: class("vital-signs"),
-                institution: None,
-            },
-            ConsentSpec {
-                permit: true,
-                class: class("medication"),
-                institution: hospitals.first().cloned(),
-            },
+            ConsentSpec { permit: true, class: class("vital-signs"), institution: None },
+            ConsentSpec { permit: true, class: class("medication"), institution: hospitals.first().cloned() },
         ],
-        95..98 => vec![ConsentSpec {
-            permit: false,
-            class: None,
-            institution: None,
-        }],
+        95..98 => vec![ConsentSpec { permit: false, class: None, institution: None }],
         _ => Vec::new(),
     }
 }

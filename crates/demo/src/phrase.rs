@@ -71,11 +71,6 @@ impl Situation {
         }
     }
 
-    pub(crate) fn has(&self, tag: &str) -> bool {
-        let bit = BOOK.tag_bit(tag);
-        bit != 0 && self.tags & bit == bit
-    }
-
     fn known(&self) -> u128 {
         self.slots
             .iter()
@@ -93,25 +88,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new() -> Self {
-        Self {
-            uses: vec![0; BOOK.lines],
-        }
+        Self { uses: vec![0; BOOK.lines] }
     }
 
     /// A text of the group; empty when no line fits.
-    pub(crate) fn write(
-        &mut self,
-        group: &str,
-        situation: &Situation,
-        chance: &mut Stream,
-    ) -> String {
+    pub(crate) fn write(&mut self, group: &str, situation: &Situation, chance: &mut Stream) -> String {
         let mut out = String::new();
         self.expand(group, situation, situation.known(), chance, &mut out, 0);
-        let tidy: Vec<&str> = out
-            .split('\n')
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
+        let tidy: Vec<&str> = out.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
         tidy.join("\n")
     }
 
@@ -132,9 +116,7 @@ impl Writer {
                 Part::Text(text) => out.push_str(text),
                 Part::Break => out.push('\n'),
                 Part::Slot(at) => out.push_str(on.slots.get(*at).map_or("", String::as_str)),
-                Part::Group(name) if depth < 6 => {
-                    self.expand(name, on, known, chance, out, depth + 1)
-                }
+                Part::Group(name) if depth < 6 => self.expand(name, on, known, chance, out, depth + 1),
                 Part::Maybe(name) if depth < 6 && chance.chance(50) => {
                     self.expand(name, on, known, chance, out, depth + 1);
                 }
@@ -143,25 +125,12 @@ impl Writer {
         }
     }
 
-    fn choose(
-        &mut self,
-        group: &str,
-        tags: u128,
-        known: u128,
-        chance: &mut Stream,
-    ) -> Option<&'static Line> {
+    fn choose(&mut self, group: &str, tags: u128, known: u128, chance: &mut Stream) -> Option<&'static Line> {
         let uses = |writer: &Self, line: &Line| writer.uses.get(line.id).copied().unwrap_or(0);
-        let fitting: Vec<&'static Line> = BOOK
-            .groups
-            .get(group)?
-            .iter()
-            .filter(|line| line.fits(tags, known))
-            .collect();
+        let fitting: Vec<&'static Line> =
+            BOOK.groups.get(group)?.iter().filter(|line| line.fits(tags, known)).collect();
         let least = fitting.iter().map(|line| uses(self, line)).min()?;
-        let fresh: Vec<_> = fitting
-            .into_iter()
-            .filter(|line| uses(self, line) == least)
-            .collect();
+        let fresh: Vec<_> = fitting.into_iter().filter(|line| uses(self, line) == least).collect();
         // What fits only here is said rather than what fits always.
         let line = *chance.weighted(&fresh, |line| 1 + 3 * line.needs.count_ones() as usize)?;
         if let Some(count) = self.uses.get_mut(line.id) {
@@ -173,9 +142,7 @@ impl Writer {
 
 impl Line {
     const fn fits(&self, tags: u128, known: u128) -> bool {
-        self.needs & tags == self.needs
-            && self.shuns & tags == 0
-            && self.slots & known == self.slots
+        self.needs & tags == self.needs && self.shuns & tags == 0 && self.slots & known == self.slots
     }
 }
 
@@ -184,11 +151,7 @@ impl Book {
         let mut book = Self::default();
         for file in files {
             let mut group = "";
-            for line in file
-                .lines()
-                .map(str::trim)
-                .filter(|l| !l.is_empty() && !l.starts_with('#'))
-            {
+            for line in file.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
                 match line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
                     Some(name) => group = name,
                     None => book.add(group, line),
@@ -199,13 +162,7 @@ impl Book {
     }
 
     fn add(&mut self, group: &'static str, text: &'static str) {
-        let mut line = Line {
-            id: self.lines,
-            needs: 0,
-            shuns: 0,
-            slots: 0,
-            parts: Vec::new(),
-        };
+        let mut line = Line { id: self.lines, needs: 0, shuns: 0, slots: 0, parts: Vec::new() };
         let mut rest = text;
         while let Some(tagged) = rest.strip_prefix('@') {
             let (word, after) = tagged.split_once(' ').unwrap_or((tagged, ""));
@@ -227,11 +184,7 @@ impl Book {
                 "<" => '>',
                 _ => 'n',
             };
-            let (inner, after) = from
-                .get(1..)
-                .unwrap_or("")
-                .split_once(closing)
-                .unwrap_or_default();
+            let (inner, after) = from.get(1..).unwrap_or("").split_once(closing).unwrap_or_default();
             rest = after;
             line.parts.push(match opening {
                 "{" => {
@@ -239,9 +192,7 @@ impl Book {
                     line.slots |= bit(slot);
                     Part::Slot(slot)
                 }
-                "<" => inner
-                    .strip_suffix('?')
-                    .map_or(Part::Group(inner), Part::Maybe),
+                "<" => inner.strip_suffix('?').map_or(Part::Group(inner), Part::Maybe),
                 _ => Part::Break,
             });
         }
@@ -265,8 +216,63 @@ fn intern(names: &mut Vec<&'static str>, name: &'static str) -> usize {
 }
 
 fn bit(at: usize) -> u128 {
-    u32::try_from(at)
-        .ok()
-        .and_then(|at| 1_u128.checked_shl(at))
-        .unwrap_or(0)
+    u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_named_exists_and_every_tag_and_value_has_its_bit() {
+        assert!(BOOK.tags.len() <= 128 && BOOK.slots.len() <= 128);
+        assert!(BOOK.groups.len() >= 60, "{}", BOOK.groups.len());
+        for line in BOOK.groups.values().flatten() {
+            for part in &line.parts {
+                if let Part::Group(name) | Part::Maybe(name) = part {
+                    assert!(BOOK.groups.contains_key(name), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn services_and_episodes_have_their_groups() {
+        for row in crate::table::rows(include_str!("../data/visits.tsv")) {
+            for group in [row.text(8).to_owned(), format!("topic.{}", row.text(0))] {
+                assert!(BOOK.groups.contains_key(group.as_str()), "{group}");
+            }
+        }
+        for row in crate::table::rows(include_str!("../data/episodes.tsv")) {
+            assert!(
+                BOOK.groups
+                    .keys()
+                    .any(|g| row.text(11).is_empty() || *g == format!("report.{}", row.text(11)))
+            );
+            for number in 0..row.words(12).len() {
+                let group = format!("ep.{}.{number}", row.text(0));
+                assert!(BOOK.groups.contains_key(group.as_str()), "{group}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_taken_by_what_is_true_and_known_and_not_again_before_the_others() {
+        let book = Book::read(&["[a]\n@winter 雪\n@!winter 花\n{bp}だけ\n# no\n[b]\n<a>と\\n<a>"]);
+        let lines = &book.groups["a"];
+        let (winter, bp) = (bit(0), bit(0));
+        let fits = |tags, known| lines.iter().map(|l| l.fits(tags, known)).collect::<Vec<_>>();
+        assert_eq!(fits(winter, 0), [true, false, false]);
+        assert_eq!(fits(0, bp), [false, true, true]);
+        assert_eq!(book.groups["b"][0].parts.len(), 4);
+
+        let mut on = Situation::default();
+        for tag in ["quiet", "normal", "summer"] {
+            on.tag(tag);
+        }
+        let (mut writer, mut chance) = (Writer::new(), Stream::new(1));
+        let said: std::collections::BTreeSet<String> =
+            (0..8).map(|_| writer.write("vn.care", &on, &mut chance)).collect();
+        assert!(said.len() >= 6, "{said:?}");
+    }
 }

@@ -12,20 +12,10 @@ static CONDITIONS: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/conditions.tsv")).collect());
 static MEDICINES: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/medicines.tsv")).collect());
-static VISITS: LazyLock<Vec<Row>> =
-    LazyLock::new(|| rows(include_str!("../data/visits.tsv")).collect());
+static VISITS: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/visits.tsv")).collect());
 
 /// 要介護認定, lightest first; the first is none.
-const CARE: [&str; 8] = [
-    "",
-    "要支援1",
-    "要支援2",
-    "要介護1",
-    "要介護2",
-    "要介護3",
-    "要介護4",
-    "要介護5",
-];
+const CARE: [&str; 8] = ["", "要支援1", "要支援2", "要介護1", "要介護2", "要介護3", "要介護4", "要介護5"];
 
 #[derive(Debug)]
 pub(crate) struct Profile<'a> {
@@ -55,11 +45,7 @@ impl Profile<'_> {
     }
 
     pub(crate) fn care_ja(&self) -> &'static str {
-        usize::try_from(self.care)
-            .ok()
-            .and_then(|at| CARE.get(at))
-            .copied()
-            .unwrap_or("")
+        usize::try_from(self.care).ok().and_then(|at| CARE.get(at)).copied().unwrap_or("")
     }
 
     pub(crate) fn service(&self, key: &str) -> Option<&Service<'_>> {
@@ -85,13 +71,7 @@ pub(crate) fn profile<'a>(
     };
     let medicines = medicines(&conditions, own);
     let usual = usual(who.sex, age, &conditions, own);
-    let mut profile = Profile {
-        conditions,
-        medicines,
-        care,
-        usual,
-        services: Vec::new(),
-    };
+    let mut profile = Profile { conditions, medicines, care, usual, services: Vec::new() };
     profile.services = services(&profile, who, number, directory, own);
     profile
 }
@@ -127,21 +107,14 @@ fn conditions(who: &Resident, age: i32, own: &mut Stream) -> Vec<&'static Row> {
 fn medicines(conditions: &[&'static Row], own: &mut Stream) -> Vec<&'static Row> {
     let mut chosen: Vec<&'static Row> = Vec::new();
     for condition in conditions {
-        let fitting: Vec<&'static Row> = MEDICINES
-            .iter()
-            .filter(|m| m.text(0) == condition.text(2))
-            .collect();
+        let fitting: Vec<&'static Row> =
+            MEDICINES.iter().filter(|m| m.text(0) == condition.text(2)).collect();
         let mut groups: Vec<&str> = fitting.iter().map(|m| m.text(1)).collect();
         groups.dedup();
         for (at, group) in groups.into_iter().enumerate() {
-            let of_group: Vec<&'static Row> = fitting
-                .iter()
-                .copied()
-                .filter(|m| m.text(1) == group)
-                .collect();
-            let drawn = own
-                .weighted(&of_group, |m| usize::try_from(m.number(2)).unwrap_or(0))
-                .copied();
+            let of_group: Vec<&'static Row> =
+                fitting.iter().copied().filter(|m| m.text(1) == group).collect();
+            let drawn = own.weighted(&of_group, |m| usize::try_from(m.number(2)).unwrap_or(0)).copied();
             // The first group is the usual treatment, further ones are added for some.
             if let Some(medicine) = drawn
                 && own.chance(if at == 0 { 90 } else { 35 })
@@ -157,8 +130,7 @@ fn medicines(conditions: &[&'static Row], own: &mut Stream) -> Vec<&'static Row>
 /// A medicine given in an episode (`tag` of `medicines.tsv`).
 pub(crate) fn medicine_for(tag: &str, own: &mut Stream) -> Option<&'static Row> {
     let fitting: Vec<&'static Row> = MEDICINES.iter().filter(|m| m.text(0) == tag).collect();
-    own.weighted(&fitting, |m| usize::try_from(m.number(2)).unwrap_or(0))
-        .copied()
+    own.weighted(&fitting, |m| usize::try_from(m.number(2)).unwrap_or(0)).copied()
 }
 
 fn usual(sex: Sex, age: i32, conditions: &[&'static Row], own: &mut Stream) -> Vitals {
@@ -187,9 +159,10 @@ fn services<'a>(
     let mut chosen: Vec<Service<'a>> = Vec::new();
     for row in VISITS.iter() {
         let key = row.text(0);
-        if !own.chance(likely(key, profile, who))
-            && !(who.typical && key != "public-health" && key != "therapy")
-        {
+        // Drawn for everybody, so that what follows does not shift.
+        let drawn = own.chance(likely(key, profile, who));
+        let always = who.typical && !matches!(key, "public-health" | "therapy");
+        if !drawn && !always {
             continue;
         }
         // The same nurse or care manager writes to the family and to colleagues.
@@ -202,11 +175,7 @@ fn services<'a>(
         }
         let by = same.or_else(|| directory.somebody(row.text(1), row.text(2), number, own));
         if let Some(by) = by {
-            chosen.push(Service {
-                row: row.clone(),
-                by,
-                shown: by.display(),
-            });
+            chosen.push(Service { row: row.clone(), by, shown: by.display() });
         }
     }
     chosen
@@ -215,12 +184,8 @@ fn services<'a>(
 /// How many of a hundred such people have the service.
 fn likely(service: &str, profile: &Profile<'_>, who: &Resident) -> i32 {
     let care = profile.care;
-    let needs_nursing = ["hf", "copd", "cancer", "sore", "stroke", "pd"]
-        .iter()
-        .any(|tag| profile.has(tag));
-    let needs_training = ["stroke", "fracture", "pd", "knee", "ra"]
-        .iter()
-        .any(|tag| profile.has(tag));
+    let needs_nursing = ["hf", "copd", "cancer", "sore", "stroke", "pd"].iter().any(|tag| profile.has(tag));
+    let needs_training = ["stroke", "fracture", "pd", "knee", "ra"].iter().any(|tag| profile.has(tag));
     match service {
         "doctor" => 100,
         "helper" if care >= 1 => 40 + care * 6 + if who.living == Living::Alone { 25 } else { 0 },

@@ -23,9 +23,7 @@ impl Stream {
         for byte in label.bytes() {
             state = mix(state ^ u64::from(byte)).wrapping_add(STEP);
         }
-        Self {
-            state: mix(state ^ number.wrapping_mul(STEP)),
-        }
+        Self { state: mix(state ^ number.wrapping_mul(STEP)) }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -61,11 +59,7 @@ impl Stream {
     }
 
     /// One of `list`, each as likely as its weight says; `None` when all weights are zero.
-    pub(crate) fn weighted<'a, T>(
-        &mut self,
-        list: &'a [T],
-        weight: impl Fn(&T) -> usize,
-    ) -> Option<&'a T> {
+    pub(crate) fn weighted<'a, T>(&mut self, list: &'a [T], weight: impl Fn(&T) -> usize) -> Option<&'a T> {
         let total: usize = list.iter().map(&weight).sum();
         if total == 0 {
             return None;
@@ -104,8 +98,7 @@ mod tests {
     #[test]
     fn draws_stay_in_their_range_and_reach_its_ends() {
         let mut stream = Stream::new(1);
-        let drawn: std::collections::BTreeSet<i32> =
-            (0..500).map(|_| stream.between(-2, 2)).collect();
+        let drawn: std::collections::BTreeSet<i32> = (0..500).map(|_| stream.between(-2, 2)).collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [-2, -1, 0, 1, 2]);
         assert_eq!(stream.below(0), 0);
         assert!(stream.pick::<u8>(&[]).is_none());

@@ -1,12 +1,14 @@
 //! Single FHIR R4 resources, as JSON.
 
+use std::sync::LazyLock;
+
 use crate::SUBJECT;
 use crate::day::{Day, Moment};
 use crate::household::coded;
 use crate::json::{Object, tenths};
 use crate::table::{Row, rows};
 
-const VITALS: &str = include_str!("../data/vitals.tsv");
+static VITALS: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/vitals.tsv")).collect());
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 const LOINC: &str = "http://loinc.org";
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -28,11 +30,7 @@ fn loinc(code: &str, text: &str) -> Object {
 }
 
 pub(crate) fn quantity(value: &str, unit: &str, code: &str) -> Object {
-    Object::new()
-        .plain("value", value)
-        .text("unit", unit)
-        .text("system", UCUM)
-        .text("code", code)
+    Object::new().plain("value", value).text("unit", unit).text("system", UCUM).text("code", code)
 }
 
 fn observation(category: &str, code: &Object, when: &str, who: &str) -> Object {
@@ -47,59 +45,33 @@ fn observation(category: &str, code: &Object, when: &str, who: &str) -> Object {
 
 /// One vital sign by its key in `vitals.tsv`.
 pub(crate) fn vital(key: &str, value: i32, when: Moment, who: &str) -> Option<String> {
-    let row = rows(VITALS).find(|row| row.text(0) == key)?;
-    let number = if row.number(5) == 1 {
-        tenths(value)
-    } else {
-        value.to_string()
-    };
+    let row = VITALS.iter().find(|row| row.text(0) == key)?;
+    let number = if row.number(5) == 1 { tenths(value) } else { value.to_string() };
     Some(
-        observation(
-            "vital-signs",
-            &loinc(row.text(1), row.text(2)),
-            &when.iso(),
-            who,
-        )
-        .object(
-            "valueQuantity",
-            &quantity(&number, row.text(3), row.text(4)),
-        )
-        .to_string(),
+        observation("vital-signs", &loinc(row.text(1), row.text(2)), &when.iso(), who)
+            .object("valueQuantity", &quantity(&number, row.text(3), row.text(4)))
+            .to_string(),
     )
 }
 
 pub(crate) fn blood_pressure(systolic: i32, diastolic: i32, when: Moment, who: &str) -> String {
     let part = |code, text, value: i32| {
-        Object::new().object("code", &loinc(code, text)).object(
-            "valueQuantity",
-            &quantity(&value.to_string(), "mmHg", "mm[Hg]"),
-        )
+        Object::new()
+            .object("code", &loinc(code, text))
+            .object("valueQuantity", &quantity(&value.to_string(), "mmHg", "mm[Hg]"))
     };
     observation("vital-signs", &loinc("85354-9", "血圧"), &when.iso(), who)
-        .list(
-            "component",
-            &[
-                part("8480-6", "収縮期血圧", systolic),
-                part("8462-4", "拡張期血圧", diastolic),
-            ],
-        )
+        .list("component", &[part("8480-6", "収縮期血圧", systolic), part("8462-4", "拡張期血圧", diastolic)])
         .to_string()
 }
 
-/// A laboratory value; `row` is of `labs.tsv`.
+/// A value of a check-up (category `exam`); `row` is of `labs.tsv`.
 pub(crate) fn laboratory(row: &Row, value: &str, day: Day, who: &str) -> String {
-    let range = Object::new()
-        .object("low", &limit(row, 6))
-        .object("high", &limit(row, 7));
-    observation(
-        "laboratory",
-        &loinc(row.text(1), row.text(2)),
-        &day.iso(),
-        who,
-    )
-    .object("valueQuantity", &quantity(value, row.text(3), row.text(4)))
-    .list("referenceRange", &[range])
-    .to_string()
+    let range = Object::new().object("low", &limit(row, 6)).object("high", &limit(row, 7));
+    observation("exam", &loinc(row.text(1), row.text(2)), &day.iso(), who)
+        .object("valueQuantity", &quantity(value, row.text(3), row.text(4)))
+        .list("referenceRange", &[range])
+        .to_string()
 }
 
 fn limit(row: &Row, column: usize) -> Object {
@@ -113,27 +85,15 @@ pub(crate) fn condition(code: &str, name: &str, since: Day, when: Day, who: &str
     Object::resource("Condition")
         .object(
             "clinicalStatus",
-            &coded(
-                "http://terminology.hl7.org/CodeSystem/condition-clinical",
-                "active",
-                "",
-            ),
+            &coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "active", ""),
         )
         .object(
             "verificationStatus",
-            &coded(
-                "http://terminology.hl7.org/CodeSystem/condition-ver-status",
-                "confirmed",
-                "",
-            ),
+            &coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed", ""),
         )
         .list(
             "category",
-            &[coded(
-                "http://terminology.hl7.org/CodeSystem/condition-category",
-                "problem-list-item",
-                "",
-            )],
+            &[coded("http://terminology.hl7.org/CodeSystem/condition-category", "problem-list-item", "")],
         )
         .object("code", &coded("http://hl7.org/fhir/sid/icd-10", code, name))
         .object("subject", &about())
@@ -144,48 +104,27 @@ pub(crate) fn condition(code: &str, name: &str, since: Day, when: Day, who: &str
 }
 
 fn medicine(name: &str) -> Object {
-    coded(
-        "http://example.jp/mimamori-demo/medicine",
-        &format!("demo-{}", name_code(name)),
-        name,
-    )
+    coded("http://example.jp/mimamori-demo/medicine", &format!("demo-{}", name_code(name)), name)
 }
 
 /// A made-up code that is the same for the same name.
 fn name_code(name: &str) -> u32 {
-    name.chars().fold(7_u32, |sum, c| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(c))
-    }) % 1_000_000
+    name.chars().fold(7_u32, |sum, c| sum.wrapping_mul(31).wrapping_add(u32::from(c))) % 1_000_000
 }
 
-pub(crate) fn medication_statement(
-    name: &str,
-    dosage: &str,
-    since: Day,
-    when: Day,
-    who: &str,
-) -> String {
+pub(crate) fn medication_statement(name: &str, dosage: &str, since: Day, when: Day, who: &str) -> String {
     Object::resource("MedicationStatement")
         .text("status", "active")
         .object("medicationCodeableConcept", &medicine(name))
         .object("subject", &about())
-        .object(
-            "effectivePeriod",
-            &Object::new().text("start", &since.iso()),
-        )
+        .object("effectivePeriod", &Object::new().text("start", &since.iso()))
         .text("dateAsserted", &when.iso())
         .object("informationSource", &shown(who))
         .list("dosage", &[words(dosage)])
         .to_string()
 }
 
-pub(crate) fn medication_request(
-    name: &str,
-    dosage: &str,
-    status: &str,
-    when: Moment,
-    who: &str,
-) -> String {
+pub(crate) fn medication_request(name: &str, dosage: &str, status: &str, when: Moment, who: &str) -> String {
     Object::resource("MedicationRequest")
         .text("status", status)
         .text("intent", "order")
@@ -202,19 +141,11 @@ pub(crate) fn allergy(row: &Row, when: Day, who: &str) -> String {
     Object::resource("AllergyIntolerance")
         .object(
             "clinicalStatus",
-            &coded(
-                "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
-                "active",
-                "",
-            ),
+            &coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active", ""),
         )
         .object(
             "verificationStatus",
-            &coded(
-                "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
-                "confirmed",
-                "",
-            ),
+            &coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "confirmed", ""),
         )
         .texts("category", &[row.text(1)])
         .text("criticality", row.text(4))
@@ -222,10 +153,7 @@ pub(crate) fn allergy(row: &Row, when: Day, who: &str) -> String {
         .object("patient", &about())
         .text("recordedDate", &when.iso())
         .object("recorder", &shown(who))
-        .list(
-            "reaction",
-            &[Object::new().list("manifestation", &[words(row.text(3))])],
-        )
+        .list("reaction", &[Object::new().list("manifestation", &[words(row.text(3))])])
         .to_string()
 }
 
@@ -259,24 +187,22 @@ pub(crate) fn encounter(
                 .text("code", class),
         )
         .object("subject", &about())
-        .list(
-            "participant",
-            &[Object::new().object("individual", &shown(who))],
-        )
-        .object(
-            "period",
-            &Object::new()
-                .text("start", &from.iso())
-                .text("end", &from.later(minutes).iso()),
-        )
+        .list("participant", &[Object::new().object("individual", &shown(who))])
+        .object("period", &Object::new().text("start", &from.iso()).text("end", &from.later(minutes).iso()))
         .list("reasonCode", &[words(reason)])
         .object("serviceProvider", &shown(place))
         .to_string()
 }
 
+/// A laboratory's report (LOINC 11502-2) says so by its category, which decides its class.
 pub(crate) fn report(code: &str, name: &str, conclusion: &str, when: Moment, who: &str) -> String {
+    let category = match code {
+        "11502-2" => coded("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB", ""),
+        _ => Object::new(),
+    };
     Object::resource("DiagnosticReport")
         .text("status", "final")
+        .list("category", &[category])
         .object("code", &loinc(code, name))
         .object("subject", &about())
         .text("effectiveDateTime", &when.iso())
@@ -297,12 +223,8 @@ pub(crate) fn care_plan(
     let activities: Vec<Object> = activities
         .iter()
         .map(|text| {
-            Object::new().object(
-                "detail",
-                &Object::new()
-                    .text("status", "in-progress")
-                    .text("description", text),
-            )
+            Object::new()
+                .object("detail", &Object::new().text("status", "in-progress").text("description", text))
         })
         .collect();
     Object::resource("CarePlan")
@@ -311,25 +233,14 @@ pub(crate) fn care_plan(
         .text("title", title)
         .text("description", description)
         .object("subject", &about())
-        .object(
-            "period",
-            &Object::new()
-                .text("start", &from.iso())
-                .text("end", &to.iso()),
-        )
+        .object("period", &Object::new().text("start", &from.iso()).text("end", &to.iso()))
         .text("created", &from.iso())
         .object("author", &shown(who))
         .list("activity", &activities)
         .to_string()
 }
 
-pub(crate) fn document(
-    title: &str,
-    description: &str,
-    bytes: i32,
-    when: Moment,
-    who: &str,
-) -> String {
+pub(crate) fn document(title: &str, description: &str, bytes: i32, when: Moment, who: &str) -> String {
     let attachment = Object::new()
         .text("contentType", "application/pdf")
         .text("language", "ja")
@@ -344,10 +255,7 @@ pub(crate) fn document(
         .text("date", &when.iso())
         .list("author", &[shown(who)])
         .text("description", description)
-        .list(
-            "content",
-            &[Object::new().object("attachment", &attachment)],
-        )
+        .list("content", &[Object::new().object("attachment", &attachment)])
         .to_string()
 }
 

@@ -25,10 +25,7 @@ impl Row {
 
     /// The column's words, which commas part.
     pub(crate) fn words(&self, column: usize) -> Vec<&'static str> {
-        self.text(column)
-            .split(',')
-            .filter(|w| !w.is_empty())
-            .collect()
+        self.text(column).split(',').filter(|w| !w.is_empty()).collect()
     }
 }
 
@@ -78,10 +75,7 @@ struct Given {
 
 static FAMILY: LazyLock<Vec<Name>> = LazyLock::new(|| {
     rows(include_str!("../data/family_names.tsv"))
-        .map(|row| Name {
-            written: row.text(0),
-            kana: row.text(1),
-        })
+        .map(|row| Name { written: row.text(0), kana: row.text(1) })
         .collect()
 });
 
@@ -91,27 +85,20 @@ static GIVEN: LazyLock<Vec<Given>> = LazyLock::new(|| {
             sex: row.text(0),
             first_year: row.number(1),
             last_year: row.number(2),
-            name: Name {
-                written: row.text(3),
-                kana: row.text(4),
-            },
+            name: Name { written: row.text(3), kana: row.text(4) },
         })
         .collect()
 });
 
 static ROMAJI: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
-    let mut table: Vec<_> = rows(include_str!("../data/romaji.tsv"))
-        .map(|row| (row.text(0), row.text(1)))
-        .collect();
+    let mut table: Vec<_> =
+        rows(include_str!("../data/romaji.tsv")).map(|row| (row.text(0), row.text(1))).collect();
     // Two letters (キョ) before one (キ).
     table.sort_by_key(|(kana, _)| std::cmp::Reverse(kana.len()));
     table
 });
 
-pub(crate) const NO_NAME: Name = Name {
-    written: "",
-    kana: "",
-};
+pub(crate) const NO_NAME: Name = Name { written: "", kana: "" };
 
 pub(crate) fn family_name(chance: &mut Stream) -> Name {
     chance.pick(&FAMILY).copied().unwrap_or(NO_NAME)
@@ -122,9 +109,7 @@ pub(crate) fn given_name(chance: &mut Stream, sex: Sex, year: i16) -> Name {
     let year = i32::from(year).clamp(1920, 2000);
     chance
         .weighted(&GIVEN, |given| {
-            usize::from(
-                given.sex == sex.letter() && given.first_year <= year && year <= given.last_year,
-            )
+            usize::from(given.sex == sex.letter() && given.first_year <= year && year <= given.last_year)
         })
         .map_or(NO_NAME, |given| given.name)
 }
@@ -156,27 +141,19 @@ pub(crate) fn romaji(kana: &str) -> String {
         rest = rest.get(len..).unwrap_or("");
     }
     let mut letters = out.chars();
-    letters.next().map_or_else(String::new, |c| {
-        c.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters.next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Town {
     pub(crate) name: &'static str,
-    pub(crate) kana: &'static str,
     pub(crate) name_en: &'static str,
     pub(crate) postal_code: &'static str,
 }
 
 pub(crate) static TOWNS: LazyLock<Vec<Town>> = LazyLock::new(|| {
     rows(include_str!("../data/towns.tsv"))
-        .map(|row| Town {
-            name: row.text(0),
-            kana: row.text(1),
-            name_en: row.text(2),
-            postal_code: row.text(3),
-        })
+        .map(|row| Town { name: row.text(0), name_en: row.text(2), postal_code: row.text(3) })
         .collect()
 });
 
@@ -189,25 +166,16 @@ pub(crate) struct Occupation {
 
 pub(crate) static OCCUPATIONS: LazyLock<Vec<Occupation>> = LazyLock::new(|| {
     rows(include_str!("../data/occupations.tsv"))
-        .map(|row| Occupation {
-            code: row.text(0),
-            ja: row.text(1),
-            login: row.text(3),
-        })
+        .map(|row| Occupation { code: row.text(0), ja: row.text(1), login: row.text(3) })
         .collect()
 });
 
 pub(crate) fn occupation_ja(code: &str) -> &'static str {
-    OCCUPATIONS
-        .iter()
-        .find(|o| o.code == code)
-        .map_or("", |o| o.ja)
+    OCCUPATIONS.iter().find(|o| o.code == code).map_or("", |o| o.ja)
 }
 
 pub(crate) fn institution_kind(code: &str) -> Option<InstitutionKind> {
-    InstitutionKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == code)
+    InstitutionKind::ALL.into_iter().find(|kind| kind.as_str() == code)
 }
 
 #[cfg(test)]
@@ -232,14 +200,8 @@ mod tests {
     fn every_name_has_katakana_that_can_be_spelt() {
         let names = FAMILY.iter().copied().chain(GIVEN.iter().map(|g| g.name));
         for name in names {
-            assert!(
-                !name.written.is_empty() && !name.kana.is_empty(),
-                "{name:?}"
-            );
-            assert!(
-                name.kana.chars().all(|c| ('ァ'..='ー').contains(&c)),
-                "{name:?}"
-            );
+            assert!(!name.written.is_empty() && !name.kana.is_empty(), "{name:?}");
+            assert!(name.kana.chars().all(|c| ('ァ'..='ー').contains(&c)), "{name:?}");
             assert!(!romaji(name.kana).is_empty(), "{name:?}");
         }
     }

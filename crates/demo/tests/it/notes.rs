@@ -1,29 +1,188 @@
-use crate::{make, read, today};
-use mimamori_demo::{Options, Person};
+//! What is written in notes: it agrees with what was measured, and it varies.
 
-/// Text and time of each note, in order.
-pub fn notes(person: &Person) -> Vec<(String, String)> {
-    person
-        .resources
-        .iter()
-        .filter(|r| r.kind.as_str() == "Communication")
-        .map(|r| {
-            let json = read(&r.fhir);
-            (
-                json["payload"][0]["contentString"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned(),
-                json["sent"].as_str().unwrap().to_owned(),
-            )
-        })
-        .collect()
+use std::collections::{BTreeMap, BTreeSet};
+
+use mimamori_demo::{Options, Person};
+use serde_json::Value;
+
+use crate::{make, read, today};
+
+struct Note {
+    text: String,
+    day: String,
+    author: String,
+}
+
+fn notes(person: &Person) -> Vec<Note> {
+    let all = person.resources.iter().filter(|r| r.kind.as_str() == "Communication");
+    all.map(|r| {
+        let json = read(&r.fhir);
+        Note {
+            text: json["payload"][0]["contentString"].as_str().unwrap().to_owned(),
+            day: day(&json["sent"]),
+            author: r.author.clone(),
+        }
+    })
+    .collect()
+}
+
+fn day(time: &Value) -> String {
+    time.as_str().unwrap()[..10].to_owned()
+}
+
+/// What was measured, by author and day, each as a note would write it.
+fn measured(person: &Person) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut all: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for resource in person.resources.iter().filter(|r| r.class.as_str() == "vital-signs") {
+        let json = read(&resource.fhir);
+        let value = |v: &Value| v["valueQuantity"]["value"].to_string();
+        let text = match json["code"]["coding"][0]["code"].as_str().unwrap() {
+            "85354-9" => format!("bp{}/{}", value(&json["component"][0]), value(&json["component"][1])),
+            "8310-5" => format!("temp{}", value(&json)),
+            "8867-4" => format!("pulse{}", value(&json)),
+            "59408-5" => format!("spo2{}", value(&json)),
+            "9279-1" => format!("rr{}", value(&json)),
+            "29463-7" => format!("weight{}", value(&json)),
+            other => panic!("{other}"),
+        };
+        all.entry((resource.author.clone(), day(&json["effectiveDateTime"]))).or_default().insert(text);
+    }
+    all
+}
+
+/// The numbers a note gives as measured: what follows one of the words, up to the first character
+/// that is not part of a number.
+fn stated(text: &str) -> Vec<(String, bool)> {
+    let words = [
+        ("血圧", "bp"),
+        ("BP ", "bp"),
+        ("体温", "temp"),
+        ("T ", "temp"),
+        ("検温", "temp"),
+        ("熱は", "temp"),
+        ("熱を測ると", "temp"),
+        ("脈拍", "pulse"),
+        ("P ", "pulse"),
+        ("SpO2 ", "spo2"),
+        ("呼吸数", "rr"),
+        ("体重", "weight"),
+        ("（前回", "before"),
+    ];
+    let mut found = Vec::new();
+    for (word, key) in words {
+        for (at, _) in text.match_indices(word) {
+            let rest = &text[at + word.len()..];
+            let number: String =
+                rest.chars().take_while(|c| c.is_ascii_digit() || "./".contains(*c)).collect();
+            let unit = rest[number.len()..].chars().next();
+            // "BP" also ends in "P "; "体重が2kg増えたら" states nothing measured.
+            let inside = word == "P " && text[..at].ends_with('B');
+            if !number.is_empty() && !inside {
+                found.push(match (key, number.contains('/'), unit) {
+                    ("before", true, _) => (format!("bp{number}"), true),
+                    ("before", false, Some('k')) => (format!("weight{number}"), true),
+                    ("before", ..) => (format!("temp{number}"), true),
+                    _ => (format!("{key}{number}"), false),
+                });
+            }
+        }
+    }
+    found
 }
 
 #[test]
-fn notes_are_not_empty() {
-    let (_, people) = make(&Options::demo(8, 10, today()));
+fn numbers_in_notes_are_the_ones_measured_that_day() {
+    let (_, people) = make(&Options::demo(21, 40, today()));
+    let (mut now, mut earlier) = (0, 0);
     for person in &people {
-        assert!(notes(person).iter().all(|(text, _)| !text.is_empty()));
+        let measured = measured(person);
+        for note in notes(person) {
+            for (number, before) in stated(&note.text) {
+                if before {
+                    let known =
+                        measured.iter().any(|((_, on), values)| *on <= note.day && values.contains(&number));
+                    assert!(known, "{number} before {}: {}", note.day, note.text);
+                    earlier += 1;
+                } else {
+                    let of_day = measured.get(&(note.author.clone(), note.day.clone()));
+                    assert!(
+                        of_day.is_some_and(|v| v.contains(&number)),
+                        "{number} on {}: {}",
+                        note.day,
+                        note.text
+                    );
+                    now += 1;
+                }
+            }
+        }
     }
+    assert!(now > 1500 && earlier > 20, "{now} {earlier}");
+}
+
+#[test]
+fn a_reader_of_numbers_finds_each_kind() {
+    let found = stated("T 36.5℃、BP 130/70（前回128/69）、P 70。体重43.0kg（前回42.8kg）。体重が2kg増えたら");
+    let mut found: Vec<&str> = found.iter().map(|(n, _)| n.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["bp128/69", "bp130/70", "pulse70", "temp36.5", "weight42.8", "weight43.0"]);
+}
+
+#[test]
+fn a_persons_notes_hardly_ever_repeat() {
+    let (_, people) = make(&Options::demo(22, 40, today()));
+    for person in &people {
+        let texts: Vec<String> = notes(person).into_iter().map(|n| n.text).collect();
+        let distinct: BTreeSet<&String> = texts.iter().collect();
+        let repeated = texts.len() - distinct.len();
+        assert!(repeated * 50 <= texts.len(), "{}: {repeated} of {}", person.key, texts.len());
+    }
+}
+
+#[test]
+fn notes_are_whole_sentences_of_every_occupation() {
+    let (city, people) = make(&Options::demo(23, 60, today()));
+    let mut occupations = BTreeSet::new();
+    for person in &people {
+        for note in notes(person) {
+            assert!(!note.text.contains(['{', '}', '<', '>', '@', '\\']), "{}", note.text);
+            assert!(note.text.ends_with(['。', '」', '】']), "{}", note.text);
+            assert!(!note.text.contains("。。") && !note.text.contains("）。） "), "{}", note.text);
+            assert!(note.text.chars().count() >= 10, "{}", note.text);
+            let staff = city.staff.iter().find(|s| s.key == note.author).unwrap();
+            occupations.insert(staff.occupation.to_string());
+        }
+    }
+    for occupation in [
+        "care-manager",
+        "dental-hygienist",
+        "doctor",
+        "helper",
+        "nurse",
+        "pharmacist",
+        "public-health-nurse",
+        "therapist",
+        "visiting-nurse",
+    ] {
+        assert!(occupations.contains(occupation), "{occupation}: {occupations:?}");
+    }
+}
+
+/// An antibiotic stands among notes of several occupations about it; so does a fall.
+#[test]
+fn what_happens_is_followed_up_by_several_occupations() {
+    let (_, people) = make(&Options::demo(24, 80, today()));
+    let (mut fevers, mut falls) = (0, 0);
+    for person in &people {
+        let all = notes(person);
+        let authors = |words: [&str; 3], about: Option<&Note>| {
+            let near = |n: &&Note| about.is_none_or(|a| (a.day.as_str()..).contains(&n.day.as_str()));
+            let told = all.iter().filter(near).filter(|n| words.iter().any(|w| n.text.contains(w)));
+            told.map(|n| n.author.as_str()).collect::<BTreeSet<_>>().len()
+        };
+        let fever = all.iter().find(|n| n.text.contains("抗菌薬"));
+        fevers += usize::from(fever.is_some() && authors(["発熱", "抗菌薬", "肺炎"], fever) >= 2);
+        let fall = all.iter().find(|n| n.text.contains("転倒の"));
+        falls += usize::from(fall.is_some() && authors(["転倒", "打撲", "手すり"], fall) >= 2);
+    }
+    assert!(fevers >= 8 && falls >= 8, "{fevers} {falls}");
 }
