@@ -12,6 +12,7 @@ use miette::Diagnostic;
 use mimamori_domain::LegalBasis;
 
 use crate::pack::{Pack, Problems};
+use crate::question::Mentioned;
 use crate::text::Text;
 
 /// The program's side of the contract with policies: the pack's copy serves editors and readers.
@@ -48,6 +49,14 @@ pub(crate) struct Access {
 impl Access {
     /// Parses and validates. What it returns is of use only when no problem was added.
     pub(crate) fn compile(sources: &Sources<'_>, pack: &Pack, problems: &mut Problems) -> Self {
+        // Before Cedar sees them: its parser calls itself for each level.
+        let sized = [
+            within_limits(sources.policies, sources.policies_file, problems),
+            within_limits(sources.schema, sources.schema_file, problems),
+        ];
+        if sized.contains(&false) {
+            return Self::default();
+        }
         let Some(parsed) = parse(sources, problems) else {
             return Self::default();
         };
@@ -78,14 +87,115 @@ impl Access {
                 ),
             }
         }
-        for (text, file) in [
-            (PROGRAM_SCHEMA, "the program's schema"),
-            (sources.schema, sources.schema_file),
-        ] {
-            validate(&access.policies, text, file, sources, problems);
+        // Two schemas that say the same would find the same faults: the second is asked only when the
+        // first finds none.
+        if validate(
+            &access.policies,
+            PROGRAM_SCHEMA,
+            "the program's schema",
+            sources,
+            problems,
+        ) {
+            validate(
+                &access.policies,
+                sources.schema,
+                sources.schema_file,
+                sources,
+                problems,
+            );
         }
         access
     }
+
+    /// What the conditions look at. An attribute can be reached only by its name, so a name that
+    /// stands in no condition is not looked at; a name inside a string counts too, which is harmless.
+    pub(crate) fn mentioned(&self) -> Mentioned {
+        let clauses: Option<Vec<String>> = self
+            .policies
+            .policies()
+            .map(|policy| {
+                Some(
+                    policy
+                        .to_pst()
+                        .ok()?
+                        .body()
+                        .clauses()
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect(),
+                )
+            })
+            .collect();
+        let mentions = |words: &[&str]| {
+            clauses.as_ref().is_none_or(|clauses| {
+                clauses
+                    .iter()
+                    .any(|clause| words.iter().any(|word| has_word(clause, word)))
+            })
+        };
+        Mentioned {
+            occupation: mentions(&["occupation"]),
+            class: mentions(&["class", "sensitivity"]),
+            zone: mentions(&["zone"]),
+        }
+    }
+}
+
+/// Greatest number of words and signs in one statement, and of brackets inside one another. Rules
+/// that people read stay far below; a text made to exhaust the parser's stack does not.
+const MOST_TOKENS: usize = 1_000;
+const MOST_DEPTH: usize = 32;
+
+/// Refuses statements too long or too deep to be rules. Strings count as one word, comments as none.
+fn within_limits(text: &str, file: &str, problems: &mut Problems) -> bool {
+    let (mut line, mut tokens, mut depth) = (1, 0_usize, 0_usize);
+    let mut in_word = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let word = letter.is_alphanumeric() || letter == '_';
+        if !letter.is_whitespace() && !(word && in_word) {
+            tokens += 1;
+        }
+        in_word = word;
+        match letter {
+            '\n' => line += 1,
+            '/' if letters.peek() == Some(&'/') => {
+                while letters.next_if(|c| *c != '\n').is_some() {}
+                tokens -= 1;
+            }
+            '"' => {
+                let mut escaped = false;
+                while let Some(inside) = letters.next_if(|c| escaped || *c != '"') {
+                    escaped = inside == '\\' && !escaped;
+                    line += u64::from(inside == '\n');
+                }
+                letters.next();
+            }
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' | '>' => depth = depth.saturating_sub(1),
+            ';' => (tokens, depth) = (0, 0),
+            _ => {}
+        }
+        if tokens > MOST_TOKENS || depth > MOST_DEPTH {
+            problems.add(
+                file,
+                line,
+                format!("a statement of more than {MOST_TOKENS} words or {MOST_DEPTH} brackets inside one another"),
+            );
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a text contains a word that is not part of a longer identifier.
+fn has_word(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
 }
 
 /// The policies in the order of the file.
@@ -201,16 +311,20 @@ fn named(
     Some((info, policy.new_id(PolicyId::new(name))))
 }
 
+/// Validates strictly; tells whether no fault was found.
 fn validate(
     policies: &PolicySet,
     schema: &str,
     file: &str,
     sources: &Sources<'_>,
     problems: &mut Problems,
-) {
+) -> bool {
     let schema = match Schema::from_cedarschema_str(schema) {
         Ok((schema, _warnings)) => schema,
-        Err(error) => return problems.add(file, line(schema, &error), error.to_string()),
+        Err(error) => {
+            problems.add(file, line(schema, &error), error.to_string());
+            return false;
+        }
     };
     let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
     for error in result.validation_errors() {
@@ -228,6 +342,7 @@ fn validate(
             warning.to_string(),
         );
     }
+    result.validation_passed_without_warnings()
 }
 
 /// A code that the pack's own files do not define would make a policy silently useless.

@@ -18,7 +18,7 @@ use crate::access::{Access, uid};
 use crate::explain::{Explainer, Explanation};
 use crate::fact::Fact;
 use crate::pack::Pack;
-use crate::question::{Question, Tables, Target};
+use crate::question::{Mentioned, Question, Tables, Target};
 use crate::request::{CallerFacts, CallerKind, GeneralTarget, SubjectFacts};
 
 /// How many distinct questions are remembered. An installation asks a few thousand at most; when
@@ -52,6 +52,7 @@ pub struct Authorizer {
     tables: Tables,
     words: Vocabulary,
     access: Access,
+    mentioned: Mentioned,
     cedar: CedarAuthorizer,
     explainer: Explainer,
     remembered: RwLock<HashMap<Question, Decision>>,
@@ -63,6 +64,7 @@ impl Authorizer {
         Self {
             tables: Tables::new(pack),
             words: Vocabulary::new(pack),
+            mentioned: pack.access.mentioned(),
             access: pack.access.clone(),
             cedar: CedarAuthorizer::new(),
             explainer: Explainer::new(pack),
@@ -134,7 +136,7 @@ impl Authorizer {
     }
 
     fn answer(&self, question: Option<Question>) -> Decision {
-        let Some(question) = question else {
+        let Some(question) = question.map(|q| q.reduced(self.mentioned)) else {
             return Decision::refused();
         };
         let remembered = self

@@ -20,6 +20,7 @@ pub enum Fact {
     EnteredForCaller,
     ActsForOther,
     IsOwner,
+    HasOccupation,
     OccupationReads,
     OccupationWrites,
     OccupationFindsPeople,
@@ -102,6 +103,12 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "is_owner",
         "自分のものである",
         "it is the caller's own",
+    ),
+    (
+        Fact::HasOccupation,
+        "has_occupation",
+        "職種を持つ",
+        "the caller has an occupation",
     ),
     (
         Fact::OccupationReads,

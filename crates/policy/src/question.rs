@@ -43,6 +43,33 @@ pub(crate) struct Question {
     pub facts: FactSet,
 }
 
+/// What the pack's policies look at, among what is told besides the facts. What none of them mentions
+/// cannot change an answer, so it is left out of the question and far fewer questions are different.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mentioned {
+    pub occupation: bool,
+    pub class: bool,
+    pub zone: bool,
+}
+
+impl Question {
+    /// The same question without what no policy looks at.
+    pub(crate) fn reduced(mut self, mentioned: Mentioned) -> Self {
+        if !mentioned.occupation {
+            self.occupation = None;
+        }
+        if !mentioned.zone {
+            self.zone = None;
+        }
+        if let Target::Record { class, .. } = &mut self.target
+            && !mentioned.class
+        {
+            *class = 0;
+        }
+        self
+    }
+}
+
 /// The pack's tables, arranged for asking.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -249,6 +276,7 @@ impl Tables {
                 .on_behalf_of
                 .is_some_and(|other| other != caller.actor),
         );
+        facts.set(Fact::HasOccupation, occupation.is_some());
         facts.set(
             Fact::OccupationFindsPeople,
             row.is_some_and(|r| r.finds_people),

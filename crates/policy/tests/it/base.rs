@@ -1,21 +1,28 @@
 //! The base pack as it comes.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use mimamori_policy::{Pack, parameters};
+use mimamori_policy::{Authorizer, Pack, parameters};
 
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/base")
 }
 
-pub fn pack() -> Pack {
-    match Pack::embedded_base() {
-        Ok(pack) => pack,
-        Err(problems) => {
+/// Loading takes Cedar a while without optimisation, so the tests share one.
+pub fn pack() -> &'static Pack {
+    static PACK: LazyLock<Pack> = LazyLock::new(|| {
+        Pack::embedded_base().unwrap_or_else(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             panic!("the base pack does not load:\n{}", lines.join("\n"));
-        }
-    }
+        })
+    });
+    &PACK
+}
+
+pub fn authorizer() -> &'static Authorizer {
+    static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| Authorizer::new(pack()));
+    &AUTHORIZER
 }
 
 #[test]

@@ -2,18 +2,13 @@
 
 use mimamori_domain::{AccessLabel, Action, Authorship, Kind, LegalBasis, Purpose, RecordState};
 use mimamori_policy::{
-    Authorizer, BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, Scope,
-    SubjectFacts,
+    BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, Scope, SubjectFacts,
 };
 
-use crate::base::pack;
+use crate::base::{authorizer, pack};
 use crate::people::*;
 
 use RecordState::{AwaitingConfirmation, Confirmed, Draft, Withdrawn};
-
-fn authorizer() -> Authorizer {
-    Authorizer::new(&pack())
-}
 
 fn decide(
     caller: &CallerFacts,
@@ -324,7 +319,7 @@ fn break_glass_is_for_the_named_occupations_with_a_reason_and_for_a_time() {
 #[test]
 fn roles_open_nobodys_record() {
     let pack = pack();
-    let authorizer = Authorizer::new(&pack);
+    let authorizer = authorizer();
     let facts = with_consent(with_team(subject(), ANSWERING), ConsentEffect::Permit);
     for role in pack.roles() {
         for purpose in Purpose::ALL {

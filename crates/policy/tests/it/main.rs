@@ -1,5 +1,17 @@
 //! Tests of the crate through its public interface: one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod base;
 mod decisions;
+mod explanations;
+mod loading;
+mod matrix;
+mod mutations;
 mod people;
+mod properties;
