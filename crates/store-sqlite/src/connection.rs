@@ -11,8 +11,7 @@ use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind
 use mimamori_store::{ColumnType, Row, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _,
-    TypeInfo,
+    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _, TypeInfo,
 };
 
 use crate::error::driver_error;
@@ -35,11 +34,7 @@ pub(crate) struct PageLimit {
 
 impl<C> Session<C> {
     pub(crate) fn new(connection: C, page_limit: Option<PageLimit>) -> Self {
-        Self {
-            connection,
-            inserts: HashMap::new(),
-            page_limit,
-        }
+        Self { connection, inserts: HashMap::new(), page_limit }
     }
 }
 
@@ -65,34 +60,18 @@ where
 
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError> {
         let query = sqlx::query_with(text(sql), bound(args)?);
-        let done = self
-            .connection
-            .deref_mut()
-            .execute(query)
-            .await
-            .map_err(driver_error)?;
+        let done = self.connection.deref_mut().execute(query).await.map_err(driver_error)?;
         Ok(done.rows_affected())
     }
 
-    async fn insert(
-        &mut self,
-        table: &'static Table,
-        mut rows: &[&[Value]],
-    ) -> Result<(), DriverError> {
+    async fn insert(&mut self, table: &'static Table, mut rows: &[&[Value]]) -> Result<(), DriverError> {
         while let Some(length) = INSERT_ROWS.into_iter().find(|length| *length <= rows.len()) {
             let (part, others) = rows.split_at(length);
             rows = others;
-            let sql = self
-                .inserts
-                .entry((table.name, length))
-                .or_insert_with(|| insert_text(table, length));
+            let sql = self.inserts.entry((table.name, length)).or_insert_with(|| insert_text(table, length));
             let sql = AssertSqlSafe(Arc::clone(sql)).into_sql_str();
             let args = bound(part.iter().copied().flatten())?;
-            self.connection
-                .deref_mut()
-                .execute(sqlx::query_with(sql, args))
-                .await
-                .map_err(driver_error)?;
+            self.connection.deref_mut().execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
         }
         Ok(())
     }
@@ -102,54 +81,30 @@ where
             let wanted = limit.wanted.load(Ordering::Relaxed);
             if wanted != limit.set && sql.as_str().starts_with("BEGIN") {
                 let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
-                self.connection
-                    .deref_mut()
-                    .execute(sqlx::raw_sql(pragma))
-                    .await
-                    .map_err(driver_error)?;
+                self.connection.deref_mut().execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
                 limit.set = wanted;
             }
         }
-        self.connection
-            .deref_mut()
-            .execute(sqlx::raw_sql(text(sql)))
-            .await
-            .map_err(driver_error)?;
+        self.connection.deref_mut().execute(sqlx::raw_sql(text(sql))).await.map_err(driver_error)?;
         Ok(())
     }
 
     async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {
-        let statement = self
-            .connection
-            .deref_mut()
-            .prepare(text(sql))
-            .await
-            .map_err(driver_error)?;
+        let statement = self.connection.deref_mut().prepare(text(sql)).await.map_err(driver_error)?;
         let count = match statement.parameters() {
             Some(sqlx::Either::Right(count)) => count,
             Some(sqlx::Either::Left(types)) => types.len(),
             None => 0,
         };
-        let columns = statement
-            .columns()
-            .iter()
-            .map(|column| declared(column.type_info().name()))
-            .collect();
-        Ok(Described {
-            params: vec![None; count],
-            columns,
-        })
+        let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
+        Ok(Described { params: vec![None; count], columns })
     }
 }
 
 /// `?` instead of `$n`: SQLite looks numbered names up one by one, in time that grows with the square.
 fn insert_text(table: &Table, rows: usize) -> Arc<str> {
     let row = format!("({})", vec!["?"; table.columns.len()].join(","));
-    Arc::from(format!(
-        "{}{}",
-        table.insert_prefix(),
-        vec![row; rows].join(",")
-    ))
+    Arc::from(format!("{}{}", table.insert_prefix(), vec![row; rows].join(",")))
 }
 
 fn text(sql: &Sql) -> SqlStr {
@@ -189,23 +144,14 @@ fn bound<'v>(values: impl IntoIterator<Item = &'v Value>) -> Result<SqliteArgume
 
 fn read(row: &SqliteRow, columns: &'static [ColumnType]) -> Result<Row, DriverError> {
     if row.len() != columns.len() {
-        return Err(DriverError::new(
-            DriverErrorKind::Refused,
-            "a row has another number of columns",
-        ));
+        return Err(DriverError::new(DriverErrorKind::Refused, "a row has another number of columns"));
     }
     let mut values = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
         let value = match column {
-            ColumnType::Int => row
-                .try_get::<Option<i64>, _>(index)
-                .map(|value| value.map(Value::from)),
-            ColumnType::Text => row
-                .try_get::<Option<String>, _>(index)
-                .map(|value| value.map(Value::from)),
-            ColumnType::Blob => row
-                .try_get::<Option<Vec<u8>>, _>(index)
-                .map(|value| value.map(Value::from)),
+            ColumnType::Int => row.try_get::<Option<i64>, _>(index).map(|value| value.map(Value::from)),
+            ColumnType::Text => row.try_get::<Option<String>, _>(index).map(|value| value.map(Value::from)),
+            ColumnType::Blob => row.try_get::<Option<Vec<u8>>, _>(index).map(|value| value.map(Value::from)),
         };
         values.push(value.map_err(driver_error)?.unwrap_or(Value::Null(*column)));
     }

@@ -24,10 +24,9 @@ pub(crate) fn driver_error(error: sqlx::Error) -> DriverError {
             // SQLite's messages name tables and columns, never values.
             DriverError::new(kind(code), format!("SQLite {code}: {}", told.message()))
         }
-        sqlx::Error::PoolTimedOut => DriverError::new(
-            DriverErrorKind::Unavailable,
-            "all reading connections are in use",
-        ),
+        sqlx::Error::PoolTimedOut => {
+            DriverError::new(DriverErrorKind::Unavailable, "all reading connections are in use")
+        }
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => {
             DriverError::new(DriverErrorKind::Connection, error.to_string())
         }
@@ -38,9 +37,7 @@ pub(crate) fn driver_error(error: sqlx::Error) -> DriverError {
 fn kind(code: i32) -> DriverErrorKind {
     match (code, code & 0xff) {
         (IO_FSYNC | IO_DIR_FSYNC, _) => DriverErrorKind::Fatal,
-        (CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE | CONSTRAINT_ROW_ID, _) => {
-            DriverErrorKind::Unique
-        }
+        (CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE | CONSTRAINT_ROW_ID, _) => DriverErrorKind::Unique,
         (_, BUSY | LOCKED) => DriverErrorKind::Busy,
         (_, OUT_OF_MEMORY | READ_ONLY | IO | CORRUPT | FULL | CANNOT_OPEN | NOT_A_DATABASE) => {
             DriverErrorKind::Unavailable

@@ -53,12 +53,7 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     #[must_use]
     pub const fn new(engine: EngineOptions) -> Self {
-        Self {
-            engine,
-            readers: 4,
-            create: true,
-            patience: Duration::from_secs(5),
-        }
+        Self { engine, readers: 4, create: true, patience: Duration::from_secs(5) }
     }
 }
 
@@ -85,9 +80,7 @@ fn path_of(address: &str) -> Result<PathBuf, OpenError> {
     let path = address.strip_prefix("sqlite:").unwrap_or(address);
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.contains([':', '?']) {
-        return Err(OpenError::Address(
-            "a path to a file is expected".to_owned(),
-        ));
+        return Err(OpenError::Address("a path to a file is expected".to_owned()));
     }
     Ok(PathBuf::from(path))
 }
@@ -98,21 +91,15 @@ async fn check(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < OLDEST {
-        return Err(OpenError::Unsafe(format!(
-            "SQLite {version} has a bug that can lose commits"
-        )));
+        return Err(OpenError::Unsafe(format!("SQLite {version} has a bug that can lose commits")));
     }
     let journal: String = pragma(connection, "PRAGMA journal_mode").await?;
     if journal != "wal" {
-        return Err(OpenError::Unsafe(format!(
-            "journal_mode is {journal}, not wal"
-        )));
+        return Err(OpenError::Unsafe(format!("journal_mode is {journal}, not wal")));
     }
-    for (question, least) in [
-        ("PRAGMA synchronous", 2_i64),
-        ("PRAGMA foreign_keys", 1),
-        ("PRAGMA secure_delete", 1),
-    ] {
+    for (question, least) in
+        [("PRAGMA synchronous", 2_i64), ("PRAGMA foreign_keys", 1), ("PRAGMA secure_delete", 1)]
+    {
         let found: i64 = pragma(connection, question).await?;
         if found < least {
             return Err(OpenError::Unsafe(format!("{question} is {found}")));
@@ -121,17 +108,11 @@ async fn check(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn pragma<T>(
-    connection: &mut SqliteConnection,
-    question: &'static str,
-) -> Result<T, OpenError>
+async fn pragma<T>(connection: &mut SqliteConnection, question: &'static str) -> Result<T, OpenError>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
-    let row = sqlx::query(question)
-        .fetch_one(connection)
-        .await
-        .map_err(driver_error)?;
+    let row = sqlx::query(question).fetch_one(connection).await.map_err(driver_error)?;
     Ok(row.try_get(0).map_err(driver_error)?)
 }
 
@@ -164,10 +145,7 @@ impl SqliteDriver {
             .pragma("cache_size", "-65536")
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864");
-        let reading = common
-            .read_only(true)
-            .pragma("query_only", "ON")
-            .pragma("cache_size", "-16384");
+        let reading = common.read_only(true).pragma("query_only", "ON").pragma("cache_size", "-16384");
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
@@ -175,19 +153,14 @@ impl SqliteDriver {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(reading);
-        Self {
-            writing,
-            readers,
-            page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)),
-        }
+        Self { writing, readers, page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)) }
     }
 
     /// Limits the file to so many pages of 4,096 bytes, so that it leaves room on a shared disk;
     /// `None` lifts the limit. Holds from the next transaction on. A full file refuses writes
     /// and recovers by itself.
     pub fn limit_pages(&self, pages: Option<u32>) {
-        self.page_limit
-            .store(pages.unwrap_or(NO_PAGE_LIMIT), Ordering::Relaxed);
+        self.page_limit.store(pages.unwrap_or(NO_PAGE_LIMIT), Ordering::Relaxed);
     }
 
     async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
@@ -203,14 +176,8 @@ impl Driver for SqliteDriver {
 
     async fn writer(&self) -> Result<Box<dyn Connection>, DriverError> {
         let connection = self.connect().await.map_err(driver_error)?;
-        let page_limit = PageLimit {
-            wanted: Arc::clone(&self.page_limit),
-            set: NO_PAGE_LIMIT,
-        };
-        Ok(Box::new(Session::new(
-            Box::new(connection),
-            Some(page_limit),
-        )))
+        let page_limit = PageLimit { wanted: Arc::clone(&self.page_limit), set: NO_PAGE_LIMIT };
+        Ok(Box::new(Session::new(Box::new(connection), Some(page_limit))))
     }
 
     async fn reader(&self) -> Result<Box<dyn Connection>, DriverError> {

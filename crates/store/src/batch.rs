@@ -43,10 +43,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// The database's error; for a unit's own fault, one that leaves the connection good.
     pub(crate) fn driver_error(&self) -> &DriverError {
-        static UNIT: DriverError = DriverError {
-            kind: DriverErrorKind::Refused,
-            detail: String::new(),
-        };
+        static UNIT: DriverError = DriverError { kind: DriverErrorKind::Refused, detail: String::new() };
         match self {
             Self::Unit(_) => &UNIT,
             Self::Driver(error) | Self::Commit(error, _) => error,
@@ -115,17 +112,7 @@ pub(crate) async fn transaction(
     let mut steps = Vec::with_capacity(batch.len());
     let mut gathered = Gathered::default();
     for work in batch {
-        steps.push(
-            unit(
-                connection,
-                work,
-                head.as_ref(),
-                &mut access,
-                &mut gathered,
-                careful,
-            )
-            .await?,
-        );
+        steps.push(unit(connection, work, head.as_ref(), &mut access, &mut gathered, careful).await?);
     }
     access.write(connection, place).await?;
     for (table, rows) in &gathered.0 {
@@ -135,16 +122,9 @@ pub(crate) async fn transaction(
         Some(head) => head,
         // Housekeeping before the first epoch.
         None => {
-            let committed = Committed {
-                epoch: 0,
-                first_sequence: 0,
-                entries: 0,
-                recorded: place.options.clock.now(),
-            };
-            let outcomes = steps
-                .into_iter()
-                .map(|step| step.outcome(committed))
-                .collect();
+            let committed =
+                Committed { epoch: 0, first_sequence: 0, entries: 0, recorded: place.options.clock.now() };
+            let outcomes = steps.into_iter().map(|step| step.outcome(committed)).collect();
             return commit(connection, batch, outcomes, (0, 0)).await;
         }
     };
@@ -170,28 +150,14 @@ async fn commit(
         .zip(&outcomes)
         .find(|(work, outcome)| !work.unit.entries.is_empty() && outcome.is_ok())
         .map(|(work, _)| work.unit.id);
-    Err(Failure::Commit(
-        error,
-        Unknown {
-            unit,
-            epoch,
-            size,
-            outcomes,
-        },
-    ))
+    Err(Failure::Commit(error, Unknown { unit, epoch, size, outcomes }))
 }
 
 async fn lock_head(
     connection: &mut dyn Connection,
     dialect: &'static Dialect,
 ) -> Result<Option<Head>, Failure> {
-    let rows = connection
-        .rows(
-            &Sql::Static(dialect.lock_head.sql),
-            &[],
-            dialect.lock_head.columns,
-        )
-        .await?;
+    let rows = connection.rows(&Sql::Static(dialect.lock_head.sql), &[], dialect.lock_head.columns).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
@@ -199,10 +165,7 @@ async fn lock_head(
         Ok(head) => Ok(Some(head)),
         Err(error) => {
             tracing::error!(detail = %error, "the ledger's head is damaged");
-            Err(
-                DriverError::new(DriverErrorKind::Unavailable, "the ledger's head is damaged")
-                    .into(),
-            )
+            Err(DriverError::new(DriverErrorKind::Unavailable, "the ledger's head is damaged").into())
         }
     }
 }
@@ -265,21 +228,14 @@ struct Gathered<'a>(Vec<(&'static Table, Vec<&'a [Value]>)>);
 impl<'a> Gathered<'a> {
     fn add(&mut self, table: &'static Table, rows: &'a [Vec<Value>]) {
         let rows = rows.iter().map(Vec::as_slice);
-        match self
-            .0
-            .iter_mut()
-            .find(|(other, _)| std::ptr::eq(*other, table))
-        {
+        match self.0.iter_mut().find(|(other, _)| std::ptr::eq(*other, table)) {
             Some((_, gathered)) => gathered.extend(rows),
             None => self.0.push((table, rows.collect())),
         }
     }
 }
 
-async fn insert_all(
-    connection: &mut dyn Connection,
-    gathered: &Gathered<'_>,
-) -> Result<(), Failure> {
+async fn insert_all(connection: &mut dyn Connection, gathered: &Gathered<'_>) -> Result<(), Failure> {
     for (table, rows) in &gathered.0 {
         connection.insert(table, rows).await.map_err(blame_unit)?;
     }
@@ -297,30 +253,21 @@ async fn changes<'a>(
     for change in &work.unit.changes {
         match change {
             Change::Insert { table, rows } => {
-                upkept.push(Upkept {
-                    touched: rows.len() as u64,
-                    rows: Vec::new(),
-                });
+                upkept.push(Upkept { touched: rows.len() as u64, rows: Vec::new() });
                 if table.keeping == Keeping::AppendOnly {
                     gathered.add(table, rows);
                     continue;
                 }
                 let slices = rows.iter().map(Vec::as_slice);
                 match &mut pending {
-                    Some((other, waiting)) if std::ptr::eq(*other, *table) => {
-                        waiting.extend(slices)
-                    }
+                    Some((other, waiting)) if std::ptr::eq(*other, *table) => waiting.extend(slices),
                     _ => {
                         flush(connection, &mut pending).await?;
                         pending = Some((table, slices.collect()));
                     }
                 }
             }
-            Change::Execute {
-                statement,
-                args,
-                expect,
-            } => {
+            Change::Execute { statement, args, expect } => {
                 flush(connection, &mut pending).await?;
                 upkept.push(execute(connection, statement, args, *expect).await?);
             }
@@ -348,19 +295,10 @@ async fn execute(
 ) -> Result<Upkept, Failure> {
     let sql = Sql::Static(statement.sql);
     let upkept = if statement.effect == Effect::Upkeep && !statement.columns.is_empty() {
-        let rows = connection
-            .rows(&sql, args, statement.columns)
-            .await
-            .map_err(blame_unit)?;
-        Upkept {
-            touched: rows.len() as u64,
-            rows,
-        }
+        let rows = connection.rows(&sql, args, statement.columns).await.map_err(blame_unit)?;
+        Upkept { touched: rows.len() as u64, rows }
     } else {
-        Upkept {
-            touched: connection.execute(&sql, args).await.map_err(blame_unit)?,
-            rows: Vec::new(),
-        }
+        Upkept { touched: connection.execute(&sql, args).await.map_err(blame_unit)?, rows: Vec::new() }
     };
     match expect {
         Expect::Exactly(expected) if expected != upkept.touched => {
@@ -378,14 +316,12 @@ async fn execute(
 /// A refusal of a unit's own statement is the unit's fault; everything else is the database's.
 fn blame_unit(error: DriverError) -> Failure {
     match error.kind {
-        DriverErrorKind::Unique => Failure::Unit(CommitError::UniqueViolation {
-            detail: error.detail,
-            ledgered: None,
-        }),
-        DriverErrorKind::Refused => Failure::Unit(CommitError::Refused {
-            detail: error.detail,
-            ledgered: None,
-        }),
+        DriverErrorKind::Unique => {
+            Failure::Unit(CommitError::UniqueViolation { detail: error.detail, ledgered: None })
+        }
+        DriverErrorKind::Refused => {
+            Failure::Unit(CommitError::Refused { detail: error.detail, ledgered: None })
+        }
         _ => Failure::Driver(error),
     }
 }
@@ -404,11 +340,7 @@ impl AccessVersions {
         batch: &[Work],
     ) -> Result<Self, Failure> {
         let keys = batch.iter().flat_map(|work| {
-            work.unit
-                .guards
-                .iter()
-                .map(|guard| guard.key)
-                .chain(work.unit.bumps.iter().copied())
+            work.unit.guards.iter().map(|guard| guard.key).chain(work.unit.bumps.iter().copied())
         });
         let mut now: BTreeMap<AccessKey, i64> = keys.map(|key| (key, 0)).collect();
         let mut ids: Vec<[u8; 16]> = now.keys().map(|key| key.id).collect();
@@ -419,18 +351,11 @@ impl AccessVersions {
             let length = crate::check::pad(access::VERSIONS.name, &mut list, &[Blob])
                 .map_err(|told| DriverError::new(DriverErrorKind::Refused, told))?;
             let sql = place.texts.sql(&access::VERSIONS, &[length]);
-            for row in connection
-                .rows(&sql, &list, access::VERSIONS.columns)
-                .await?
-            {
-                let unreadable = |_| {
-                    DriverError::new(DriverErrorKind::Unavailable, "an access version is damaged")
-                };
+            for row in connection.rows(&sql, &list, access::VERSIONS.columns).await? {
+                let unreadable =
+                    |_| DriverError::new(DriverErrorKind::Unavailable, "an access version is damaged");
                 let id = row.array(0).map_err(unreadable)?;
-                let (scope, version) = (
-                    row.int(1).map_err(unreadable)?,
-                    row.int(2).map_err(unreadable)?,
-                );
+                let (scope, version) = (row.int(1).map_err(unreadable)?, row.int(2).map_err(unreadable)?);
                 // A scope of a newer program is nothing this one can guard.
                 if let Some(scope) = AccessScope::from_stored(scope)
                     && let Some(known) = now.get_mut(&AccessKey { scope, id })
@@ -439,21 +364,14 @@ impl AccessVersions {
                 }
             }
         }
-        Ok(Self {
-            now,
-            raised: BTreeMap::new(),
-        })
+        Ok(Self { now, raised: BTreeMap::new() })
     }
 
     fn broken_guard(&self, work: &Work) -> Option<CommitError> {
         work.unit.guards.iter().find_map(|guard| {
             let found = self.now.get(&guard.key).copied().unwrap_or(0);
             let broken = found != guard.version;
-            broken.then_some(CommitError::GuardFailed {
-                key: guard.key,
-                expected: guard.version,
-                found,
-            })
+            broken.then_some(CommitError::GuardFailed { key: guard.key, expected: guard.version, found })
         })
     }
 
@@ -469,21 +387,11 @@ impl AccessVersions {
         }
     }
 
-    async fn write(
-        &self,
-        connection: &mut dyn Connection,
-        place: Place<'_>,
-    ) -> Result<(), Failure> {
+    async fn write(&self, connection: &mut dyn Connection, place: Place<'_>) -> Result<(), Failure> {
         let rows: Vec<[Value; 3]> = self
             .raised
             .iter()
-            .map(|(key, version)| {
-                [
-                    Value::from(key.id),
-                    Value::Int(key.scope as i64),
-                    Value::Int(*version),
-                ]
-            })
+            .map(|(key, version)| [Value::from(key.id), Value::Int(key.scope as i64), Value::Int(*version)])
             .collect();
         let mut rest = rows.as_slice();
         // Exact lengths: a padded upsert would touch one row twice, which PostgreSQL refuses.
@@ -515,10 +423,7 @@ async fn start_epoch(
         recorded.into(),
         start.previous_note.clone().into(),
     ];
-    connection
-        .insert(&tables::LEDGER_EPOCH, &[&row])
-        .await
-        .map_err(blame_unit)?;
+    connection.insert(&tables::LEDGER_EPOCH, &[&row]).await.map_err(blame_unit)?;
     Ok(Some(Head {
         epoch: start.epoch,
         size: 0,
@@ -543,36 +448,21 @@ async fn append(
     let mut outcomes = Vec::with_capacity(batch.len());
     for (work, step) in batch.iter().zip(steps) {
         let told: Vec<std::borrow::Cow<'_, EntryDraft>> = match &step {
-            Step::Passed(_) => work
-                .unit
-                .entries
-                .iter()
-                .map(std::borrow::Cow::Borrowed)
-                .collect(),
+            Step::Passed(_) => work.unit.entries.iter().map(std::borrow::Cow::Borrowed).collect(),
             Step::Dropped(_) => Vec::new(),
-            Step::Failed(_) => work
-                .unit
-                .entries
-                .first()
-                .map(of_failure)
-                .map(std::borrow::Cow::Owned)
-                .into_iter()
-                .collect(),
+            Step::Failed(_) => {
+                work.unit.entries.first().map(of_failure).map(std::borrow::Cow::Owned).into_iter().collect()
+            }
         };
-        let committed = Committed {
-            epoch: head.epoch,
-            first_sequence: head.size,
-            entries: told.len() as u64,
-            recorded,
-        };
+        let committed =
+            Committed { epoch: head.epoch, first_sequence: head.size, entries: told.len() as u64, recorded };
         for entry in told {
             let position = Position {
                 epoch: head.epoch,
                 sequence: head.size,
                 instance: place.options.instance,
                 recorded,
-                clock_error_micros: clock_error
-                    .and_then(|error| u64::try_from(error.as_micros()).ok()),
+                clock_error_micros: clock_error.and_then(|error| u64::try_from(error.as_micros()).ok()),
             };
             let bytes = entry
                 .encode(&position)
@@ -636,16 +526,8 @@ fn entry_row(entry: &EntryDraft, position: &Position, bytes: Vec<u8>) -> Vec<Val
     ]
 }
 
-async fn write_head(
-    connection: &mut dyn Connection,
-    head: &Head,
-    is_first: bool,
-) -> Result<(), Failure> {
-    let statement = if is_first {
-        &FIRST_LEDGER_HEAD
-    } else {
-        &MOVE_LEDGER_HEAD
-    };
+async fn write_head(connection: &mut dyn Connection, head: &Head, is_first: bool) -> Result<(), Failure> {
+    let statement = if is_first { &FIRST_LEDGER_HEAD } else { &MOVE_LEDGER_HEAD };
     let args = [
         head.epoch.into(),
         head.size.into(),
@@ -653,15 +535,10 @@ async fn write_head(
         head.frontier.to_bytes().into(),
         head.origin.clone().into(),
     ];
-    match connection
-        .execute(&Sql::Static(statement.sql), &args)
-        .await?
-    {
+    match connection.execute(&Sql::Static(statement.sql), &args).await? {
         1 => Ok(()),
-        _ => Err(DriverError::new(
-            DriverErrorKind::Unavailable,
-            "the ledger's head could not be moved",
-        )
-        .into()),
+        _ => {
+            Err(DriverError::new(DriverErrorKind::Unavailable, "the ledger's head could not be moved").into())
+        }
     }
 }

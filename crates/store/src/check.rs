@@ -12,12 +12,8 @@ use crate::value::{ColumnType, Value};
 pub(crate) const MAX_UNIT_BYTES: usize = 64 << 20;
 
 /// Tables that only the commit queue writes.
-static QUEUE_ONLY: &[&Table] = &[
-    &tables::LEDGER_HEAD,
-    &tables::LEDGER_EPOCH,
-    &tables::LEDGER_ENTRY,
-    &tables::ACCESS_VERSION,
-];
+static QUEUE_ONLY: &[&Table] =
+    &[&tables::LEDGER_HEAD, &tables::LEDGER_EPOCH, &tables::LEDGER_ENTRY, &tables::ACCESS_VERSION];
 
 /// Checks a unit; gives its weight in bytes.
 pub(crate) fn unit(unit: &Unit, starts_epoch: Option<u32>) -> Result<usize, CommitError> {
@@ -35,10 +31,7 @@ pub(crate) fn unit(unit: &Unit, starts_epoch: Option<u32>) -> Result<usize, Comm
             recorded: Timestamp::from_micros(i64::MAX),
             clock_error_micros: Some(u64::MAX),
         };
-        let length = entry
-            .encode(&place)
-            .map_err(|error| invalid(error.to_string()))?
-            .len();
+        let length = entry.encode(&place).map_err(|error| invalid(error.to_string()))?.len();
         weight = weight.saturating_add(length + ENTRY_SPARE);
     }
     within_limit(weight)
@@ -57,9 +50,7 @@ pub(crate) fn upkeep(unit: &Unit) -> Result<usize, CommitError> {
 
 fn within_limit(weight: usize) -> Result<usize, CommitError> {
     if weight > MAX_UNIT_BYTES {
-        return Err(invalid(format!(
-            "{weight} bytes are more than the {MAX_UNIT_BYTES} a unit may have"
-        )));
+        return Err(invalid(format!("{weight} bytes are more than the {MAX_UNIT_BYTES} a unit may have")));
     }
     Ok(weight)
 }
@@ -70,10 +61,7 @@ fn changes(changes: &[Change], only_upkeep: bool) -> Result<usize, CommitError> 
         match change {
             Change::Insert { table, rows } => {
                 if QUEUE_ONLY.iter().any(|other| other.name == table.name) {
-                    return Err(invalid(format!(
-                        "{} is written by the commit queue alone",
-                        table.name
-                    )));
+                    return Err(invalid(format!("{} is written by the commit queue alone", table.name)));
                 }
                 if only_upkeep && table.keeping != Keeping::Upkeep {
                     return Err(invalid(format!("{} needs a ledger entry", table.name)));
@@ -85,19 +73,14 @@ fn changes(changes: &[Change], only_upkeep: bool) -> Result<usize, CommitError> 
                     weight = weight.saturating_add(row.iter().map(Value::weight).sum());
                 }
             }
-            Change::Execute {
-                statement, args, ..
-            } => {
+            Change::Execute { statement, args, .. } => {
                 let allowed = match statement.effect {
                     Effect::Read => false,
                     Effect::Change => !only_upkeep,
                     Effect::Upkeep => true,
                 };
                 if !allowed || !statement.lists.is_empty() {
-                    return Err(invalid(format!(
-                        "{} is not a change allowed here",
-                        statement.name
-                    )));
+                    return Err(invalid(format!("{} is not a change allowed here", statement.name)));
                 }
                 if let Some(told) = statement.mismatch(args) {
                     return Err(invalid(told));
@@ -110,31 +93,17 @@ fn changes(changes: &[Change], only_upkeep: bool) -> Result<usize, CommitError> 
 }
 
 /// Pads a list with its last item to a length that is prepared; gives that length in items.
-pub(crate) fn pad(
-    name: &str,
-    list: &mut Vec<Value>,
-    item: &'static [ColumnType],
-) -> Result<usize, String> {
+pub(crate) fn pad(name: &str, list: &mut Vec<Value>, item: &'static [ColumnType]) -> Result<usize, String> {
     let width = item.len().max(1);
     let fits = list.len() % width == 0
-        && list.chunks(width).all(|values| {
-            values
-                .iter()
-                .zip(item)
-                .all(|(value, column)| value.column_type() == *column)
-        });
-    let arity = if fits {
-        arity_for(list.len() / width)
-    } else {
-        None
-    };
+        && list
+            .chunks(width)
+            .all(|values| values.iter().zip(item).all(|(value, column)| value.column_type() == *column));
+    let arity = if fits { arity_for(list.len() / width) } else { None };
     let Some(arity) = arity else {
         return Err(format!("a list of {name} is too long or of other types"));
     };
-    let last = list
-        .get(list.len().saturating_sub(width)..)
-        .unwrap_or_default()
-        .to_vec();
+    let last = list.get(list.len().saturating_sub(width)..).unwrap_or_default().to_vec();
     while list.len() < arity * width {
         list.extend_from_slice(&last);
     }

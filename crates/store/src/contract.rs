@@ -16,6 +16,7 @@ mod faults;
 mod objects;
 mod queue;
 mod schema;
+pub mod speed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,10 +102,7 @@ pub fn options(clock: &Arc<ManualClock>) -> EngineOptions {
 
 /// An opened database with its first epoch begun: the ledger has one entry.
 pub async fn ready(database: &dyn TestDatabase) -> Arc<dyn Store> {
-    let store = database
-        .open(options(&Arc::new(ManualClock::at(START))))
-        .await
-        .unwrap();
+    let store = database.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
     begin(store.as_ref(), 0).await;
     store
 }
@@ -122,15 +120,7 @@ pub async fn begin(store: &dyn Store, epoch: u32) -> Committed {
     }
     let origin = format!("example.org/mimamori/{epoch}");
     let previous_note = (epoch > 0).then(|| "a signed note\n".to_owned());
-    store
-        .start_epoch(NewEpoch {
-            epoch,
-            origin,
-            previous_note,
-            unit: unit.entry(entry),
-        })
-        .await
-        .unwrap()
+    store.start_epoch(NewEpoch { epoch, origin, previous_note, unit: unit.entry(entry) }).await.unwrap()
 }
 
 /// An entry of a unit.
@@ -159,11 +149,7 @@ pub async fn entries(store: &dyn Store, epoch: u32) -> Vec<(Entry, Vec<u8>)> {
             return found;
         }
         for mut row in rows {
-            assert_eq!(
-                row.unsigned(0).unwrap(),
-                found.len() as u64,
-                "a gap in the ledger"
-            );
+            assert_eq!(row.unsigned(0).unwrap(), found.len() as u64, "a gap in the ledger");
             let bytes = row.take_blob(1).unwrap();
             let entry = Entry::decode(&bytes).unwrap();
             assert_eq!(entry.position.sequence, found.len() as u64);

@@ -61,18 +61,13 @@ pub trait Connection: Send {
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError>;
 
     /// Inserts rows with as few statements as the database likes best.
-    async fn insert(&mut self, table: &'static Table, rows: &[&[Value]])
-    -> Result<(), DriverError>;
+    async fn insert(&mut self, table: &'static Table, rows: &[&[Value]]) -> Result<(), DriverError>;
 
     /// Runs statements without parameters or rows, such as `BEGIN` or a migration.
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError>;
 
     /// Prepares a statement without running it.
-    async fn describe(
-        &mut self,
-        sql: &Sql,
-        params: &[ColumnType],
-    ) -> Result<Described, DriverError>;
+    async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError>;
 }
 
 /// What the database knows about a prepared statement. `None` for a type it doesn't tell.
@@ -111,10 +106,7 @@ pub struct DriverError {
 impl DriverError {
     #[must_use]
     pub fn new(kind: DriverErrorKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 
     /// Whether a later attempt on a new connection may succeed where this one failed.

@@ -90,9 +90,7 @@ pub struct Engine<D> {
 
 impl<D> fmt::Debug for Engine<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -111,13 +109,7 @@ impl<D: Driver> Engine<D> {
             Arc::clone(&waiting_bytes),
         );
         tokio::spawn(worker.run(receiver));
-        Self {
-            driver,
-            queue,
-            waiting_bytes,
-            texts,
-            options,
-        }
+        Self { driver, queue, waiting_bytes, texts, options }
     }
 
     /// The driver, for what only this database offers.
@@ -145,17 +137,10 @@ impl<D: Driver> Engine<D> {
         let sent = if waiting > 0 && waiting.saturating_add(weight) > self.options.queue_bytes {
             Err(CommitError::Full)
         } else {
-            self.queue
-                .try_send(Work {
-                    unit,
-                    epoch,
-                    weight,
-                    reply,
-                })
-                .map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(_) => CommitError::Full,
-                    mpsc::error::TrySendError::Closed(_) => stopped(),
-                })
+            self.queue.try_send(Work { unit, epoch, weight, reply }).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => CommitError::Full,
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            })
         };
         if let Err(error) = sent {
             self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);
@@ -167,9 +152,7 @@ impl<D: Driver> Engine<D> {
 }
 
 fn stopped() -> CommitError {
-    CommitError::Unavailable {
-        detail: "the commit queue has ended".to_owned(),
-    }
+    CommitError::Unavailable { detail: "the commit queue has ended".to_owned() }
 }
 
 fn read_error(error: DriverError) -> ReadError {
@@ -208,31 +191,15 @@ impl<D: Driver> Store for Engine<D> {
     }
 
     async fn upkeep(&self, changes: Vec<Change>) -> Result<Vec<Upkept>, CommitError> {
-        let unit = Unit {
-            changes,
-            ..Unit::new()
-        };
+        let unit = Unit { changes, ..Unit::new() };
         let weight = check::upkeep(&unit)?;
-        self.enqueue(unit, None, weight)
-            .await
-            .map(|done| done.upkept)
+        self.enqueue(unit, None, weight).await.map(|done| done.upkept)
     }
 
     async fn start_epoch(&self, epoch: NewEpoch) -> Result<Committed, CommitError> {
-        let NewEpoch {
-            epoch,
-            origin,
-            previous_note,
-            unit,
-        } = epoch;
-        let start = EpochStart {
-            epoch,
-            origin,
-            previous_note,
-        };
-        self.submit(unit, Some(start))
-            .await
-            .map(|done| done.committed)
+        let NewEpoch { epoch, origin, previous_note, unit } = epoch;
+        let start = EpochStart { epoch, origin, previous_note };
+        self.submit(unit, Some(start)).await.map(|done| done.committed)
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
@@ -243,17 +210,12 @@ impl<D: Driver> Store for Engine<D> {
                 result => break result.map_err(read_error)?,
             }
         };
-        Ok(Box::new(EngineSnapshot {
-            connection: Mutex::new(connection),
-            texts: Arc::clone(&self.texts),
-        }))
+        Ok(Box::new(EngineSnapshot { connection: Mutex::new(connection), texts: Arc::clone(&self.texts) }))
     }
 
     async fn head(&self) -> Result<Option<Head>, ReadError> {
         let row = self.query_one(&ledger::HEAD, Vec::new()).await?;
-        row.map(|row| Head::from_row(&row))
-            .transpose()
-            .map_err(ReadError::Row)
+        row.map(|row| Head::from_row(&row)).transpose().map_err(ReadError::Row)
     }
 
     async fn acquire_lease(
@@ -265,50 +227,24 @@ impl<D: Driver> Store for Engine<D> {
         let now = self.options.clock.now();
         let expires = now.plus(time_to_live);
         let args = vec![name.into(), holder.into(), expires.into(), now.into()];
-        let done = self
-            .upkeep(vec![Change::any(&upkeep::LEASE_ACQUIRE, args)])
-            .await?;
-        let fencing = done
-            .first()
-            .and_then(|upkept| upkept.rows.first())
-            .and_then(|row| row.int(0).ok());
-        Ok(fencing.map(|fencing| Lease {
-            name,
-            holder,
-            fencing,
-            expires,
-        }))
+        let done = self.upkeep(vec![Change::any(&upkeep::LEASE_ACQUIRE, args)]).await?;
+        let fencing = done.first().and_then(|upkept| upkept.rows.first()).and_then(|row| row.int(0).ok());
+        Ok(fencing.map(|fencing| Lease { name, holder, fencing, expires }))
     }
 
-    async fn renew_lease(
-        &self,
-        lease: &Lease,
-        time_to_live: Duration,
-    ) -> Result<Option<Lease>, CommitError> {
+    async fn renew_lease(&self, lease: &Lease, time_to_live: Duration) -> Result<Option<Lease>, CommitError> {
         let now = self.options.clock.now();
         let expires = now.plus(time_to_live);
-        let args = vec![
-            expires.into(),
-            lease.name.into(),
-            lease.holder.into(),
-            lease.fencing.into(),
-            now.into(),
-        ];
-        let done = self
-            .upkeep(vec![Change::any(&upkeep::LEASE_RENEW, args)])
-            .await?;
+        let args =
+            vec![expires.into(), lease.name.into(), lease.holder.into(), lease.fencing.into(), now.into()];
+        let done = self.upkeep(vec![Change::any(&upkeep::LEASE_RENEW, args)]).await?;
         let kept = done.first().is_some_and(|upkept| upkept.touched == 1);
-        Ok(kept.then(|| Lease {
-            expires,
-            ..lease.clone()
-        }))
+        Ok(kept.then(|| Lease { expires, ..lease.clone() }))
     }
 
     async fn release_lease(&self, lease: Lease) -> Result<(), CommitError> {
         let args = vec![lease.name.into(), lease.holder.into(), lease.fencing.into()];
-        self.upkeep(vec![Change::any(&upkeep::LEASE_RELEASE, args)])
-            .await
-            .map(|_| ())
+        self.upkeep(vec![Change::any(&upkeep::LEASE_RELEASE, args)]).await.map(|_| ())
     }
 
     async fn describe(
@@ -333,22 +269,9 @@ impl<D: Driver> Store for Engine<D> {
 
     async fn close(&self) {
         let (reply, answer) = oneshot::channel();
-        let unit = Unit {
-            changes: Vec::new(),
-            ..Unit::new()
-        };
+        let unit = Unit { changes: Vec::new(), ..Unit::new() };
         // Work without changes and entries is the sign to end.
-        if self
-            .queue
-            .send(Work {
-                unit,
-                epoch: None,
-                weight: 0,
-                reply,
-            })
-            .await
-            .is_ok()
-        {
+        if self.queue.send(Work { unit, epoch: None, weight: 0, reply }).await.is_ok() {
             let _ = answer.await;
         }
         self.driver.close().await;
@@ -371,12 +294,7 @@ impl Reads for EngineSnapshot {
         let Some((sql, args)) = self.texts.prepare(statement, args, lists)? else {
             return Ok(Vec::new());
         };
-        self.connection
-            .lock()
-            .await
-            .rows(&sql, &args, statement.columns)
-            .await
-            .map_err(read_error)
+        self.connection.lock().await.rows(&sql, &args, statement.columns).await.map_err(read_error)
     }
 }
 
@@ -393,19 +311,11 @@ impl Texts {
             return Sql::Static(statement.sql);
         }
         let key = (statement.name, lengths.to_vec());
-        if let Some(text) = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-        {
+        if let Some(text) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Sql::Assembled(Arc::clone(text));
         }
         let text: Arc<str> = Arc::from(statement.expanded(lengths));
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, Arc::clone(&text));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&text));
         Sql::Assembled(text)
     }
 
@@ -417,10 +327,7 @@ impl Texts {
         lists: Vec<Vec<Value>>,
     ) -> Result<Option<(Sql, Vec<Value>)>, ReadError> {
         if statement.effect != Effect::Read {
-            return Err(ReadError::Invalid(format!(
-                "{} does not only read",
-                statement.name
-            )));
+            return Err(ReadError::Invalid(format!("{} does not only read", statement.name)));
         }
         if let Some(told) = statement.mismatch(&args) {
             return Err(ReadError::Invalid(told));
@@ -446,13 +353,9 @@ impl Texts {
 
 impl Head {
     pub(crate) fn from_row(row: &Row) -> Result<Self, crate::RowError> {
-        let damaged = crate::RowError {
-            position: 3,
-            expected: "the ledger's frontier",
-        };
+        let damaged = crate::RowError { position: 3, expected: "the ledger's frontier" };
         let size = row.unsigned(1)?;
-        let frontier =
-            mimamori_ledger::Frontier::from_bytes(row.blob(3)?).map_err(|_| damaged.clone())?;
+        let frontier = mimamori_ledger::Frontier::from_bytes(row.blob(3)?).map_err(|_| damaged.clone())?;
         if frontier.size() != size {
             return Err(damaged);
         }

@@ -20,15 +20,11 @@ pub async fn sequence_at(
     let (mut low, mut high) = (0, size);
     while low < high {
         let middle = low + (high - low) / 2;
-        let row = reads
-            .query_one(&ledger::RECORDED_AT, vec![epoch.into(), middle.into()])
-            .await?;
+        let row = reads.query_one(&ledger::RECORDED_AT, vec![epoch.into(), middle.into()]).await?;
         let recorded = match &row {
             Some(row) => row.time(0)?,
             None => {
-                return Err(ReadError::Invalid(format!(
-                    "entry {middle} of epoch {epoch} is missing"
-                )));
+                return Err(ReadError::Invalid(format!("entry {middle} of epoch {epoch} is missing")));
             }
         };
         if recorded < time {

@@ -1,8 +1,7 @@
 //! Versions of objects: the row, and the commitment that the ledger keeps of it.
 
 use mimamori_domain::{
-    ActorId, ClassCode, InstitutionId, KeyId, Kind, ObjectId, RecordState, SubjectId, Timestamp,
-    UnitId,
+    ActorId, ClassCode, InstitutionId, KeyId, Kind, ObjectId, RecordState, SubjectId, Timestamp, UnitId,
 };
 use mimamori_ledger::{Hash, sha256};
 
@@ -72,34 +71,16 @@ impl ObjectVersion {
         byte_string(&mut bytes, self.object.as_bytes());
         head(&mut bytes, 0, self.version);
         text(&mut bytes, self.kind.as_str());
-        optional(
-            &mut bytes,
-            self.subject.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
+        optional(&mut bytes, self.subject.as_ref().map(|id| id.as_bytes().as_slice()));
         optional_text(&mut bytes, self.class.as_ref().map(ClassCode::as_str));
         optional_text(&mut bytes, self.state.map(RecordState::as_str));
-        optional(
-            &mut bytes,
-            self.author.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
-        optional(
-            &mut bytes,
-            self.on_behalf.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
-        optional(
-            &mut bytes,
-            self.confirmer.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
-        optional(
-            &mut bytes,
-            self.institution.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
+        optional(&mut bytes, self.author.as_ref().map(|id| id.as_bytes().as_slice()));
+        optional(&mut bytes, self.on_behalf.as_ref().map(|id| id.as_bytes().as_slice()));
+        optional(&mut bytes, self.confirmer.as_ref().map(|id| id.as_bytes().as_slice()));
+        optional(&mut bytes, self.institution.as_ref().map(|id| id.as_bytes().as_slice()));
         integer(&mut bytes, self.recorded.as_micros());
         byte_string(&mut bytes, &self.pack);
-        optional(
-            &mut bytes,
-            self.key.as_ref().map(|id| id.as_bytes().as_slice()),
-        );
+        optional(&mut bytes, self.key.as_ref().map(|id| id.as_bytes().as_slice()));
         byte_string(&mut bytes, &self.body);
         byte_string(&mut bytes, self.unit.as_bytes());
         sha256(&bytes)
@@ -141,16 +122,8 @@ impl ObjectVersion {
             version: row.unsigned(from + 1)?,
             kind: Kind::new(row.text(from + 2)?).map_err(|_| word(2, "kind"))?,
             subject: row.opt_id_of(from + 3)?,
-            class: row
-                .opt_text(from + 4)?
-                .map(ClassCode::new)
-                .transpose()
-                .map_err(|_| word(4, "class"))?,
-            state: row
-                .opt_text(from + 5)?
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| word(5, "state"))?,
+            class: row.opt_text(from + 4)?.map(ClassCode::new).transpose().map_err(|_| word(4, "class"))?,
+            state: row.opt_text(from + 5)?.map(str::parse).transpose().map_err(|_| word(5, "state"))?,
             author: row.opt_id_of(from + 6)?,
             on_behalf: row.opt_id_of(from + 7)?,
             confirmer: row.opt_id_of(from + 8)?,
@@ -250,16 +223,8 @@ impl ObjectHead {
             version: row.unsigned(from + 1)?,
             kind: Kind::new(row.text(from + 2)?).map_err(|_| word(2, "kind"))?,
             subject: row.opt_id_of(from + 3)?,
-            class: row
-                .opt_text(from + 4)?
-                .map(ClassCode::new)
-                .transpose()
-                .map_err(|_| word(4, "class"))?,
-            state: row
-                .opt_text(from + 5)?
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| word(5, "state"))?,
+            class: row.opt_text(from + 4)?.map(ClassCode::new).transpose().map_err(|_| word(4, "class"))?,
+            state: row.opt_text(from + 5)?.map(str::parse).transpose().map_err(|_| word(5, "state"))?,
             institution: row.opt_id_of(from + 6)?,
             author: row.opt_id_of(from + 7)?,
             updated: row.time(from + 8)?,

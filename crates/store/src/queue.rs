@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mimamori_domain::UnitId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use crate::batch::{self, Failure};
+use crate::batch::{self, Failure, Unknown};
 use crate::driver::{Connection, Driver, DriverError, DriverErrorKind, Sql};
 use crate::engine::{EngineOptions, Texts};
 use crate::statements::ledger;
@@ -82,15 +83,7 @@ impl Queue {
         texts: Arc<Texts>,
         waiting_bytes: Arc<AtomicUsize>,
     ) -> Self {
-        Self {
-            driver,
-            options,
-            texts,
-            waiting_bytes,
-            connection: None,
-            rest_until: None,
-            dead: false,
-        }
+        Self { driver, options, texts, waiting_bytes, connection: None, rest_until: None, dead: false }
     }
 
     pub(crate) async fn run(mut self, mut receiver: mpsc::Receiver<Work>) {
@@ -113,38 +106,44 @@ impl Queue {
             tokio::task::yield_now().await;
             next = gather(&mut receiver, &mut batch);
             let weight: usize = batch.iter().map(|work| work.weight).sum();
-            let outcomes = self.commit(&batch).await;
+            let verdict = self.commit(&batch).await;
             self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);
-            for (work, outcome) in batch.into_iter().zip(outcomes) {
-                // A caller that went away is no reason to fail.
-                let _ = work.reply.send(outcome);
+            match verdict {
+                Verdict::Known(outcomes) => answer(batch, outcomes),
+                // Beside the queue: others are answered meanwhile, if only that the database is away.
+                Verdict::Unknown(error, unknown) => {
+                    let look_up = LookUp {
+                        driver: Arc::clone(&self.driver),
+                        texts: Arc::clone(&self.texts),
+                        patience: self.options.outcome_patience,
+                    };
+                    tokio::spawn(async move {
+                        let outcomes = look_up.outcomes(&batch, &error, unknown).await;
+                        answer(batch, outcomes);
+                    });
+                }
             }
         }
     }
 
-    /// Commits a batch; one outcome per unit, in order.
-    async fn commit(&mut self, batch: &[Work]) -> Vec<Outcome> {
+    /// Commits a batch.
+    async fn commit(&mut self, batch: &[Work]) -> Verdict {
         let mut careful = false;
         let mut attempt = 1;
         loop {
             let failure = match self.connected().await {
-                Err(error) => return refuse_all(batch, &unavailable(&error)),
+                Err(error) => return refuse(batch, &unavailable(&error)),
                 Ok(mut connection) => {
-                    let place = batch::Place {
-                        options: &self.options,
-                        texts: &self.texts,
-                    };
+                    let place = batch::Place { options: &self.options, texts: &self.texts };
                     let dialect = self.driver.dialect();
-                    match batch::transaction(connection.as_mut(), dialect, place, batch, careful)
-                        .await
-                    {
+                    match batch::transaction(connection.as_mut(), dialect, place, batch, careful).await {
                         Ok(outcomes) => {
                             self.connection = Some(connection);
-                            return outcomes;
+                            return Verdict::Known(outcomes);
                         }
                         Err(Failure::Commit(error, unknown)) => {
                             self.end(connection, &error).await;
-                            return self.look_up(batch, error, unknown).await;
+                            return Verdict::Unknown(error, unknown);
                         }
                         Err(failure) => {
                             self.end(connection, failure.driver_error()).await;
@@ -156,7 +155,7 @@ impl Queue {
             let retry = attempt < MAX_ATTEMPTS;
             match failure {
                 Failure::Unit(error) if careful || begins_epoch(batch) => {
-                    return refuse_all(batch, &error);
+                    return refuse(batch, &error);
                 }
                 // Run again with a savepoint per unit, to tell the faulty one from the others.
                 Failure::Unit(_) => careful = true,
@@ -166,16 +165,14 @@ impl Queue {
                     {
                         careful = true;
                     }
-                    DriverErrorKind::Busy if retry => {
-                        sleep(Duration::from_millis(5) * attempt).await
-                    }
+                    DriverErrorKind::Busy if retry => sleep(Duration::from_millis(5) * attempt).await,
                     DriverErrorKind::Connection if retry => {}
                     _ => {
                         tracing::warn!(detail = %error, units = batch.len(), "a batch could not be written");
-                        return refuse_all(batch, &unavailable(&error));
+                        return refuse(batch, &unavailable(&error));
                     }
                 },
-                Failure::Commit(error, _) => return refuse_all(batch, &unavailable(&error)),
+                Failure::Commit(error, _) => return refuse(batch, &unavailable(&error)),
             }
             attempt += 1;
         }
@@ -184,24 +181,16 @@ impl Queue {
     /// The connection for one transaction; it is given back when the transaction ended well.
     async fn connected(&mut self) -> Result<Box<dyn Connection>, DriverError> {
         if self.dead {
-            return Err(DriverError::new(
-                DriverErrorKind::Fatal,
-                "the disk failed to keep what was written",
-            ));
+            return Err(DriverError::new(DriverErrorKind::Fatal, "the disk failed to keep what was written"));
         }
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
         if self.rest_until.is_some_and(|until| Instant::now() < until) {
-            return Err(DriverError::new(
-                DriverErrorKind::Connection,
-                "the database was away a moment ago",
-            ));
+            return Err(DriverError::new(DriverErrorKind::Connection, "the database was away a moment ago"));
         }
         let connected = self.driver.writer().await;
-        self.rest_until = connected
-            .is_err()
-            .then(|| Instant::now() + REST_AFTER_FAILURE);
+        self.rest_until = connected.is_err().then(|| Instant::now() + REST_AFTER_FAILURE);
         connected
     }
 
@@ -219,31 +208,44 @@ impl Queue {
             self.connection = Some(connection);
         }
     }
+}
 
-    /// Finds out whether a batch was committed although its COMMIT was not answered.
-    async fn look_up(
-        &mut self,
-        batch: &[Work],
-        error: DriverError,
-        unknown: batch::Unknown,
-    ) -> Vec<Outcome> {
-        let told = CommitError::Unknown {
-            detail: error.detail.clone(),
-        };
-        let Some(unit) = unknown
-            .unit
-            .filter(|_| error.kind != DriverErrorKind::Fatal)
-        else {
+/// What is known of a batch after its transaction.
+enum Verdict {
+    /// One outcome per unit, in order.
+    Known(Vec<Outcome>),
+    /// COMMIT was not answered well.
+    Unknown(DriverError, Unknown),
+}
+
+fn answer(batch: Vec<Work>, outcomes: Vec<Outcome>) {
+    for (work, outcome) in batch.into_iter().zip(outcomes) {
+        // A caller that went away is no reason to fail.
+        let _ = work.reply.send(outcome);
+    }
+}
+
+/// Finds out whether a batch was committed although its COMMIT was not answered.
+struct LookUp {
+    driver: Arc<dyn Driver>,
+    texts: Arc<Texts>,
+    patience: Duration,
+}
+
+impl LookUp {
+    async fn outcomes(&self, batch: &[Work], error: &DriverError, unknown: Unknown) -> Vec<Outcome> {
+        let told = CommitError::Unknown { detail: error.detail.clone() };
+        let Some(unit) = unknown.unit.filter(|_| error.kind != DriverErrorKind::Fatal) else {
             return refuse_all(batch, &told);
         };
         tracing::warn!(detail = %error, units = batch.len(), "the outcome of a commit is looked up");
-        let deadline = Instant::now() + self.options.outcome_patience;
+        let deadline = Instant::now() + self.patience;
         let mut wait = FIRST_WAIT;
         loop {
             match self.is_committed(&unknown, unit).await {
                 // All of the transaction is there, or nothing of it.
                 Ok(true) => return unknown.outcomes,
-                Ok(false) => return refuse_all(batch, &unavailable(&error)),
+                Ok(false) => return refuse_all(batch, &unavailable(error)),
                 Err(error) if Instant::now() + wait > deadline => {
                     tracing::error!(detail = %error, "the outcome of a commit remains unknown");
                     return refuse_all(batch, &told);
@@ -254,36 +256,16 @@ impl Queue {
         }
     }
 
-    async fn is_committed(
-        &mut self,
-        unknown: &batch::Unknown,
-        unit: mimamori_domain::UnitId,
-    ) -> Result<bool, DriverError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.driver.writer().await?,
-        };
+    async fn is_committed(&self, unknown: &Unknown, unit: UnitId) -> Result<bool, DriverError> {
+        let mut connection = self.driver.writer().await?;
         let dialect = self.driver.dialect();
         connection.script(&Sql::Static(dialect.begin)).await?;
         // Waits for the old transaction, should the server still be at it.
-        connection
-            .rows(
-                &Sql::Static(dialect.lock_head.sql),
-                &[],
-                dialect.lock_head.columns,
-            )
-            .await?;
+        connection.rows(&Sql::Static(dialect.lock_head.sql), &[], dialect.lock_head.columns).await?;
         let sql = self.texts.sql(&ledger::UNITS_SINCE, &[1]);
-        let args = [
-            Value::from(unknown.epoch),
-            Value::from(unknown.size),
-            Value::from(unit),
-        ];
-        let found = connection
-            .rows(&sql, &args, ledger::UNITS_SINCE.columns)
-            .await?;
+        let args = [Value::from(unknown.epoch), Value::from(unknown.size), Value::from(unit)];
+        let found = connection.rows(&sql, &args, ledger::UNITS_SINCE.columns).await?;
         connection.script(&Sql::Static("ROLLBACK")).await?;
-        self.connection = Some(connection);
         Ok(!found.is_empty())
     }
 }
@@ -312,12 +294,14 @@ fn begins_epoch(batch: &[Work]) -> bool {
     batch.iter().any(|work| work.epoch.is_some())
 }
 
+fn refuse(batch: &[Work], error: &CommitError) -> Verdict {
+    Verdict::Known(refuse_all(batch, error))
+}
+
 fn refuse_all(batch: &[Work], error: &CommitError) -> Vec<Outcome> {
     batch.iter().map(|_| Err(error.clone())).collect()
 }
 
 fn unavailable(error: &DriverError) -> CommitError {
-    CommitError::Unavailable {
-        detail: error.detail.clone(),
-    }
+    CommitError::Unavailable { detail: error.detail.clone() }
 }

@@ -7,7 +7,7 @@ use mimamori_domain::Timestamp;
 use crate::driver::{Connection, DriverError, DriverErrorKind, Sql};
 use crate::statement::Statement;
 use crate::value::ColumnType::{Blob, Int, Text};
-use crate::value::Value;
+use crate::value::{Row, Value};
 
 /// What truly differs between the databases.
 #[derive(Debug)]
@@ -42,11 +42,7 @@ impl Dialect {
             .replace("{blob}", self.blob)
             .replace("{table}", self.table)
             .replace("{clustered}", self.clustered);
-        for (_, addition) in self
-            .additions
-            .iter()
-            .filter(|(number, _)| *number == migration.number)
-        {
+        for (_, addition) in self.additions.iter().filter(|(number, _)| *number == migration.number) {
             sql.push('\n');
             sql.push_str(addition);
         }
@@ -63,11 +59,8 @@ pub struct Migration {
 }
 
 /// All steps, in order, from 1 without gaps.
-pub static MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first schema",
-    sql: include_str!("schema/0001_first_schema.sql"),
-}];
+pub static MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "first schema", sql: include_str!("schema/0001_first_schema.sql") }];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number {int} NOT NULL PRIMARY KEY, name {text} NOT NULL, applied {int} NOT NULL){table}";
@@ -90,9 +83,7 @@ static RECORD_STEP: Statement = Statement::upkeep(
 /// Why the schema could not be brought up to date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MigrationError {
-    #[error(
-        "the database has schema {found}, this program knows up to {known}: use a newer program"
-    )]
+    #[error("the database has schema {found}, this program knows up to {known}: use a newer program")]
     Newer { found: i64, known: i64 },
     #[error("the schema's history differs from the program's at step {0}")]
     Different(i64),
@@ -100,7 +91,8 @@ pub enum MigrationError {
     Driver(#[from] DriverError),
 }
 
-/// Brings the schema up to date, in one transaction. Gives the numbers of the steps applied.
+/// Brings the schema up to date, in one transaction. Gives the numbers of the steps applied. A
+/// schema that is up to date is only read, so that the program needs no right to change it.
 ///
 /// # Errors
 /// [`MigrationError`]; the database is then unchanged.
@@ -109,15 +101,15 @@ pub async fn migrate(
     dialect: &'static Dialect,
     now: Timestamp,
 ) -> Result<Vec<i64>, MigrationError> {
-    connection
-        .script(&Sql::Static(dialect.begin_migration))
-        .await?;
+    // Refused: there is no history yet.
+    match connection.rows(&Sql::Static(HISTORY.sql), &[], HISTORY.columns).await {
+        Ok(rows) if missing(&rows)?.is_empty() => return Ok(Vec::new()),
+        Ok(_) | Err(DriverError { kind: DriverErrorKind::Refused, .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    connection.script(&Sql::Static(dialect.begin_migration)).await?;
     let applied = migrate_inside(connection, dialect, now).await;
-    let end = if applied.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
+    let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.script(&Sql::Static(end)).await;
     let applied = applied?;
     ended?;
@@ -133,58 +125,38 @@ async fn migrate_inside(
         .replace("{int}", dialect.int)
         .replace("{text}", dialect.text)
         .replace("{table}", dialect.table);
-    connection
-        .script(&Sql::Assembled(Arc::from(history)))
-        .await?;
-    let rows = connection
-        .rows(&Sql::Static(HISTORY.sql), &[], HISTORY.columns)
-        .await?;
+    connection.script(&Sql::Assembled(Arc::from(history))).await?;
+    // Read again: another program may have migrated while this one waited for the lock.
+    let rows = connection.rows(&Sql::Static(HISTORY.sql), &[], HISTORY.columns).await?;
+    let mut applied = Vec::new();
+    for step in missing(&rows)? {
+        connection.script(&Sql::Assembled(Arc::from(dialect.migration(step)))).await?;
+        let args = [Value::Int(step.number), Value::from(step.name), Value::from(now)];
+        connection.execute(&Sql::Static(RECORD_STEP.sql), &args).await?;
+        applied.push(step.number);
+    }
+    Ok(applied)
+}
+
+/// The steps that a history lacks.
+fn missing(history: &[Row]) -> Result<&'static [Migration], MigrationError> {
     let known = MIGRATIONS.last().map_or(0, |last| last.number);
-    for (index, row) in rows.iter().enumerate() {
-        let unreadable = |_| {
-            DriverError::new(
-                DriverErrorKind::Refused,
-                "the schema's history is unreadable",
-            )
-        };
-        let (number, name) = (
-            row.int(0).map_err(unreadable)?,
-            row.text(1).map_err(unreadable)?,
-        );
+    for (index, row) in history.iter().enumerate() {
+        let unreadable = |_| DriverError::new(DriverErrorKind::Refused, "the schema's history is unreadable");
+        let (number, name) = (row.int(0).map_err(unreadable)?, row.text(1).map_err(unreadable)?);
         match MIGRATIONS.get(index) {
-            None => {
-                return Err(MigrationError::Newer {
-                    found: number,
-                    known,
-                });
-            }
+            None => return Err(MigrationError::Newer { found: number, known }),
             Some(step) if step.number != number || step.name != name => {
                 return Err(MigrationError::Different(number));
             }
             Some(_) => {}
         }
     }
-    let mut applied = Vec::new();
-    for step in MIGRATIONS.iter().skip(rows.len()) {
-        connection
-            .script(&Sql::Assembled(Arc::from(dialect.migration(step))))
-            .await?;
-        let args = [
-            Value::Int(step.number),
-            Value::from(step.name),
-            Value::from(now),
-        ];
-        connection
-            .execute(&Sql::Static(RECORD_STEP.sql), &args)
-            .await?;
-        applied.push(step.number);
-    }
-    Ok(applied)
+    Ok(MIGRATIONS.get(history.len()..).unwrap_or_default())
 }
 
 /// Text of the head's reading; a database that locks rows adds its own words.
-pub const READ_HEAD: &str =
-    "SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1";
+pub const READ_HEAD: &str = "SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1";
 
 /// Types of [`READ_HEAD`]'s columns.
 pub const HEAD_COLUMNS: &[crate::ColumnType] = &[Int, Int, Int, Blob, Text];

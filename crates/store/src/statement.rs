@@ -40,31 +40,13 @@ impl Statement {
         params: &'static [ColumnType],
         columns: &'static [ColumnType],
     ) -> Self {
-        Self {
-            name,
-            sql,
-            params,
-            lists: &[],
-            columns,
-            effect: Effect::Read,
-        }
+        Self { name, sql, params, lists: &[], columns, effect: Effect::Read }
     }
 
     /// A statement that changes what the ledger accounts for.
     #[must_use]
-    pub const fn change(
-        name: &'static str,
-        sql: &'static str,
-        params: &'static [ColumnType],
-    ) -> Self {
-        Self {
-            name,
-            sql,
-            params,
-            lists: &[],
-            columns: &[],
-            effect: Effect::Change,
-        }
+    pub const fn change(name: &'static str, sql: &'static str, params: &'static [ColumnType]) -> Self {
+        Self { name, sql, params, lists: &[], columns: &[], effect: Effect::Change }
     }
 
     /// A statement that keeps house; it may answer rows (`RETURNING`).
@@ -75,14 +57,7 @@ impl Statement {
         params: &'static [ColumnType],
         columns: &'static [ColumnType],
     ) -> Self {
-        Self {
-            name,
-            sql,
-            params,
-            lists: &[],
-            columns,
-            effect: Effect::Upkeep,
-        }
+        Self { name, sql, params, lists: &[], columns, effect: Effect::Upkeep }
     }
 
     /// The same with lists of variable length.
@@ -165,20 +140,12 @@ pub struct Column {
 impl Column {
     #[must_use]
     pub const fn new(name: &'static str, column: ColumnType) -> Self {
-        Self {
-            name,
-            column,
-            nullable: false,
-        }
+        Self { name, column, nullable: false }
     }
 
     #[must_use]
     pub const fn nullable(name: &'static str, column: ColumnType) -> Self {
-        Self {
-            name,
-            column,
-            nullable: true,
-        }
+        Self { name, column, nullable: true }
     }
 }
 
@@ -224,12 +191,7 @@ impl Table {
     #[must_use]
     pub fn mismatch(&self, row: &[Value]) -> Option<String> {
         if row.len() != self.columns.len() {
-            return Some(format!(
-                "{} values for {} columns of {}",
-                row.len(),
-                self.columns.len(),
-                self.name
-            ));
+            return Some(format!("{} values for {} columns of {}", row.len(), self.columns.len(), self.name));
         }
         self.columns.iter().zip(row).find_map(|(column, value)| {
             let wrong = value.column_type() != column.column
@@ -242,21 +204,11 @@ impl Table {
 
 fn mismatch(name: &str, params: &[ColumnType], args: &[Value]) -> Option<String> {
     if args.len() != params.len() {
-        return Some(format!(
-            "{} arguments for {} parameters of {name}",
-            args.len(),
-            params.len()
-        ));
+        return Some(format!("{} arguments for {} parameters of {name}", args.len(), params.len()));
     }
-    let wrong = params
-        .iter()
-        .zip(args)
-        .position(|(param, value)| value.column_type() != *param || has_nul(value))?;
-    Some(format!(
-        "parameter {} of {name} cannot take {:?}",
-        wrong + 1,
-        args.get(wrong)
-    ))
+    let wrong =
+        params.iter().zip(args).position(|(param, value)| value.column_type() != *param || has_nul(value))?;
+    Some(format!("parameter {} of {name} cannot take {:?}", wrong + 1, args.get(wrong)))
 }
 
 /// PostgreSQL refuses NUL in text and SQLite does not: refused on both.

@@ -42,11 +42,7 @@ pub trait Reads: Send + Sync {
     ///
     /// # Errors
     /// [`ReadError`]
-    async fn query(
-        &self,
-        statement: &'static Statement,
-        args: Vec<Value>,
-    ) -> Result<Vec<Row>, ReadError> {
+    async fn query(&self, statement: &'static Statement, args: Vec<Value>) -> Result<Vec<Row>, ReadError> {
         self.query_lists(statement, args, Vec::new()).await
     }
 
@@ -76,11 +72,7 @@ pub trait Reads: Send + Sync {
         let width = statement.lists.first().map_or(1, |item| item.len().max(1));
         let mut rows = Vec::new();
         for part in list.chunks(width * crate::MAX_LIST) {
-            rows.append(
-                &mut self
-                    .query_lists(statement, args.clone(), vec![part.to_vec()])
-                    .await?,
-            );
+            rows.append(&mut self.query_lists(statement, args.clone(), vec![part.to_vec()]).await?);
         }
         Ok(rows)
     }
@@ -96,10 +88,7 @@ pub trait Reads: Send + Sync {
     ) -> Result<Option<Row>, ReadError> {
         let mut rows = self.query(statement, args).await?;
         if rows.len() > 1 {
-            return Err(ReadError::Invalid(format!(
-                "{} gave more than one row",
-                statement.name
-            )));
+            return Err(ReadError::Invalid(format!("{} gave more than one row", statement.name)));
         }
         Ok(rows.pop())
     }
@@ -203,11 +192,7 @@ pub trait Store: Reads + fmt::Debug {
     ///
     /// # Errors
     /// [`CommitError`]
-    async fn renew_lease(
-        &self,
-        lease: &Lease,
-        time_to_live: Duration,
-    ) -> Result<Option<Lease>, CommitError>;
+    async fn renew_lease(&self, lease: &Lease, time_to_live: Duration) -> Result<Option<Lease>, CommitError>;
 
     /// Gives a lease back early.
     ///

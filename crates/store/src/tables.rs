@@ -132,19 +132,9 @@ mod tests {
     #[test]
     fn names_are_unique_and_keys_are_columns() {
         for (index, table) in ALL.iter().enumerate() {
-            assert!(
-                ALL.iter()
-                    .skip(index + 1)
-                    .all(|other| other.name != table.name),
-                "{}",
-                table.name
-            );
+            assert!(ALL.iter().skip(index + 1).all(|other| other.name != table.name), "{}", table.name);
             for key in table.key {
-                assert!(
-                    table.columns.iter().any(|column| column.name == *key),
-                    "{} {key}",
-                    table.name
-                );
+                assert!(table.columns.iter().any(|column| column.name == *key), "{} {key}", table.name);
             }
         }
     }

@@ -86,15 +86,9 @@ impl AccessScope {
     /// The scope of a stored number.
     #[must_use]
     pub fn from_stored(number: i64) -> Option<Self> {
-        [
-            Self::Subject,
-            Self::Actor,
-            Self::Session,
-            Self::Institution,
-            Self::Pack,
-        ]
-        .into_iter()
-        .find(|scope| *scope as i64 == number)
+        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack]
+            .into_iter()
+            .find(|scope| *scope as i64 == number)
     }
 }
 
@@ -107,45 +101,30 @@ pub struct AccessKey {
 
 impl AccessKey {
     /// The one key of the policy pack and the settings.
-    pub const PACK: Self = Self {
-        scope: AccessScope::Pack,
-        id: [0; 16],
-    };
+    pub const PACK: Self = Self { scope: AccessScope::Pack, id: [0; 16] };
 }
 
 impl From<SubjectId> for AccessKey {
     fn from(id: SubjectId) -> Self {
-        Self {
-            scope: AccessScope::Subject,
-            id: *id.as_bytes(),
-        }
+        Self { scope: AccessScope::Subject, id: *id.as_bytes() }
     }
 }
 
 impl From<ActorId> for AccessKey {
     fn from(id: ActorId) -> Self {
-        Self {
-            scope: AccessScope::Actor,
-            id: *id.as_bytes(),
-        }
+        Self { scope: AccessScope::Actor, id: *id.as_bytes() }
     }
 }
 
 impl From<SessionId> for AccessKey {
     fn from(id: SessionId) -> Self {
-        Self {
-            scope: AccessScope::Session,
-            id: *id.as_bytes(),
-        }
+        Self { scope: AccessScope::Session, id: *id.as_bytes() }
     }
 }
 
 impl From<InstitutionId> for AccessKey {
     fn from(id: InstitutionId) -> Self {
-        Self {
-            scope: AccessScope::Institution,
-            id: *id.as_bytes(),
-        }
+        Self { scope: AccessScope::Institution, id: *id.as_bytes() }
     }
 }
 
@@ -168,46 +147,28 @@ pub enum Expect {
 #[derive(Debug, Clone)]
 pub enum Change {
     /// New rows, each with a value for every column of the table.
-    Insert {
-        table: &'static Table,
-        rows: Vec<Vec<Value>>,
-    },
+    Insert { table: &'static Table, rows: Vec<Vec<Value>> },
     /// A statement with [`crate::Effect::Change`] or [`crate::Effect::Upkeep`].
-    Execute {
-        statement: &'static Statement,
-        args: Vec<Value>,
-        expect: Expect,
-    },
+    Execute { statement: &'static Statement, args: Vec<Value>, expect: Expect },
 }
 
 impl Change {
     /// One new row.
     #[must_use]
     pub fn insert(table: &'static Table, row: Vec<Value>) -> Self {
-        Self::Insert {
-            table,
-            rows: vec![row],
-        }
+        Self::Insert { table, rows: vec![row] }
     }
 
     /// A statement that must touch exactly one row.
     #[must_use]
     pub const fn one(statement: &'static Statement, args: Vec<Value>) -> Self {
-        Self::Execute {
-            statement,
-            args,
-            expect: Expect::Exactly(1),
-        }
+        Self::Execute { statement, args, expect: Expect::Exactly(1) }
     }
 
     /// A statement that may touch any number of rows.
     #[must_use]
     pub const fn any(statement: &'static Statement, args: Vec<Value>) -> Self {
-        Self::Execute {
-            statement,
-            args,
-            expect: Expect::Any,
-        }
+        Self::Execute { statement, args, expect: Expect::Any }
     }
 
     /// A new version of an object. Its index row is kept apart, see [`crate::object::ObjectHead`].
@@ -235,31 +196,16 @@ pub struct Committed {
 pub enum CommitError {
     /// Something it relied on changed meanwhile: read again and try again.
     #[error("an access version changed meanwhile")]
-    GuardFailed {
-        key: AccessKey,
-        expected: i64,
-        found: i64,
-    },
+    GuardFailed { key: AccessKey, expected: i64, found: i64 },
     /// A statement touched another number of rows than it must.
     #[error("statement {statement} touched {found} rows instead of {expected}")]
-    Conflict {
-        statement: &'static str,
-        expected: u64,
-        found: u64,
-        ledgered: Option<Committed>,
-    },
+    Conflict { statement: &'static str, expected: u64, found: u64, ledgered: Option<Committed> },
     /// A row with the same key is there already.
     #[error("a row of that key is there already ({detail})")]
-    UniqueViolation {
-        detail: String,
-        ledgered: Option<Committed>,
-    },
+    UniqueViolation { detail: String, ledgered: Option<Committed> },
     /// The statement was refused by the database for another reason.
     #[error("the database refused the unit ({detail})")]
-    Refused {
-        detail: String,
-        ledgered: Option<Committed>,
-    },
+    Refused { detail: String, ledgered: Option<Committed> },
     /// More units wait than the queue holds: ask again later.
     #[error("too many units are waiting")]
     Full,

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use mimamori_domain::{
-    ActorId, InstanceId, InstitutionId, KeyId, ObjectId, SessionId, SubjectId, TerminalId,
-    Timestamp, UnitId,
+    ActorId, InstanceId, InstitutionId, KeyId, ObjectId, SessionId, SubjectId, TerminalId, Timestamp, UnitId,
 };
 
 /// The type of a column or parameter, the same on every database.
@@ -178,37 +177,25 @@ impl Row {
     }
 
     pub fn int(&self, position: usize) -> Result<i64, RowError> {
-        self.opt_int(position)?.ok_or(RowError {
-            position,
-            expected: "an integer",
-        })
+        self.opt_int(position)?.ok_or(RowError { position, expected: "an integer" })
     }
 
     pub fn opt_int(&self, position: usize) -> Result<Option<i64>, RowError> {
         match self.0.get(position) {
             Some(Value::Int(value)) => Ok(Some(*value)),
             Some(Value::Null(_)) => Ok(None),
-            _ => Err(RowError {
-                position,
-                expected: "an integer",
-            }),
+            _ => Err(RowError { position, expected: "an integer" }),
         }
     }
 
     /// A counter or position, which is never negative.
     pub fn unsigned(&self, position: usize) -> Result<u64, RowError> {
-        u64::try_from(self.int(position)?).map_err(|_| RowError {
-            position,
-            expected: "a number from 0",
-        })
+        u64::try_from(self.int(position)?).map_err(|_| RowError { position, expected: "a number from 0" })
     }
 
     /// An epoch.
     pub fn epoch(&self, position: usize) -> Result<u32, RowError> {
-        u32::try_from(self.int(position)?).map_err(|_| RowError {
-            position,
-            expected: "an epoch",
-        })
+        u32::try_from(self.int(position)?).map_err(|_| RowError { position, expected: "an epoch" })
     }
 
     pub fn time(&self, position: usize) -> Result<Timestamp, RowError> {
@@ -224,66 +211,45 @@ impl Row {
     }
 
     pub fn text(&self, position: usize) -> Result<&str, RowError> {
-        self.opt_text(position)?.ok_or(RowError {
-            position,
-            expected: "text",
-        })
+        self.opt_text(position)?.ok_or(RowError { position, expected: "text" })
     }
 
     pub fn opt_text(&self, position: usize) -> Result<Option<&str>, RowError> {
         match self.0.get(position) {
             Some(Value::Text(value)) => Ok(Some(value)),
             Some(Value::Null(_)) => Ok(None),
-            _ => Err(RowError {
-                position,
-                expected: "text",
-            }),
+            _ => Err(RowError { position, expected: "text" }),
         }
     }
 
     pub fn blob(&self, position: usize) -> Result<&[u8], RowError> {
-        self.opt_blob(position)?.ok_or(RowError {
-            position,
-            expected: "bytes",
-        })
+        self.opt_blob(position)?.ok_or(RowError { position, expected: "bytes" })
     }
 
     pub fn opt_blob(&self, position: usize) -> Result<Option<&[u8]>, RowError> {
         match self.0.get(position) {
             Some(Value::Blob(value)) => Ok(Some(value)),
             Some(Value::Null(_)) => Ok(None),
-            _ => Err(RowError {
-                position,
-                expected: "bytes",
-            }),
+            _ => Err(RowError { position, expected: "bytes" }),
         }
     }
 
     /// Takes the bytes out without copying; a later look finds NULL there.
     pub fn take_blob(&mut self, position: usize) -> Result<Vec<u8>, RowError> {
         match self.0.get_mut(position) {
-            Some(value @ Value::Blob(_)) => {
-                match std::mem::replace(value, Value::Null(ColumnType::Blob)) {
-                    Value::Blob(bytes) => Ok(bytes),
-                    _ => Err(RowError {
-                        position,
-                        expected: "bytes",
-                    }),
-                }
-            }
-            _ => Err(RowError {
-                position,
-                expected: "bytes",
-            }),
+            Some(value @ Value::Blob(_)) => match std::mem::replace(value, Value::Null(ColumnType::Blob)) {
+                Value::Blob(bytes) => Ok(bytes),
+                _ => Err(RowError { position, expected: "bytes" }),
+            },
+            _ => Err(RowError { position, expected: "bytes" }),
         }
     }
 
     /// Bytes of a fixed length: a hash, a token, an identifier's 16 bytes.
     pub fn array<const N: usize>(&self, position: usize) -> Result<[u8; N], RowError> {
-        self.blob(position)?.try_into().map_err(|_| RowError {
-            position,
-            expected: "bytes of the expected length",
-        })
+        self.blob(position)?
+            .try_into()
+            .map_err(|_| RowError { position, expected: "bytes of the expected length" })
     }
 
     /// An identifier: `row.id(0).map(SubjectId::from_bytes)` or, shorter, `row.id_of::<SubjectId>(0)`.
@@ -322,11 +288,7 @@ mod tests {
 
     #[test]
     fn a_row_answers_errors_and_never_panics() {
-        let row = Row::new(vec![
-            Value::Int(-1),
-            Value::Null(ColumnType::Blob),
-            Value::from("x"),
-        ]);
+        let row = Row::new(vec![Value::Int(-1), Value::Null(ColumnType::Blob), Value::from("x")]);
         assert_eq!(row.int(0), Ok(-1));
         assert!(row.unsigned(0).is_err());
         assert_eq!(row.opt_blob(1), Ok(None));
@@ -339,13 +301,7 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_content() {
-        let shown = format!(
-            "{:?}",
-            Row::new(vec![Value::from("Yamada"), Value::Int(19_500_101)])
-        );
-        assert!(
-            !shown.contains("Yamada") && !shown.contains("1950"),
-            "{shown}"
-        );
+        let shown = format!("{:?}", Row::new(vec![Value::from("Yamada"), Value::Int(19_500_101)]));
+        assert!(!shown.contains("Yamada") && !shown.contains("1950"), "{shown}");
     }
 }

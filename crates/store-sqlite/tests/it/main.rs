@@ -22,17 +22,13 @@ impl File {
 }
 
 async fn fresh() -> File {
-    File {
-        folder: tempfile::tempdir().unwrap(),
-    }
+    File { folder: tempfile::tempdir().unwrap() }
 }
 
 #[async_trait]
 impl TestDatabase for File {
     async fn open(&self, options: EngineOptions) -> Result<Arc<dyn Store>, OpenError> {
-        Ok(Arc::new(
-            open(&self.address(), SqliteOptions::new(options)).await?,
-        ))
+        Ok(Arc::new(open(&self.address(), SqliteOptions::new(options)).await?))
     }
 
     async fn behind(&self, sql: &'static str) -> Result<(), String> {

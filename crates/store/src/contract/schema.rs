@@ -8,8 +8,8 @@ use super::{START, TestDatabase, draft, entries, options, ready};
 use crate::schema::{HISTORY, MigrationError};
 use crate::statements::{ledger, objects};
 use crate::{
-    ARITIES, Change, CommitError, MAX_LIST, ObjectVersion, OpenError, Statement, Store, Unit,
-    statements, tables,
+    ARITIES, Change, CommitError, MAX_LIST, ObjectVersion, OpenError, Statement, Store, Unit, statements,
+    tables,
 };
 
 /// Prepares each statement on the store's database and compares parameters and columns with what
@@ -23,41 +23,36 @@ pub async fn check_statements(
     for statement in statements {
         let shortest = vec![ARITIES[0]; statement.lists.len()];
         let longest = vec![MAX_LIST; statement.lists.len()];
-        let both = if statement.lists.is_empty() {
-            vec![shortest]
-        } else {
-            vec![shortest, longest]
-        };
+        let both = if statement.lists.is_empty() { vec![shortest] } else { vec![shortest, longest] };
         for lengths in both {
-            let told =
-                match store.describe(statement, &lengths).await {
-                    Err(error) => Some(error.to_string()),
-                    Ok(described) => {
-                        let params = statement.params.len()
-                            + statement
-                                .lists
-                                .iter()
-                                .zip(&lengths)
-                                .map(|(item, length)| item.len() * length)
-                                .sum::<usize>();
-                        let columns_fit = described.columns.len() == statement.columns.len()
-                            && described.columns.iter().zip(statement.columns).all(
-                                |(found, expected)| found.is_none_or(|found| found == *expected),
-                            );
-                        let params_fit = described.params.len() == params
-                            && described.params.iter().zip(statement.params).all(
-                                |(found, expected)| found.is_none_or(|found| found == *expected),
-                            );
-                        (!columns_fit || !params_fit)
-                            .then(|| format!("{described:?}").chars().take(400).collect())
-                    }
-                };
+            let told = match store.describe(statement, &lengths).await {
+                Err(error) => Some(error.to_string()),
+                Ok(described) => {
+                    let params = statement.params.len()
+                        + statement
+                            .lists
+                            .iter()
+                            .zip(&lengths)
+                            .map(|(item, length)| item.len() * length)
+                            .sum::<usize>();
+                    let columns_fit = described.columns.len() == statement.columns.len()
+                        && described
+                            .columns
+                            .iter()
+                            .zip(statement.columns)
+                            .all(|(found, expected)| found.is_none_or(|found| found == *expected));
+                    let params_fit = described.params.len() == params
+                        && described
+                            .params
+                            .iter()
+                            .zip(statement.params)
+                            .all(|(found, expected)| found.is_none_or(|found| found == *expected));
+                    (!columns_fit || !params_fit)
+                        .then(|| format!("{described:?}").chars().take(400).collect())
+                }
+            };
             if let Some(told) = told {
-                wrong.push(format!(
-                    "{} on {}: {told}",
-                    statement.name,
-                    store.database()
-                ));
+                wrong.push(format!("{} on {}: {told}", statement.name, store.database()));
             }
         }
     }
@@ -79,12 +74,8 @@ pub async fn tables_are_as_described(database: &dyn TestDatabase) {
         let types: Vec<_> = table.columns.iter().map(|column| column.column).collect();
         // Leaked once per table and test run: statements are static by design.
         let sql = format!("SELECT {} FROM {}", names.join(", "), table.name);
-        let statement: &'static Statement = Box::leak(Box::new(Statement::read(
-            table.name,
-            sql.leak(),
-            &[],
-            types.leak(),
-        )));
+        let statement: &'static Statement =
+            Box::leak(Box::new(Statement::read(table.name, sql.leak(), &[], types.leak())));
         let described = store.describe(statement, &[]).await.unwrap();
         let found: Vec<_> = described.columns.into_iter().map(Option::unwrap).collect();
         assert_eq!(found, statement.columns, "{}", table.name);
@@ -95,12 +86,7 @@ pub async fn tables_are_as_described(database: &dyn TestDatabase) {
             statement.columns,
         )));
         let everything = store.describe(all, &[]).await.unwrap().columns.len();
-        assert_eq!(
-            everything,
-            statement.columns.len(),
-            "{} has columns that are not described",
-            table.name
-        );
+        assert_eq!(everything, statement.columns.len(), "{} has columns that are not described", table.name);
     }
     store.close().await;
 }
@@ -111,26 +97,13 @@ pub async fn a_newer_schema_is_refused(database: &dyn TestDatabase) {
         .behind("INSERT INTO schema_version (number, name, applied) VALUES (999, 'later', 0)")
         .await
         .unwrap();
-    let refused = database
-        .open(options(&Arc::new(ManualClock::at(START))))
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(
-            refused,
-            OpenError::Migration(MigrationError::Newer { found: 999, .. })
-        ),
-        "{refused}"
-    );
+    let refused = database.open(options(&Arc::new(ManualClock::at(START)))).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Migration(MigrationError::Newer { found: 999, .. })), "{refused}");
 }
 
 pub async fn opening_twice_changes_nothing(database: &dyn TestDatabase) {
     ready(database).await.close().await;
-    let store = database
-        .open(options(&Arc::new(ManualClock::at(START))))
-        .await
-        .unwrap();
+    let store = database.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
     assert_eq!(entries(store.as_ref(), 0).await.len(), 1);
     assert_eq!(store.head().await.unwrap().unwrap().size, 1);
     store.close().await;
@@ -142,9 +115,8 @@ pub async fn history_cannot_be_changed(database: &dyn TestDatabase) {
     let version = ObjectVersion::sample(unit.id);
     let object = version.object;
     let note = vec![0_i64.into(), 1_i64.into(), START.into(), "note\n".into()];
-    let unit = unit
-        .change(Change::object_version(version))
-        .change(Change::any(&ledger::KEEP_CHECKPOINT, note));
+    let unit =
+        unit.change(Change::object_version(version)).change(Change::any(&ledger::KEEP_CHECKPOINT, note));
     let entry = draft(&unit, Action::Create);
     store.commit(unit.entry(entry)).await.unwrap();
     for sql in [
@@ -161,25 +133,16 @@ pub async fn history_cannot_be_changed(database: &dyn TestDatabase) {
     }
     assert_eq!(entries(store.as_ref(), 0).await.len(), 2);
     let args = vec![object.into(), 1_i64.into()];
-    assert_eq!(
-        store.query(&objects::VERSION_AT, args).await.unwrap().len(),
-        1
-    );
+    assert_eq!(store.query(&objects::VERSION_AT, args).await.unwrap().len(), 1);
     store.close().await;
 }
 
 pub async fn nothing_commits_before_the_first_epoch(database: &dyn TestDatabase) {
-    let store = database
-        .open(options(&Arc::new(ManualClock::at(START))))
-        .await
-        .unwrap();
+    let store = database.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
     assert_eq!(store.head().await.unwrap(), None);
     let unit = Unit::new();
     let entry = draft(&unit, Action::System);
     let refused = store.commit(unit.entry(entry)).await;
-    assert!(
-        matches!(refused, Err(CommitError::Unavailable { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(CommitError::Unavailable { .. })), "{refused:?}");
     store.close().await;
 }

@@ -3,9 +3,8 @@
 use crate::Statement;
 use crate::value::ColumnType::{Blob, Int, Text};
 
-const SESSION: &[crate::ColumnType] = &[
-    Blob, Blob, Blob, Blob, Text, Text, Int, Int, Int, Int, Int, Int, Int,
-];
+const SESSION: &[crate::ColumnType] =
+    &[Blob, Blob, Blob, Blob, Text, Text, Int, Int, Int, Int, Int, Int, Int];
 
 statements! {
     /// Access versions of some ids, in every scope. Columns: id, scope, version.

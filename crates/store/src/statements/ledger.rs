@@ -63,9 +63,9 @@ statements! {
         &[Int, Blob],
     );
 
-    /// How many entries each subject has in a window of sequences: from, before.
-    /// Columns: subject, entries, distinct actors.
-    // The sum in GROUP BY keeps SQLite from walking the whole subject index instead of the window.
+    /// How many entries each subject has in a window of sequences: from, before, at most so many
+    /// entries (the window's length). Columns: subject, entries.
+    // The inner LIMIT keeps SQLite from walking the whole subject index instead of the window.
     COUNT_PER_SUBJECT = Statement::read(
         "ledger_count_per_subject",
         "SELECT subject, CAST(count(*) AS bigint) FROM \

@@ -24,14 +24,8 @@ pub mod upkeep;
 use crate::statement::Statement;
 
 /// Every list of statements of this crate.
-pub static LISTS: &[&[&Statement]] = &[
-    access::ALL,
-    keys::ALL,
-    ledger::ALL,
-    objects::ALL,
-    search::ALL,
-    upkeep::ALL,
-];
+pub static LISTS: &[&[&Statement]] =
+    &[access::ALL, keys::ALL, ledger::ALL, objects::ALL, search::ALL, upkeep::ALL];
 
 /// Every statement of this crate.
 pub fn all() -> impl Iterator<Item = &'static Statement> {

@@ -19,14 +19,11 @@ macro_rules! version {
 }
 
 const HEAD: &[crate::ColumnType] = &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Int, Int];
-const VERSION: &[crate::ColumnType] = &[
-    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob,
-];
+const VERSION: &[crate::ColumnType] =
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob];
 /// A version's columns, then sort time and access version (0 when there is none).
-const VERSION_SORTED: &[crate::ColumnType] = &[
-    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob,
-    Int, Int,
-];
+const VERSION_SORTED: &[crate::ColumnType] =
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int];
 
 statements! {
     /// The current version of an object, its sort time, and its subject's access version.

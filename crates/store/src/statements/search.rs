@@ -8,8 +8,8 @@ statements! {
     /// most so many; list 0 the (field, token). In the order of their ids. Columns: object, subject.
     WITH_ALL_TOKENS = Statement::read(
         "search_with_all_tokens",
-        "SELECT object, max(subject) FROM search_token WHERE (field, token) IN (VALUES {0}) AND object > $2 \
-         GROUP BY object HAVING count(*) >= $1 ORDER BY object LIMIT $3",
+        "SELECT object, subject FROM search_token WHERE (field, token) IN (VALUES {0}) AND object > $2 \
+         GROUP BY object, subject HAVING count(*) >= $1 ORDER BY object LIMIT $3",
         &[Int, Blob, Int],
         &[Blob, Blob],
     ).with_lists(&[&[Int, Blob]]);
@@ -27,7 +27,7 @@ statements! {
     TOKEN_FREQUENCY = Statement::read(
         "search_token_frequency",
         "SELECT CAST(count(*) AS bigint) FROM \
-         (SELECT 1 AS one FROM search_token WHERE field = $1 AND token = $2 LIMIT $3) AS some",
+         (SELECT 1 AS one FROM search_token WHERE field = $1 AND token = $2 LIMIT $3) AS counted",
         &[Int, Blob, Int],
         &[Int],
     );
