@@ -10,30 +10,18 @@ use crate::write::Json;
 #[must_use]
 pub fn operation_outcome(issues: &[Issue]) -> Vec<u8> {
     let mut json = Json::object();
-    json.string("resourceType", "OperationOutcome")
-        .open_array("issue");
+    json.string("resourceType", "OperationOutcome").open_array("issue");
     for issue in issues {
-        json.item()
-            .string("severity", issue.severity.as_str())
-            .string("code", issue.code.as_str());
-        let place = issue
-            .position
-            .map(|p| format!(" (line {}, column {})", p.line, p.column));
-        json.string(
-            "diagnostics",
-            &format!("{}{}", issue.diagnostics, place.unwrap_or_default()),
-        );
+        json.item().string("severity", issue.severity.as_str()).string("code", issue.code.as_str());
+        let place = issue.position.map(|p| format!(" (line {}, column {})", p.line, p.column));
+        json.string("diagnostics", &format!("{}{}", issue.diagnostics, place.unwrap_or_default()));
         if let Some(expression) = &issue.expression {
-            json.open_array("expression")
-                .string_item(expression)
-                .close_array();
+            json.open_array("expression").string_item(expression).close_array();
         }
         json.close();
     }
     if issues.is_empty() {
-        json.item()
-            .string("severity", "information")
-            .string("code", "informational");
+        json.item().string("severity", "information").string("code", "informational");
         json.string("diagnostics", "all is well").close();
     }
     json.close_array();
@@ -72,25 +60,16 @@ pub struct TypeCapability<'a> {
 #[must_use]
 pub fn capability_statement(capability: &Capability<'_>) -> Vec<u8> {
     let mut json = Json::object();
-    json.string("resourceType", "CapabilityStatement")
-        .string("status", "active");
-    json.string("date", &capability.date.to_string())
-        .string("kind", "instance");
-    json.open("software")
-        .string("name", capability.software_name);
+    json.string("resourceType", "CapabilityStatement").string("status", "active");
+    json.string("date", &capability.date.to_string()).string("kind", "instance");
+    json.open("software").string("name", capability.software_name);
     json.string("version", capability.software_version).close();
-    json.open("implementation")
-        .string("description", capability.description);
+    json.open("implementation").string("description", capability.description);
     json.string("url", capability.base_url).close();
     json.string("fhirVersion", "4.0.1");
-    json.open_array("format")
-        .string_item("application/fhir+json")
-        .string_item("json")
-        .close_array();
+    json.open_array("format").string_item("application/fhir+json").string_item("json").close_array();
     json.open_array("rest").item().string("mode", "server");
-    json.open("security")
-        .string("description", capability.security)
-        .close();
+    json.open("security").string("description", capability.security).close();
     if !capability.types.is_empty() {
         json.open_array("resource");
         for kind in capability.types {
@@ -107,17 +86,11 @@ fn type_capability(json: &mut Json, kind: &TypeCapability<'_>) {
     json.item().string("type", kind.resource_type);
     interactions(json, kind.interactions);
     json.string("versioning", "versioned");
-    json.open_array("referencePolicy")
-        .string_item("literal")
-        .string_item("logical")
-        .close_array();
+    json.open_array("referencePolicy").string_item("literal").string_item("logical").close_array();
     if kind.interactions.contains(&"search-type") {
         json.open_array("searchParam");
         for (name, value) in served_parameters(kind.resource_type) {
-            json.item()
-                .string("name", name)
-                .string("type", value)
-                .close();
+            json.item().string("name", name).string("type", value).close();
         }
         json.close_array();
     }

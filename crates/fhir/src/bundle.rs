@@ -33,11 +33,7 @@ pub struct Entry<'a> {
 
 impl std::fmt::Debug for Entry<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Entry({}, {:?} {:?})",
-            self.position, self.method, self.resource_type
-        )
+        write!(f, "Entry({}, {:?} {:?})", self.position, self.method, self.resource_type)
     }
 }
 
@@ -51,9 +47,7 @@ impl<'a> BundleReader<'a> {
         let (source, index) = Index::read(bytes, limits).map_err(|issue| vec![issue])?;
         let root = index.root(source);
         if root.string("resourceType") != Some("Bundle") {
-            return Err(vec![
-                Issue::error(IssueCode::Structure, "a Bundle is expected").at("Bundle"),
-            ]);
+            return Err(vec![Issue::error(IssueCode::Structure, "a Bundle is expected").at("Bundle")]);
         }
         if root.string("type").is_none() {
             return Err(vec![
@@ -61,12 +55,10 @@ impl<'a> BundleReader<'a> {
             ]);
         }
         if let Some(entries) = root.get("entry")
-            && (entries.kind() != Kind::Array
-                || entries.children().any(|entry| entry.kind() != Kind::Object))
+            && (entries.kind() != Kind::Array || entries.children().any(|entry| entry.kind() != Kind::Object))
         {
             return Err(vec![
-                Issue::error(IssueCode::Structure, "an array of objects is expected")
-                    .at("Bundle.entry"),
+                Issue::error(IssueCode::Structure, "an array of objects is expected").at("Bundle.entry"),
             ]);
         }
         Ok(Self { source, index })
@@ -84,28 +76,21 @@ impl<'a> BundleReader<'a> {
 
     /// The entries in their order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.root()
-            .items("entry")
-            .enumerate()
-            .map(|(position, entry)| {
-                let resource = entry.get("resource");
-                let request = |name| {
-                    entry
-                        .get("request")
-                        .and_then(|request| request.string(name))
-                };
-                Entry {
-                    position,
-                    full_url: entry.string("fullUrl"),
-                    resource: resource.map(|resource| resource.raw().as_bytes()),
-                    resource_type: resource.and_then(|resource| resource.string("resourceType")),
-                    method: request("method"),
-                    url: request("url"),
-                    if_none_exist: request("ifNoneExist"),
-                    if_match: request("ifMatch"),
-                    if_none_match: request("ifNoneMatch"),
-                }
-            })
+        self.root().items("entry").enumerate().map(|(position, entry)| {
+            let resource = entry.get("resource");
+            let request = |name| entry.get("request").and_then(|request| request.string(name));
+            Entry {
+                position,
+                full_url: entry.string("fullUrl"),
+                resource: resource.map(|resource| resource.raw().as_bytes()),
+                resource_type: resource.and_then(|resource| resource.string("resourceType")),
+                method: request("method"),
+                url: request("url"),
+                if_none_exist: request("ifNoneExist"),
+                if_match: request("ifMatch"),
+                if_none_match: request("ifNoneMatch"),
+            }
+        })
     }
 }
 
@@ -134,12 +119,7 @@ impl BundleWriter {
     /// Begins a Bundle of a type (`searchset`, `batch-response`, `history`, `collection`). `total` is
     /// for searchset and history. `links` are `(relation, url)`: `("self", ...)`, `("next", ...)`.
     #[must_use]
-    pub fn new(
-        kind: &str,
-        timestamp: Timestamp,
-        total: Option<u64>,
-        links: &[(&str, &str)],
-    ) -> Self {
+    pub fn new(kind: &str, timestamp: Timestamp, total: Option<u64>, links: &[(&str, &str)]) -> Self {
         let mut json = Json::object();
         json.string("resourceType", "Bundle").string("type", kind);
         json.string("timestamp", &timestamp.to_string());
@@ -149,10 +129,7 @@ impl BundleWriter {
         if !links.is_empty() {
             json.open_array("link");
             for (relation, url) in links {
-                json.item()
-                    .string("relation", relation)
-                    .string("url", url)
-                    .close();
+                json.item().string("relation", relation).string("url", url).close();
             }
             json.close_array();
         }
@@ -172,10 +149,7 @@ impl BundleWriter {
     }
 
     /// Adds the entries of a collection.
-    pub fn resources<'a>(
-        &mut self,
-        entries: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>,
-    ) {
+    pub fn resources<'a>(&mut self, entries: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>) {
         self.entries(entries, |json, (url, resource)| {
             json.optional("fullUrl", url).raw("resource", resource);
         });
@@ -188,12 +162,8 @@ impl BundleWriter {
                 json.raw("resource", resource);
             }
             json.open("response").string("status", entry.status);
-            json.optional("location", entry.location)
-                .optional("etag", entry.etag);
-            json.optional(
-                "lastModified",
-                entry.last_modified.map(|time| time.to_string()).as_deref(),
-            );
+            json.optional("location", entry.location).optional("etag", entry.etag);
+            json.optional("lastModified", entry.last_modified.map(|time| time.to_string()).as_deref());
             if let Some(outcome) = entry.outcome {
                 json.raw("outcome", outcome);
             }
@@ -207,11 +177,7 @@ impl BundleWriter {
         self.json.finish()
     }
 
-    fn entries<T>(
-        &mut self,
-        entries: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Json, T),
-    ) {
+    fn entries<T>(&mut self, entries: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Json, T)) {
         let mut entries = entries.into_iter().peekable();
         if entries.peek().is_none() {
             return;

@@ -24,9 +24,7 @@ struct Row {
 pub fn information_class(resource: &Resource) -> ClassCode {
     let found = table().iter().find(|row| fits(row, resource));
     // The table's last line fits anything (a test keeps it so).
-    found
-        .or(table().last())
-        .map_or_else(fallback, |row| row.class.clone())
+    found.or(table().last()).map_or_else(fallback, |row| row.class.clone())
 }
 
 /// Every information class that the table can give, each once, in its order.
@@ -49,13 +47,9 @@ fn fits(row: &Row, resource: &Resource) -> bool {
         return true;
     }
     let mut codes = Vec::new();
-    walk(resource.root(), &row.path, &mut |value| {
-        tokens(value, &mut codes)
-    });
+    walk(resource.root(), &row.path, &mut |value| tokens(value, &mut codes));
     let fits = |wanted: &str, given: &str| wanted == "*" || wanted == given;
-    codes
-        .iter()
-        .any(|(system, code)| fits(row.system, system) && fits(row.code, code))
+    codes.iter().any(|(system, code)| fits(row.system, system) && fits(row.code, code))
 }
 
 fn table() -> &'static [Row] {
@@ -67,18 +61,8 @@ fn row(cells: &[&'static str]) -> Option<Row> {
     let [kind, path, system, code, class] = cells else {
         return None;
     };
-    let path = if *path == "*" {
-        Vec::new()
-    } else {
-        path.split('.').collect()
-    };
-    Some(Row {
-        kind,
-        path,
-        system,
-        code,
-        class: ClassCode::new(class).ok()?,
-    })
+    let path = if *path == "*" { Vec::new() } else { path.split('.').collect() };
+    Some(Row { kind, path, system, code, class: ClassCode::new(class).ok()? })
 }
 
 /// The table is compiled in and a test reads every line of it.
@@ -96,22 +80,10 @@ mod tests {
         let last = table().last().unwrap();
         assert!(last.kind == "*" && last.path.is_empty());
         for row in table() {
-            assert!(
-                row.kind == "*" || crate::tables::tables().resource(row.kind).is_some(),
-                "{}",
-                row.kind
-            );
+            assert!(row.kind == "*" || crate::tables::tables().resource(row.kind).is_some(), "{}", row.kind);
         }
-        for served in crate::served_types()
-            .iter()
-            .filter(|kind| crate::is_in_compartment(kind))
-        {
-            assert!(
-                table()
-                    .iter()
-                    .any(|row| row.kind == *served && row.path.is_empty()),
-                "{served}"
-            );
+        for served in crate::served_types().iter().filter(|kind| crate::is_in_compartment(kind)) {
+            assert!(table().iter().any(|row| row.kind == *served && row.path.is_empty()), "{served}");
         }
     }
 }

@@ -37,13 +37,7 @@ impl Date {
     pub(crate) fn read(text: &str) -> Option<Self> {
         let mut scan = Scan(text.as_bytes());
         let year = scan.digits(4).filter(|y| *y > 0)?;
-        let mut date = Self {
-            year,
-            month: None,
-            day: None,
-            time: None,
-            zone: None,
-        };
+        let mut date = Self { year, month: None, day: None, time: None, zone: None };
         if scan.eat(b'-') {
             date.month = Some(scan.digits(2).filter(|m| (1..=12).contains(m))?);
             if scan.eat(b'-') {
@@ -78,11 +72,7 @@ impl Date {
         if let Some(time) = self.time {
             let seconds = (time.hour * 60 + time.minute) * 60 + time.second.unwrap_or(0);
             let (micros, precision) = time.fraction.unwrap_or((0, MICROS));
-            let length = if time.second.is_some() {
-                precision
-            } else {
-                60 * MICROS
-            };
+            let length = if time.second.is_some() { precision } else { 60 * MICROS };
             let start = start + seconds * MICROS + micros;
             return (start, start + length);
         }
@@ -142,25 +132,13 @@ impl Scan<'_> {
             return None;
         }
         self.0 = rest;
-        Some(
-            digits
-                .iter()
-                .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')),
-        )
+        Some(digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
     }
 
     fn time(&mut self) -> Option<Time> {
         let hour = self.digits(2).filter(|h| *h < 24)?;
-        let minute = self
-            .eat(b':')
-            .then(|| self.digits(2))?
-            .filter(|m| *m < 60)?;
-        let mut time = Time {
-            hour,
-            minute,
-            second: None,
-            fraction: None,
-        };
+        let minute = self.eat(b':').then(|| self.digits(2))?.filter(|m| *m < 60)?;
+        let mut time = Time { hour, minute, second: None, fraction: None };
         if self.eat(b':') {
             // 60: a leap second, which counts as the next second.
             time.second = Some(self.digits(2).filter(|s| *s <= 60)?);
@@ -173,10 +151,7 @@ impl Scan<'_> {
 
     fn fraction(&mut self) -> Option<(i64, i64)> {
         let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (digits, rest) = self
-            .0
-            .split_at_checked(count)
-            .filter(|(d, _)| !d.is_empty())?;
+        let (digits, rest) = self.0.split_at_checked(count).filter(|(d, _)| !d.is_empty())?;
         self.0 = rest;
         let (mut micros, mut precision) = (0, MICROS);
         for digit in digits.iter().take(6) {
@@ -190,16 +165,9 @@ impl Scan<'_> {
         if self.eat(b'Z') {
             return Some(0);
         }
-        let sign = if self.eat(b'+') {
-            1
-        } else {
-            self.eat(b'-').then_some(-1)?
-        };
+        let sign = if self.eat(b'+') { 1 } else { self.eat(b'-').then_some(-1)? };
         let hours = self.digits(2)?;
-        let minutes = self
-            .eat(b':')
-            .then(|| self.digits(2))?
-            .filter(|m| *m < 60)?;
+        let minutes = self.eat(b':').then(|| self.digits(2))?.filter(|m| *m < 60)?;
         let zone = hours * 60 + minutes;
         (zone <= 14 * 60).then_some(sign * zone)
     }
@@ -227,10 +195,7 @@ mod tests {
             let start = interval("2026-11-21T01:00:00Z").0 + 500_000;
             (start, start + 100_000)
         });
-        assert_eq!(
-            interval("2026-11-21T10:05").1 - interval("2026-11-21T10:05").0,
-            60 * MICROS
-        );
+        assert_eq!(interval("2026-11-21T10:05").1 - interval("2026-11-21T10:05").0, 60 * MICROS);
     }
 
     #[test]
@@ -265,11 +230,6 @@ mod tests {
         }
         assert!(Date::read("2000-02-29").is_some());
         assert!(!Date::read("2026-01-01T10:00").unwrap().is_exact());
-        assert!(
-            is_time("08:30:00")
-                && is_time("23:59:60.123")
-                && !is_time("08:30")
-                && !is_time("24:00:00")
-        );
+        assert!(is_time("08:30:00") && is_time("23:59:60.123") && !is_time("08:30") && !is_time("24:00:00"));
     }
 }

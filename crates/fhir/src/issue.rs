@@ -97,10 +97,7 @@ impl Position {
     #[must_use]
     pub fn of(bytes: &[u8], byte: usize) -> Self {
         let before = bytes.get(..byte).unwrap_or(bytes);
-        let line_start = before
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |at| at + 1);
+        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         let in_line = before.get(line_start..).unwrap_or_default();
         // Characters are counted by their first byte (UTF-8 continuation bytes are 10xxxxxx).
@@ -138,10 +135,7 @@ impl Issue {
     /// A warning: the request was answered all the same.
     #[must_use]
     pub fn warning(code: IssueCode, diagnostics: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, diagnostics)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, diagnostics) }
     }
 
     /// The same issue at a place in a resource.
@@ -152,12 +146,7 @@ impl Issue {
     }
 
     /// An error of syntax at a byte.
-    pub(crate) fn syntax(
-        bytes: &[u8],
-        byte: usize,
-        code: IssueCode,
-        diagnostics: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn syntax(bytes: &[u8], byte: usize, code: IssueCode, diagnostics: impl Into<String>) -> Self {
         Self {
             severity: Severity::Fatal,
             position: Some(Position::of(bytes, byte)),
@@ -189,22 +178,8 @@ mod tests {
     fn positions_count_lines_and_characters() {
         let text = "{\n \"名\": x".as_bytes();
         let at = text.iter().position(|b| *b == b'x').unwrap();
-        assert_eq!(
-            Position::of(text, at),
-            Position {
-                byte: at,
-                line: 2,
-                column: 7
-            }
-        );
-        assert_eq!(
-            Position::of(text, 0),
-            Position {
-                byte: 0,
-                line: 1,
-                column: 1
-            }
-        );
+        assert_eq!(Position::of(text, at), Position { byte: at, line: 2, column: 7 });
+        assert_eq!(Position::of(text, 0), Position { byte: 0, line: 1, column: 1 });
         assert_eq!(Position::of(text, 999).line, 2);
     }
 }

@@ -22,11 +22,7 @@ pub struct Limits {
 impl Default for Limits {
     /// For one resource: 2 MB, 64 deep, 50,000 values.
     fn default() -> Self {
-        Self {
-            bytes: 2 << 20,
-            depth: 64,
-            elements: 50_000,
-        }
+        Self { bytes: 2 << 20, depth: 64, elements: 50_000 }
     }
 }
 
@@ -34,20 +30,12 @@ impl Limits {
     /// For a batch of resources: 16 MB, 64 deep, 500,000 values.
     #[must_use]
     pub const fn bundle() -> Self {
-        Self {
-            bytes: 16 << 20,
-            depth: 64,
-            elements: 500_000,
-        }
+        Self { bytes: 16 << 20, depth: 64, elements: 500_000 }
     }
 
     /// For what was accepted before and is read back.
     pub(crate) const fn stored() -> Self {
-        Self {
-            bytes: 1 << 30,
-            depth: MAX_DEPTH,
-            elements: 1 << 26,
-        }
+        Self { bytes: 1 << 30, depth: MAX_DEPTH, elements: 1 << 26 }
     }
 }
 
@@ -106,33 +94,18 @@ impl Index {
         // Positions are kept in 32 bits.
         let most = limits.bytes.min(i32::MAX as usize);
         if bytes.len() > most {
-            return Err(Issue::error(
-                IssueCode::TooLong,
-                format!("more than {most} bytes"),
-            ));
+            return Err(Issue::error(IssueCode::TooLong, format!("more than {most} bytes")));
         }
         let source = std::str::from_utf8(bytes).map_err(|error| {
-            Issue::syntax(
-                bytes,
-                error.valid_up_to(),
-                IssueCode::Structure,
-                "not valid UTF-8",
-            )
+            Issue::syntax(bytes, error.valid_up_to(), IssueCode::Structure, "not valid UTF-8")
         })?;
         let depth = limits.depth.min(MAX_DEPTH);
-        Ok((
-            source,
-            Reader::new(bytes, Limits { depth, ..*limits }).document()?,
-        ))
+        Ok((source, Reader::new(bytes, Limits { depth, ..*limits }).document()?))
     }
 
     /// The outermost value.
     pub(crate) fn root<'a>(&'a self, source: &'a str) -> Value<'a> {
-        Value {
-            source,
-            index: self,
-            node: 0,
-        }
+        Value { source, index: self, node: 0 }
     }
 }
 
@@ -150,13 +123,8 @@ impl<'a> Value<'a> {
     }
 
     fn piece(self, piece: Piece) -> &'a str {
-        let from = if piece.escaped {
-            self.index.unescaped.as_str()
-        } else {
-            self.source
-        };
-        from.get(piece.start as usize..piece.end as usize)
-            .unwrap_or_default()
+        let from = if piece.escaped { self.index.unescaped.as_str() } else { self.source };
+        from.get(piece.start as usize..piece.end as usize).unwrap_or_default()
     }
 
     /// What kind of value it is.
@@ -187,19 +155,14 @@ impl<'a> Value<'a> {
     /// Where it stands in the received bytes.
     #[must_use]
     pub fn span(self) -> std::ops::Range<usize> {
-        self.node()
-            .map_or(0..0, |node| node.start as usize..node.end as usize)
+        self.node().map_or(0..0, |node| node.start as usize..node.end as usize)
     }
 
     /// An object's members or an array's items, in their order; nothing for other values.
     #[must_use]
     pub fn children(self) -> Children<'a> {
         let end = self.node().map_or(0, |node| node.next);
-        Children {
-            value: self,
-            at: self.node + 1,
-            end,
-        }
+        Children { value: self, at: self.node + 1, end }
     }
 
     /// An object's member.
@@ -223,25 +186,15 @@ impl<'a> Value<'a> {
         if self.kind() == Kind::Array {
             self.children()
         } else {
-            Children {
-                value: self,
-                at: self.node,
-                end: self.node + 1,
-            }
+            Children { value: self, at: self.node, end: self.node + 1 }
         }
     }
 
     /// The items of a member that is an array.
     #[must_use]
     pub fn items(self, name: &str) -> Children<'a> {
-        let none = Children {
-            value: self,
-            at: 0,
-            end: 0,
-        };
-        self.get(name)
-            .filter(|v| v.kind() == Kind::Array)
-            .map_or(none, Value::children)
+        let none = Children { value: self, at: 0, end: 0 };
+        self.get(name).filter(|v| v.kind() == Kind::Array).map_or(none, Value::children)
     }
 
     /// Whether nothing stands inside.
@@ -266,10 +219,7 @@ impl<'a> Iterator for Children<'a> {
         if self.at >= self.end {
             return None;
         }
-        let child = Value {
-            node: self.at,
-            ..self.value
-        };
+        let child = Value { node: self.at, ..self.value };
         self.at = child.node()?.next;
         Some(child)
     }

@@ -33,6 +33,7 @@ mod reader;
 mod reference;
 mod resource;
 mod search;
+mod system;
 mod tables;
 mod validate;
 mod write;
@@ -46,13 +47,14 @@ pub use json::{Children, Kind as JsonKind, Limits, Value};
 pub use meta::{Coding, Meta, splice_meta};
 pub use ndjson::{Line, ndjson_lines};
 pub use query::{
-    DateFilter, Handling, MOST_COUNT, MOST_PATIENTS, NameFilter, NamePart, Prefix, SearchQuery,
-    Sort, Token, USUAL_COUNT, served_parameters,
+    DateFilter, Handling, MOST_COUNT, MOST_PATIENTS, NameFilter, NamePart, Prefix, SearchQuery, Sort, Token,
+    USUAL_COUNT, served_parameters,
 };
 pub use reference::{RefAt, RefKind, ReferenceText, references, rewrite_references};
 pub use resource::{Resource, parse, served_types};
 pub use search::{
-    NameParts, PatientRef, Representation, SearchValues, date_interval, is_in_compartment,
-    patient_of, search_values,
+    NameParts, PatientRef, Representation, SearchValues, date_interval, is_in_compartment, patient_of,
+    search_values,
 };
+pub use system::{System, system_uri, systems};
 pub use validate::validate;

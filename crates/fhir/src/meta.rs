@@ -65,7 +65,6 @@ impl Resource {
             let at = root.get("resourceType").map_or(0, |name| name.span().end);
             edits.push((at..at, inserted));
         }
-        edits.sort_by_key(|(range, _)| range.start);
         splice(self.bytes(), edits)
     }
 }
@@ -77,25 +76,14 @@ fn merged(old: Option<Value<'_>>, meta: &Meta) -> Vec<u8> {
     push_quoted(&mut out, &meta.last_updated.to_string());
     let old = old.filter(|old| old.kind() == Kind::Object);
     for (name, ours) in [("security", &meta.security), ("tag", &meta.tags)] {
-        let theirs = old
-            .and_then(|old| old.get(name))
-            .filter(|v| v.kind() == Kind::Array);
+        let theirs = old.and_then(|old| old.get(name)).filter(|v| v.kind() == Kind::Array);
         if theirs.is_some() || !ours.is_empty() {
             codings(&mut out, name, theirs, ours);
         }
     }
     for member in old.into_iter().flat_map(Value::children) {
         let key = member.key().unwrap_or_default();
-        if ![
-            "versionId",
-            "_versionId",
-            "lastUpdated",
-            "_lastUpdated",
-            "security",
-            "tag",
-        ]
-        .contains(&key)
-        {
+        if !["versionId", "_versionId", "lastUpdated", "_lastUpdated", "security", "tag"].contains(&key) {
             out.push(b',');
             push_quoted(&mut out, key);
             out.push(b':');
@@ -123,8 +111,7 @@ fn codings(out: &mut Vec<u8>, name: &str, theirs: Option<Value<'_>>, ours: &[Cod
     }
     for coding in ours {
         let same = |other: Value<'_>| {
-            other.string("system") == Some(&coding.system)
-                && other.string("code") == Some(&coding.code)
+            other.string("system") == Some(&coding.system) && other.string("code") == Some(&coding.code)
         };
         if theirs.is_some_and(|theirs| theirs.children().any(same)) {
             continue;

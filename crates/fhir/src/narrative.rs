@@ -108,15 +108,8 @@ const LINKS: &[&str] = &["href", "src", "cite", "longdesc"];
 const SCHEMES: &[&str] = &["http", "https", "mailto", "tel", "urn"];
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
 /// What would make a style fetch or run something, in lower case.
-const ACTIVE_STYLE: &[&str] = &[
-    "url(",
-    "expression(",
-    "@import",
-    "javascript:",
-    "behavior",
-    "-moz-binding",
-    "\\",
-];
+const ACTIVE_STYLE: &[&str] =
+    &["url(", "expression(", "@import", "javascript:", "behavior", "-moz-binding", "\\"];
 const MAX_DEPTH: usize = 100;
 
 /// Whether a text is one `div` of formatting that says something.
@@ -212,8 +205,7 @@ fn attribute_is_fine(name: &str, value: &str) -> bool {
         && entities_are_fine(value)
         && (name != "xmlns" || value == XHTML)
         && (!LINKS.contains(&name) || is_link(value))
-        && (name != "style"
-            || !value.contains('&') && !ACTIVE_STYLE.iter().any(|word| lower.contains(word)))
+        && (name != "style" || !value.contains('&') && !ACTIVE_STYLE.iter().any(|word| lower.contains(word)))
 }
 
 /// Relative, or of a harmless scheme. A scheme written with entities or control characters is none.
@@ -226,11 +218,7 @@ fn is_link(value: &str) -> bool {
         None => !before_path.contains('&'),
         Some((scheme, _)) => {
             let lower = scheme.to_ascii_lowercase();
-            let image = [
-                "data:image/png;base64,",
-                "data:image/jpeg;base64,",
-                "data:image/gif;base64,",
-            ];
+            let image = ["data:image/png;base64,", "data:image/jpeg;base64,", "data:image/gif;base64,"];
             SCHEMES.contains(&lower.as_str()) || image.iter().any(|start| value.starts_with(start))
         }
     }
@@ -251,9 +239,7 @@ mod tests {
     use super::*;
 
     fn div(inner: &str) -> bool {
-        is_safe(&format!(
-            "<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>"
-        ))
+        is_safe(&format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>"))
     }
 
     #[test]
@@ -300,9 +286,7 @@ mod tests {
         }
         assert!(!is_safe("<div>x</div>"), "without its namespace");
         assert!(!is_safe("x"));
-        assert!(!is_safe(
-            "<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div><div>y</div>"
-        ));
+        assert!(!is_safe("<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div><div>y</div>"));
         assert!(!is_safe("<div xmlns=\"http://www.w3.org/1999/xhtml\"/>"));
         assert!(!div(&"<p>".repeat(10_000)));
     }

@@ -20,11 +20,7 @@ pub fn ndjson_lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
         .map(move |(at, line)| {
             let start = offset;
             offset += line.len() + 1;
-            Line {
-                number: at + 1,
-                offset: start,
-                bytes: line.strip_suffix(b"\r").unwrap_or(line),
-            }
+            Line { number: at + 1, offset: start, bytes: line.strip_suffix(b"\r").unwrap_or(line) }
         })
         .filter(|line| !line.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t')))
 }
@@ -38,18 +34,7 @@ mod tests {
         let lines: Vec<_> = ndjson_lines(b"{}\r\n\n [1]\n").collect();
         assert_eq!(
             lines,
-            [
-                Line {
-                    number: 1,
-                    offset: 0,
-                    bytes: b"{}"
-                },
-                Line {
-                    number: 3,
-                    offset: 5,
-                    bytes: b" [1]"
-                },
-            ]
+            [Line { number: 1, offset: 0, bytes: b"{}" }, Line { number: 3, offset: 5, bytes: b" [1]" },]
         );
         assert_eq!(ndjson_lines(b"").count(), 0);
     }

@@ -12,10 +12,7 @@ pub(crate) struct Path {
 
 impl Path {
     pub(crate) const fn new(root: &'static str) -> Self {
-        Self {
-            root,
-            steps: Vec::new(),
-        }
+        Self { root, steps: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, field: &'static Field, index: Option<usize>) {

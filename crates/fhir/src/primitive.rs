@@ -62,11 +62,7 @@ impl Primitive {
     /// Whether a JSON value is of its kind and form.
     pub(crate) fn accepts(self, value: Value<'_>) -> bool {
         let kind = value.kind();
-        let text = if kind == Kind::String {
-            value.text().unwrap_or_default()
-        } else {
-            value.raw()
-        };
+        let text = if kind == Kind::String { value.text().unwrap_or_default() } else { value.raw() };
         kind == self.json() && self.is_valid(text)
     }
 }
@@ -76,17 +72,12 @@ fn is_boolean(text: &str) -> bool {
 }
 
 fn is_string(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b >= 0x20 || matches!(b, b'\t' | b'\n' | b'\r'))
+    !text.is_empty() && text.bytes().all(|b| b >= 0x20 || matches!(b, b'\t' | b'\n' | b'\r'))
 }
 
 fn is_code(text: &str) -> bool {
     !text.split(' ').any(str::is_empty)
-        && !text
-            .chars()
-            .any(|c| c.is_control() || (c.is_whitespace() && c != ' '))
+        && !text.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' '))
 }
 
 fn is_uri(text: &str) -> bool {
@@ -95,27 +86,21 @@ fn is_uri(text: &str) -> bool {
 
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 fn is_oid(text: &str) -> bool {
     let Some(mut arcs) = text.strip_prefix("urn:oid:").map(|oid| oid.split('.')) else {
         return false;
     };
-    let first = arcs
-        .next()
-        .is_some_and(|arc| matches!(arc, "0" | "1" | "2"));
+    let first = arcs.next().is_some_and(|arc| matches!(arc, "0" | "1" | "2"));
     let mut rest = arcs.peekable();
     first && rest.peek().is_some() && rest.all(is_plain_number)
 }
 
 /// Digits without a leading zero.
 fn is_plain_number(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -178,21 +163,9 @@ mod tests {
     #[test]
     fn forms() {
         let cases: &[(Primitive, &[&str], &[&str])] = &[
-            (
-                Primitive::Base64Binary,
-                &["YQ==", "YWJj\nYWJj"],
-                &["", "YQ=", "YQ==YQ==", "Y!==", "===="],
-            ),
-            (
-                Primitive::Code,
-                &["a", "a b", "<="],
-                &["", " a", "a ", "a  b", "a\tb"],
-            ),
-            (
-                Primitive::Id,
-                &["a.B-9", &"a".repeat(64)],
-                &["", "a_b", &"a".repeat(65), "ア"],
-            ),
+            (Primitive::Base64Binary, &["YQ==", "YWJj\nYWJj"], &["", "YQ=", "YQ==YQ==", "Y!==", "===="]),
+            (Primitive::Code, &["a", "a b", "<="], &["", " a", "a ", "a  b", "a\tb"]),
+            (Primitive::Id, &["a.B-9", &"a".repeat(64)], &["", "a_b", &"a".repeat(65), "ア"]),
             (
                 Primitive::Oid,
                 &["urn:oid:1.2.392.100495.20.3.51"],
@@ -201,43 +174,20 @@ mod tests {
             (
                 Primitive::Uuid,
                 &["urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"],
-                &[
-                    "0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
-                    "urn:uuid:0C3151BD-1cbf-4d64-b04d-cd9187a4c6e0",
-                ],
+                &["0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "urn:uuid:0C3151BD-1cbf-4d64-b04d-cd9187a4c6e0"],
             ),
-            (
-                Primitive::Integer,
-                &["0", "-5", "2147483647"],
-                &["2147483648", "1.0", "1e3", "-0"],
-            ),
+            (Primitive::Integer, &["0", "-5", "2147483647"], &["2147483648", "1.0", "1e3", "-0"]),
             (Primitive::PositiveInt, &["1"], &["0", "-1"]),
             (Primitive::UnsignedInt, &["0"], &["-1"]),
-            (
-                Primitive::Date,
-                &["1950", "1950-04", "1950-04-30"],
-                &["1950-04-31", "1950-04-30T00:00:00Z"],
-            ),
+            (Primitive::Date, &["1950", "1950-04", "1950-04-30"], &["1950-04-31", "1950-04-30T00:00:00Z"]),
             (
                 Primitive::DateTime,
                 &["2026-02", "2026-02-03T04:05:06+09:00"],
                 &["2026-02-03T04:05Z", "2026-02-03T04:05:06"],
             ),
-            (
-                Primitive::Instant,
-                &["2026-02-03T04:05:06.789Z"],
-                &["2026-02-03"],
-            ),
-            (
-                Primitive::Uri,
-                &["http://loinc.org", "urn:oid:1.2"],
-                &["", "a b", "a\u{3000}b"],
-            ),
-            (
-                Primitive::Text,
-                &["全角　空白", "two\nlines"],
-                &["", "bell\u{7}"],
-            ),
+            (Primitive::Instant, &["2026-02-03T04:05:06.789Z"], &["2026-02-03"]),
+            (Primitive::Uri, &["http://loinc.org", "urn:oid:1.2"], &["", "a b", "a\u{3000}b"]),
+            (Primitive::Text, &["全角　空白", "two\nlines"], &["", "bell\u{7}"]),
         ];
         for (primitive, good, bad) in cases {
             for text in *good {
@@ -258,9 +208,7 @@ mod tests {
         let table = include_str!("../data/primitives.tsv");
         let mut tried = 0;
         for cells in crate::tables::rows(table) {
-            let [name, expression] = cells.as_slice() else {
-                panic!("two cells")
-            };
+            let [name, expression] = cells.as_slice() else { panic!("two cells") };
             if expression.is_empty()
                 || expression.contains("\\S")
                 || name.contains("ate")
@@ -275,13 +223,9 @@ mod tests {
             let strategy = proptest::string::string_regex(expression).unwrap();
             for _ in 0..200 {
                 let text = strategy.new_tree(&mut runner).unwrap().current();
-                let bounded =
-                    text.len() < 10 || !["integer", "positiveInt", "unsignedInt"].contains(name);
+                let bounded = text.len() < 10 || !["integer", "positiveInt", "unsignedInt"].contains(name);
                 if bounded && text.len() <= 64 && text != "-0" {
-                    assert!(
-                        Primitive::named(name).unwrap().is_valid(&text),
-                        "{name} {text}"
-                    );
+                    assert!(Primitive::named(name).unwrap().is_valid(&text), "{name} {text}");
                 }
             }
         }

@@ -57,12 +57,7 @@ pub struct SearchQuery {
 
 impl std::fmt::Debug for SearchQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "SearchQuery({}, {} patients)",
-            self.resource_type,
-            self.patients.len()
-        )
+        write!(f, "SearchQuery({}, {} patients)", self.resource_type, self.patients.len())
     }
 }
 
@@ -228,14 +223,10 @@ impl SearchQuery {
         for (name, value) in params {
             match query.parameter(name, value) {
                 Ok(()) => {}
-                Err(Problem::Unknown) if handling == Handling::Lenient => {
-                    query.ignored.push(shown(name))
+                Err(Problem::Unknown) if handling == Handling::Lenient => query.ignored.push(shown(name)),
+                Err(Problem::Unknown) => {
+                    issues.push(about(name, IssueCode::NotSupported, "this parameter is not served"))
                 }
-                Err(Problem::Unknown) => issues.push(about(
-                    name,
-                    IssueCode::NotSupported,
-                    "this parameter is not served",
-                )),
                 Err(Problem::Wrong(code, text)) => issues.push(about(name, code, text)),
             }
         }
@@ -243,11 +234,7 @@ impl SearchQuery {
             let text = "a search of clinical content names its patients: patient=ID[,ID ...]";
             issues.push(Issue::error(IssueCode::Required, text));
         }
-        if issues.is_empty() {
-            Ok(query)
-        } else {
-            Err(issues)
-        }
+        if issues.is_empty() { Ok(query) } else { Err(issues) }
     }
 
     /// A search of a type without conditions.
@@ -282,21 +269,13 @@ impl SearchQuery {
     #[must_use]
     pub fn matches(&self, values: &SearchValues) -> bool {
         let all = |wanted: &[Vec<Token>], given: &[(String, String)]| {
-            wanted.iter().all(|any| {
-                given
-                    .iter()
-                    .any(|(s, c)| any.iter().any(|token| token.matches(s, c)))
-            })
+            wanted.iter().all(|any| given.iter().any(|(s, c)| any.iter().any(|token| token.matches(s, c))))
         };
         let plain = |code: &Option<String>| -> Vec<(String, String)> {
-            code.iter()
-                .map(|code| (String::new(), code.clone()))
-                .collect()
+            code.iter().map(|code| (String::new(), code.clone())).collect()
         };
         let dates = |filters: &[DateFilter], interval: Option<Interval>| {
-            filters
-                .iter()
-                .all(|filter| interval.is_some_and(|interval| filter.matches(interval)))
+            filters.iter().all(|filter| interval.is_some_and(|interval| filter.matches(interval)))
         };
         let birth = values.birth_date.as_deref().and_then(crate::date_interval);
         all(&self.identifiers, &values.identifiers)
@@ -318,10 +297,7 @@ impl SearchQuery {
         };
         let role = self.role(plain).ok_or(Problem::Unknown)?;
         if modified {
-            return Err(Problem::Wrong(
-                IssueCode::NotSupported,
-                "modifiers and chains are not served",
-            ));
+            return Err(Problem::Wrong(IssueCode::NotSupported, "modifiers and chains are not served"));
         }
         if value.is_empty() {
             return Err(Problem::Wrong(IssueCode::Value, "a value is expected"));
@@ -347,8 +323,7 @@ impl SearchQuery {
             "date" => date(value).map(|filter| self.dates.push(filter)),
             "_count" => {
                 let count = value.parse::<usize>().ok().filter(|count| *count > 0);
-                let problem =
-                    Problem::Wrong(IssueCode::Value, "a whole number from 1 to 200 is expected");
+                let problem = Problem::Wrong(IssueCode::Value, "a whole number from 1 to 200 is expected");
                 self.count = count.ok_or(problem)?.min(MOST_COUNT);
                 Ok(())
             }
@@ -357,14 +332,16 @@ impl SearchQuery {
                 Ok(())
             }
             "_sort" => {
-                let sort = SORTS
-                    .iter()
-                    .find(|(text, _)| *text == value)
-                    .map(|(_, sort)| *sort);
+                let sort = SORTS.iter().find(|(text, _)| *text == value).map(|(_, sort)| *sort);
                 let problem = Problem::Wrong(
                     IssueCode::NotSupported,
                     "served orders: date, -date, _lastUpdated, -_lastUpdated",
                 );
+                let by_date = matches!(sort, Some(Sort::DateAscending | Sort::DateDescending));
+                let rows = tables().search_rows(self.resource_type);
+                if by_date && !rows.iter().any(|row| row.role == "date") {
+                    return Err(Problem::Wrong(IssueCode::NotSupported, "this type has no date to sort by"));
+                }
                 self.sort = Some(sort.ok_or(problem)?);
                 Ok(())
             }
@@ -375,9 +352,7 @@ impl SearchQuery {
     /// What a parameter's name stands for. Of several parameters with one role only the first is
     /// served, because one value of each role is indexed.
     fn role(&self, name: &str) -> Option<&'static str> {
-        if let Some(common) = ["_id", "_count", "_cursor", "_sort"]
-            .into_iter()
-            .find(|common| *common == name)
+        if let Some(common) = ["_id", "_count", "_cursor", "_sort"].into_iter().find(|common| *common == name)
         {
             return Some(common);
         }
@@ -391,10 +366,8 @@ impl SearchQuery {
     }
 
     fn name(&mut self, part: NamePart, value: &str) -> Result<(), Problem> {
-        self.names.push(NameFilter {
-            part,
-            beginnings: list(value)?.iter().map(|text| unescaped(text)).collect(),
-        });
+        self.names
+            .push(NameFilter { part, beginnings: list(value)?.iter().map(|text| unescaped(text)).collect() });
         Ok(())
     }
 }
@@ -408,9 +381,7 @@ pub fn served_parameters(resource_type: &str) -> Vec<(&'static str, &'static str
     let query = SearchQuery::of(kind.name);
     let mut found = vec![("_id", "token")];
     for row in tables().search_rows(kind.name) {
-        if query.role(row.parameter).is_some()
-            && !found.iter().any(|(name, _)| *name == row.parameter)
-        {
+        if query.role(row.parameter).is_some() && !found.iter().any(|(name, _)| *name == row.parameter) {
             found.push((row.parameter, row.value));
         }
     }
@@ -431,18 +402,12 @@ fn about(name: &str, code: IssueCode, text: &str) -> Issue {
 
 /// A parameter's name as it may be told: names come from outside.
 fn shown(name: &str) -> String {
-    name.chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "-_.:".contains(*c))
-        .take(64)
-        .collect()
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.:".contains(*c)).take(64).collect()
 }
 
 fn once(slot: &mut Vec<String>, values: Vec<String>) -> Result<(), Problem> {
     if !slot.is_empty() {
-        return Err(Problem::Wrong(
-            IssueCode::NotSupported,
-            "give it once, with commas between its values",
-        ));
+        return Err(Problem::Wrong(IssueCode::NotSupported, "give it once, with commas between its values"));
     }
     *slot = values;
     Ok(())
@@ -493,20 +458,12 @@ fn ids(value: &str, of_patients: bool) -> Result<Vec<String>, Problem> {
     let problem = || {
         Problem::Wrong(
             IssueCode::Value,
-            if of_patients {
-                "ID or Patient/ID is expected"
-            } else {
-                "an id is expected"
-            },
+            if of_patients { "ID or Patient/ID is expected" } else { "an id is expected" },
         )
     };
     let mut found: Vec<String> = Vec::new();
     for part in list(value)? {
-        let id = if of_patients {
-            part.strip_prefix("Patient/").unwrap_or(part)
-        } else {
-            part
-        };
+        let id = if of_patients { part.strip_prefix("Patient/").unwrap_or(part) } else { part };
         if !is_id(id) {
             return Err(problem());
         }
@@ -519,10 +476,9 @@ fn ids(value: &str, of_patients: bool) -> Result<Vec<String>, Problem> {
 
 fn tokens(value: &str, slot: &mut Vec<Vec<Token>>) -> Result<(), Problem> {
     let any: Option<Vec<Token>> = list(value)?.into_iter().map(token).collect();
-    slot.push(any.ok_or(Problem::Wrong(
-        IssueCode::Value,
-        "code, system|code, |code or system| is expected",
-    ))?);
+    slot.push(
+        any.ok_or(Problem::Wrong(IssueCode::Value, "code, system|code, |code or system| is expected"))?,
+    );
     Ok(())
 }
 
@@ -534,30 +490,19 @@ fn token(text: &str) -> Option<Token> {
         found
     });
     let Some((bar, _)) = bar else {
-        return Some(Token {
-            system: None,
-            code: Some(unescaped(text)),
-        });
+        return Some(Token { system: None, code: Some(unescaped(text)) });
     };
     let (system, code) = (unescaped(text.get(..bar)?), unescaped(text.get(bar + 1..)?));
     if system.is_empty() && code.is_empty() {
         return None;
     }
-    Some(Token {
-        system: Some(system),
-        code: (!code.is_empty()).then_some(code),
-    })
+    Some(Token { system: Some(system), code: (!code.is_empty()).then_some(code) })
 }
 
 fn date(value: &str) -> Result<DateFilter, Problem> {
-    let expected =
-        "one date is expected: [eq|ne|gt|lt|ge|le|sa|eb]YYYY[-MM[-DD[Thh:mm[:ss][zone]]]]";
-    let prefix = PREFIXES
-        .iter()
-        .find_map(|(text, prefix)| Some((*prefix, value.strip_prefix(text)?)));
+    let expected = "one date is expected: [eq|ne|gt|lt|ge|le|sa|eb]YYYY[-MM[-DD[Thh:mm[:ss][zone]]]]";
+    let prefix = PREFIXES.iter().find_map(|(text, prefix)| Some((*prefix, value.strip_prefix(text)?)));
     let (prefix, text) = prefix.unwrap_or((Prefix::Equal, value));
-    let (start, end) = Date::read(text)
-        .ok_or(Problem::Wrong(IssueCode::Value, expected))?
-        .interval();
+    let (start, end) = Date::read(text).ok_or(Problem::Wrong(IssueCode::Value, expected))?.interval();
     Ok(DateFilter { prefix, start, end })
 }

@@ -20,15 +20,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8], limits: Limits) -> Self {
         // A guess that suits resources of some kilobytes; larger ones grow.
         let nodes = Vec::with_capacity((bytes.len() / 24).min(4096));
-        Self {
-            bytes,
-            at: 0,
-            limits,
-            index: Index {
-                nodes,
-                unescaped: String::new(),
-            },
-        }
+        Self { bytes, at: 0, limits, index: Index { nodes, unescaped: String::new() } }
     }
 
     /// Reads the text to its end.
@@ -60,29 +52,15 @@ impl<'a> Reader<'a> {
         Issue::syntax(self.bytes, at, code, diagnostics)
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the size of the text was checked to fit"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the size of the text was checked to fit")]
     fn value(&mut self, key: Option<Piece>, depth: usize) -> Result<(), Issue> {
         if self.index.nodes.len() >= self.limits.elements {
             return Err(self.wrong_at(self.at, IssueCode::TooCostly, "too many elements"));
         }
         let node = self.index.nodes.len();
         let start = self.at as u32;
-        let nothing = Piece {
-            start: 0,
-            end: 0,
-            escaped: false,
-        };
-        self.index.nodes.push(Node {
-            kind: Kind::Null,
-            start,
-            end: start,
-            key,
-            text: nothing,
-            next: 0,
-        });
+        let nothing = Piece { start: 0, end: 0, escaped: false };
+        self.index.nodes.push(Node { kind: Kind::Null, start, end: start, key, text: nothing, next: 0 });
         let mut text = nothing;
         let kind = match self.peek() {
             Some(b'{') => {
@@ -117,12 +95,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Issue> {
-        if !self
-            .bytes
-            .get(self.at..)
-            .unwrap_or_default()
-            .starts_with(word)
-        {
+        if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
             return Err(self.wrong("a JSON value is expected"));
         }
         self.at += word.len();
@@ -175,11 +148,7 @@ impl<'a> Reader<'a> {
             }
             let key = self.string()?;
             if self.is_duplicate(key, first, members, &mut seen) {
-                return Err(self.wrong_at(
-                    at,
-                    IssueCode::Structure,
-                    "the same name twice in one object",
-                ));
+                return Err(self.wrong_at(at, IssueCode::Structure, "the same name twice in one object"));
             }
             members += 1;
             self.blank();
@@ -203,23 +172,12 @@ impl<'a> Reader<'a> {
     }
 
     fn piece(&self, piece: Piece) -> &[u8] {
-        let from = if piece.escaped {
-            self.index.unescaped.as_bytes()
-        } else {
-            self.bytes
-        };
-        from.get(piece.start as usize..piece.end as usize)
-            .unwrap_or_default()
+        let from = if piece.escaped { self.index.unescaped.as_bytes() } else { self.bytes };
+        from.get(piece.start as usize..piece.end as usize).unwrap_or_default()
     }
 
     /// Few names are compared one by one, many by a set, so that a hostile object stays cheap.
-    fn is_duplicate(
-        &self,
-        key: Piece,
-        first: usize,
-        members: usize,
-        seen: &mut HashSet<String>,
-    ) -> bool {
+    fn is_duplicate(&self, key: Piece, first: usize, members: usize, seen: &mut HashSet<String>) -> bool {
         let name = self.piece(key);
         let mut node = first;
         if members < FEW_MEMBERS {
@@ -276,24 +234,14 @@ impl<'a> Reader<'a> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start {
-            Err(self.wrong("a digit is expected"))
-        } else {
-            Ok(())
-        }
+        if self.at == start { Err(self.wrong("a digit is expected")) } else { Ok(()) }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the size of the text was checked to fit"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the size of the text was checked to fit")]
     fn string(&mut self) -> Result<Piece, Issue> {
         let start = self.at + 1;
         let rest = self.bytes.get(start..).unwrap_or_default();
-        let Some(plain) = rest
-            .iter()
-            .position(|b| *b == b'"' || *b == b'\\' || *b < 0x20)
-        else {
+        let Some(plain) = rest.iter().position(|b| *b == b'"' || *b == b'\\' || *b < 0x20) else {
             self.at = self.bytes.len();
             return Err(self.wrong("the string has no end"));
         };
@@ -301,20 +249,13 @@ impl<'a> Reader<'a> {
         if self.peek() == Some(b'"') {
             let end = self.at;
             self.at += 1;
-            return Ok(Piece {
-                start: start as u32,
-                end: end as u32,
-                escaped: false,
-            });
+            return Ok(Piece { start: start as u32, end: end as u32, escaped: false });
         }
         self.escaped_string(start)
     }
 
     /// The rest of a string in which an escape was met.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "unescaped text is never longer than its source"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "unescaped text is never longer than its source")]
     fn escaped_string(&mut self, start: usize) -> Result<Piece, Issue> {
         let from = self.index.unescaped.len();
         let mut run = start;
@@ -324,11 +265,7 @@ impl<'a> Reader<'a> {
                     self.keep(run);
                     self.at += 1;
                     let end = self.index.unescaped.len();
-                    return Ok(Piece {
-                        start: from as u32,
-                        end: end as u32,
-                        escaped: true,
-                    });
+                    return Ok(Piece { start: from as u32, end: end as u32, escaped: true });
                 }
                 Some(b'\\') => {
                     self.keep(run);
@@ -347,9 +284,7 @@ impl<'a> Reader<'a> {
     fn keep(&mut self, run: usize) {
         let text = self.bytes.get(run..self.at).unwrap_or_default();
         // It begins and ends at ASCII characters of a valid UTF-8 text, so it is valid itself.
-        self.index
-            .unescaped
-            .push_str(std::str::from_utf8(text).unwrap_or_default());
+        self.index.unescaped.push_str(std::str::from_utf8(text).unwrap_or_default());
     }
 
     fn escape(&mut self) -> Result<char, Issue> {
@@ -370,28 +305,19 @@ impl<'a> Reader<'a> {
                 let unit = self.hex(at)?;
                 let code = if (0xD800..0xDC00).contains(&unit) {
                     if self.bytes.get(self.at..self.at + 2) != Some(b"\\u".as_slice()) {
-                        return Err(self.wrong_at(
-                            at,
-                            IssueCode::Structure,
-                            "half a surrogate pair",
-                        ));
+                        return Err(self.wrong_at(at, IssueCode::Structure, "half a surrogate pair"));
                     }
                     self.at += 2;
                     let low = self.hex(at)?;
                     if !(0xDC00..0xE000).contains(&low) {
-                        return Err(self.wrong_at(
-                            at,
-                            IssueCode::Structure,
-                            "half a surrogate pair",
-                        ));
+                        return Err(self.wrong_at(at, IssueCode::Structure, "half a surrogate pair"));
                     }
                     0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
                 } else {
                     unit
                 };
-                char::from_u32(code).ok_or_else(|| {
-                    self.wrong_at(at, IssueCode::Structure, "half a surrogate pair")
-                })?
+                char::from_u32(code)
+                    .ok_or_else(|| self.wrong_at(at, IssueCode::Structure, "half a surrogate pair"))?
             }
             _ => return Err(self.wrong_at(at, IssueCode::Structure, "no such escape in JSON")),
         })
@@ -406,11 +332,7 @@ impl<'a> Reader<'a> {
                 self.at += 4;
                 Ok(unit)
             }
-            _ => Err(self.wrong_at(
-                at,
-                IssueCode::Structure,
-                "four hexadecimal digits are expected",
-            )),
+            _ => Err(self.wrong_at(at, IssueCode::Structure, "four hexadecimal digits are expected")),
         }
     }
 }

@@ -59,20 +59,12 @@ impl<'a> ReferenceText<'a> {
     /// Takes a reference's text apart; `None` when it is of no valid form.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        let of = |kind| Self {
-            kind,
-            resource_type: None,
-            id: None,
-            version: None,
-        };
+        let of = |kind| Self { kind, resource_type: None, id: None, version: None };
         if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return None;
         }
         if let Some(id) = text.strip_prefix('#') {
-            return (id.is_empty() || is_id(id)).then_some(Self {
-                id: Some(id),
-                ..of(RefKind::Contained)
-            });
+            return (id.is_empty() || is_id(id)).then_some(Self { id: Some(id), ..of(RefKind::Contained) });
         }
         if text.starts_with("urn:") {
             return (text.starts_with("urn:uuid:") || text.starts_with("urn:oid:"))
@@ -80,19 +72,13 @@ impl<'a> ReferenceText<'a> {
         }
         if let Some((kind, query)) = text.split_once('?').filter(|_| !text.contains("://")) {
             let known = tables().resource_types.contains(kind) && !query.is_empty();
-            return known.then_some(Self {
-                resource_type: Some(kind),
-                ..of(RefKind::Conditional)
-            });
+            return known.then_some(Self { resource_type: Some(kind), ..of(RefKind::Conditional) });
         }
         if let Some((scheme, rest)) = text.split_once("://") {
             let web = scheme == "http" || scheme == "https";
             return (web && !rest.is_empty()).then(|| {
                 let found = rest.split_once('/').and_then(|(_, path)| ending(path));
-                found.map_or(of(RefKind::Absolute), |found| Self {
-                    kind: RefKind::Absolute,
-                    ..found
-                })
+                found.map_or(of(RefKind::Absolute), |found| Self { kind: RefKind::Absolute, ..found })
             });
         }
         let depth = text.split('/').count();
@@ -120,21 +106,16 @@ fn ending(path: &str) -> Option<ReferenceText<'_>> {
     })
 }
 
-/// Every reference of a resource (those of contained resources and bundle entries too), in the
-/// order of the text. References whose text has no valid form are left to
+/// Every reference of a resource (those of contained resources and bundle entries too), each before
+/// those inside it. References whose text has no valid form are left to
 /// [`validate`](crate::validate).
 #[must_use]
 pub fn references(resource: &Resource) -> Vec<RefAt> {
     let mut found = Vec::new();
     let mut path = Path::new(resource.resource_type());
-    each_reference(
-        resource.root(),
-        resource.kind(),
-        &mut path,
-        &mut |reference, path| {
-            found.extend(reference_at(reference, path.to_string()));
-        },
-    );
+    each_reference(resource.root(), resource.kind(), &mut path, &mut |reference, path| {
+        found.extend(reference_at(reference, path.to_string()));
+    });
     found
 }
 
@@ -148,25 +129,13 @@ pub(crate) fn reference_at(reference: Value<'_>, path: String) -> Option<RefAt> 
             text: text.to_owned(),
             kind: parsed.kind,
             resource_type: parsed.resource_type.map(str::to_owned).or(stated),
-            id: parsed
-                .id
-                .filter(|_| parsed.kind != RefKind::Contained)
-                .map(str::to_owned),
+            id: parsed.id.filter(|_| parsed.kind != RefKind::Contained).map(str::to_owned),
         });
     }
     let identifier = reference.get("identifier")?;
-    let (system, value) = (
-        identifier.string("system").unwrap_or_default(),
-        identifier.string("value")?,
-    );
+    let (system, value) = (identifier.string("system").unwrap_or_default(), identifier.string("value")?);
     let text = format!("{system}|{value}");
-    Some(RefAt {
-        path,
-        text,
-        kind: RefKind::Identifier,
-        resource_type: stated,
-        id: None,
-    })
+    Some(RefAt { path, text, kind: RefKind::Identifier, resource_type: stated, id: None })
 }
 
 /// Replaces the texts of references for which `replace` gives another, and leaves every other byte
@@ -182,19 +151,14 @@ pub fn rewrite_references(
     let root = index.root(source);
     let kind = resource_type_of(root).map_err(|issue| vec![issue])?;
     let mut edits = Vec::new();
-    each_reference(
-        root,
-        kind,
-        &mut Path::new(kind.name),
-        &mut |reference, _| {
-            let Some(value) = reference.get("reference") else {
-                return;
-            };
-            if let Some(text) = value.text().and_then(replace) {
-                edits.push((value.span(), write::quoted(&text)));
-            }
-        },
-    );
+    each_reference(root, kind, &mut Path::new(kind.name), &mut |reference, _| {
+        let Some(value) = reference.get("reference") else {
+            return;
+        };
+        if let Some(text) = value.text().and_then(replace) {
+            edits.push((value.span(), write::quoted(&text)));
+        }
+    });
     Ok(write::splice(bytes, edits))
 }
 
@@ -209,9 +173,7 @@ fn each_reference<'a>(
         visit(object, path);
     }
     for member in object.children() {
-        let Some(field) = member
-            .key()
-            .and_then(|key| kind.field(key.strip_prefix('_').unwrap_or(key)))
+        let Some(field) = member.key().and_then(|key| kind.field(key.strip_prefix('_').unwrap_or(key)))
         else {
             continue;
         };
@@ -220,10 +182,7 @@ fn each_reference<'a>(
         };
         if matches!(inner.shape, Shape::Primitive(_)) {
             // A primitive's own members can only be extensions.
-            let Some(element) = tables()
-                .names
-                .get(PRIMITIVE_ELEMENT)
-                .and_then(|id| tables().kind(*id))
+            let Some(element) = tables().names.get(PRIMITIVE_ELEMENT).and_then(|id| tables().kind(*id))
             else {
                 continue;
             };

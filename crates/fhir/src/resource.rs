@@ -16,12 +16,7 @@ pub struct Resource {
 /// Content is personal data and never shown here.
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Resource({}, {} bytes)",
-            self.kind.name,
-            self.source.len()
-        )
+        write!(f, "Resource({}, {} bytes)", self.kind.name, self.source.len())
     }
 }
 
@@ -35,20 +30,13 @@ impl fmt::Debug for Resource {
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Resource, Vec<Issue>> {
     let (source, index) = Index::read(bytes, limits).map_err(|issue| vec![issue])?;
     let kind = resource_type_of(index.root(source)).map_err(|issue| vec![issue])?;
-    Ok(Resource {
-        source: source.to_owned(),
-        index,
-        kind,
-    })
+    Ok(Resource { source: source.to_owned(), index, kind })
 }
 
 /// The served type of an object that should be a resource.
 pub(crate) fn resource_type_of(value: Value<'_>) -> Result<&'static Type, Issue> {
     if value.kind() != Kind::Object {
-        return Err(Issue::error(
-            IssueCode::Structure,
-            "a resource is a JSON object",
-        ));
+        return Err(Issue::error(IssueCode::Structure, "a resource is a JSON object"));
     }
     let Some(name) = value.string("resourceType") else {
         return Err(Issue::error(
@@ -58,15 +46,9 @@ pub(crate) fn resource_type_of(value: Value<'_>) -> Result<&'static Type, Issue>
     };
     tables().resource(name).ok_or_else(|| {
         if tables().resource_types.contains(name) {
-            Issue::error(
-                IssueCode::NotSupported,
-                "this type of resource is not served here",
-            )
+            Issue::error(IssueCode::NotSupported, "this type of resource is not served here")
         } else {
-            Issue::error(
-                IssueCode::NotSupported,
-                "FHIR R4 has no such type of resource",
-            )
+            Issue::error(IssueCode::NotSupported, "FHIR R4 has no such type of resource")
         }
     })
 }

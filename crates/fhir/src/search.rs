@@ -111,43 +111,25 @@ pub fn patient_of(resource: &Resource) -> Option<PatientRef> {
     let kind = resource.resource_type();
     if kind == "Patient" {
         let id = resource.id().map(str::to_owned);
-        return Some(PatientRef {
-            path: kind.to_owned(),
-            text: String::new(),
-            kind: RefKind::Relative,
-            id,
-        });
+        return Some(PatientRef { path: kind.to_owned(), text: String::new(), kind: RefKind::Relative, id });
     }
-    let row = tables()
-        .search_rows(kind)
-        .iter()
-        .find(|row| row.role == "patient")?;
+    let row = tables().search_rows(kind).iter().find(|row| row.role == "patient")?;
     row.paths.iter().find_map(|path| {
         let shown = format!("{kind}.{}", path.join("."));
         let mut found = None;
         walk(resource.root(), path, &mut |value| {
             let reference = reference_at(value, shown.clone());
-            let patient =
-                reference.filter(|r| r.resource_type.as_deref().is_none_or(|t| t == "Patient"));
+            let patient = reference.filter(|r| r.resource_type.as_deref().is_none_or(|t| t == "Patient"));
             found = found.take().or(patient);
         });
-        found.map(|r: crate::RefAt| PatientRef {
-            path: r.path,
-            text: r.text,
-            kind: r.kind,
-            id: r.id,
-        })
+        found.map(|r: crate::RefAt| PatientRef { path: r.path, text: r.text, kind: r.kind, id: r.id })
     })
 }
 
 /// Whether resources of a type belong to a patient's record.
 #[must_use]
 pub fn is_in_compartment(resource_type: &str) -> bool {
-    resource_type == "Patient"
-        || tables()
-            .search_rows(resource_type)
-            .iter()
-            .any(|row| row.role == "patient")
+    resource_type == "Patient" || tables().search_rows(resource_type).iter().any(|row| row.role == "patient")
 }
 
 /// Reads a FHIR date or date-time as the interval it means; see [`SearchValues::date`].
@@ -182,9 +164,7 @@ pub(crate) fn walk<'a>(value: Value<'a>, path: &[&str], visit: &mut impl FnMut(V
 
 fn first_text(resource: &Resource, row: &SearchRow) -> Option<String> {
     let mut found = None;
-    each(resource, row, |value| {
-        keep(&mut found, || value.text().map(str::to_owned))
-    });
+    each(resource, row, |value| keep(&mut found, || value.text().map(str::to_owned)));
     found
 }
 
@@ -221,32 +201,18 @@ fn token(value: Value<'_>) -> Option<(String, String)> {
 /// A HumanName, or the plain name of an organisation.
 fn name(value: Value<'_>) -> Option<NameParts> {
     if let Some(text) = value.text() {
-        return Some(NameParts {
-            text: Some(text.to_owned()),
-            ..NameParts::default()
-        });
+        return Some(NameParts { text: Some(text.to_owned()), ..NameParts::default() });
     }
     let text = |name| value.string(name).map(str::to_owned);
-    let given = value
-        .items("given")
-        .filter_map(|g| g.text().map(str::to_owned))
-        .collect();
-    let extension = value
-        .items("extension")
-        .find(|e| e.string("url") == Some(REPRESENTATION));
+    let given = value.items("given").filter_map(|g| g.text().map(str::to_owned)).collect();
+    let extension = value.items("extension").find(|e| e.string("url") == Some(REPRESENTATION));
     let representation = match extension.and_then(|e| e.string("valueCode")) {
         Some("IDE") => Some(Representation::Ideographic),
         Some("SYL") => Some(Representation::Syllabic),
         Some("ABC") => Some(Representation::Alphabetic),
         _ => None,
     };
-    Some(NameParts {
-        family: text("family"),
-        given,
-        text: text("text"),
-        usage: text("use"),
-        representation,
-    })
+    Some(NameParts { family: text("family"), given, text: text("text"), usage: text("use"), representation })
 }
 
 /// A date, dateTime or instant, a Period, or a Timing (all its events, or its bounds).
@@ -258,16 +224,10 @@ fn interval(value: Value<'_>) -> Option<Interval> {
         let all = events.children().filter_map(|e| date_interval(e.text()?));
         return all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     }
-    let period = value
-        .get("repeat")
-        .and_then(|r| r.get("boundsPeriod"))
-        .unwrap_or(value);
+    let period = value.get("repeat").and_then(|r| r.get("boundsPeriod")).unwrap_or(value);
     let edge = |name| period.string(name).and_then(date_interval);
     match (edge("start"), edge("end")) {
         (None, None) => None,
-        (start, end) => Some((
-            start.map_or(i64::MIN, |s| s.0),
-            end.map_or(i64::MAX, |e| e.1),
-        )),
+        (start, end) => Some((start.map_or(i64::MIN, |s| s.0), end.map_or(i64::MAX, |e| e.1))),
     }
 }

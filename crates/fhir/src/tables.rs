@@ -82,9 +82,7 @@ impl Binding {
     }
 
     pub(crate) fn has_coding(&self, system: &str, code: &str) -> bool {
-        self.systems
-            .iter()
-            .any(|(own, codes)| *own == system && codes.contains(&code))
+        self.systems.iter().any(|(own, codes)| *own == system && codes.contains(&code))
     }
 }
 
@@ -108,10 +106,7 @@ impl Field {
 
 impl Type {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        let at = self
-            .fields
-            .binary_search_by(|field| Field::order(&field.name, name))
-            .ok()?;
+        let at = self.fields.binary_search_by(|field| Field::order(&field.name, name)).ok()?;
         self.fields.get(at)
     }
 
@@ -127,15 +122,11 @@ impl Tables {
 
     /// A served resource type.
     pub(crate) fn resource(&self, name: &str) -> Option<&Type> {
-        self.kind(*self.names.get(name)?)
-            .filter(|kind| kind.is_resource())
+        self.kind(*self.names.get(name)?).filter(|kind| kind.is_resource())
     }
 
     pub(crate) fn search_rows(&self, kind: &str) -> &[SearchRow] {
-        self.search_of
-            .get(kind)
-            .and_then(|range| self.search.get(range.clone()))
-            .unwrap_or_default()
+        self.search_of.get(kind).and_then(|range| self.search.get(range.clone())).unwrap_or_default()
     }
 }
 
@@ -175,13 +166,7 @@ fn read() -> Tables {
     let mut add = |name: &'static str, shape: Shape| {
         names.insert(name, types.len());
         let invariants = INVARIANTS.iter().filter(|i| i.on == name).collect();
-        types.push(Type {
-            name,
-            shape,
-            fields: Vec::new(),
-            required: 0,
-            invariants,
-        });
+        types.push(Type { name, shape, fields: Vec::new(), required: 0, invariants });
     };
     add(ANY_RESOURCE, Shape::AnyResource);
     for cells in rows(PRIMITIVES) {
@@ -193,9 +178,7 @@ fn read() -> Tables {
     for cells in rows(ELEMENTS) {
         match cells.as_slice() {
             [name, "resource"] => add(name, Shape::Resource),
-            [name, "datatype"] | [name, _, "BackboneElement" | "Element", ..] => {
-                add(name, Shape::Object)
-            }
+            [name, "datatype"] | [name, _, "BackboneElement" | "Element", ..] => add(name, Shape::Object),
             _ => {}
         }
     }
@@ -208,53 +191,26 @@ fn read() -> Tables {
     for kind in &mut types {
         kind.fields.sort_by(|a, b| Field::order(&a.name, &b.name));
     }
-    let mut served: Vec<_> = types
-        .iter()
-        .filter(|t| t.is_resource())
-        .map(|t| t.name)
-        .collect();
+    let mut served: Vec<_> = types.iter().filter(|t| t.is_resource()).map(|t| t.name).collect();
     served.sort_unstable();
     let resource_types = bindings()
         .get("resource-types")
-        .map(|b| {
-            b.systems
-                .iter()
-                .flat_map(|(_, codes)| codes.iter().copied())
-                .collect()
-        })
+        .map(|b| b.systems.iter().flat_map(|(_, codes)| codes.iter().copied()).collect())
         .unwrap_or_default();
-    let search: Vec<SearchRow> = rows(SEARCH)
-        .filter_map(|cells| search_row(&cells))
-        .collect();
+    let search: Vec<SearchRow> = rows(SEARCH).filter_map(|cells| search_row(&cells)).collect();
     let mut search_of: HashMap<&'static str, std::ops::Range<usize>> = HashMap::new();
     for (at, row) in search.iter().enumerate() {
         search_of.entry(row.kind).or_insert(at..at).end = at + 1;
     }
-    Tables {
-        types,
-        names,
-        served,
-        resource_types,
-        search,
-        search_of,
-    }
+    Tables { types, names, served, resource_types, search, search_of }
 }
 
 fn search_row(cells: &[&'static str]) -> Option<SearchRow> {
     let [kind, role, parameter, value, paths] = cells else {
         return None;
     };
-    let paths = paths
-        .split('|')
-        .map(|path| path.split('.').collect())
-        .collect();
-    Some(SearchRow {
-        kind,
-        role,
-        parameter,
-        value,
-        paths,
-    })
+    let paths = paths.split('|').map(|path| path.split('.').collect()).collect();
+    Some(SearchRow { kind, role, parameter, value, paths })
 }
 
 fn add_element(
@@ -273,12 +229,7 @@ fn add_element(
     };
     let (min, max) = cardinality.split_once("..").unwrap_or(("0", "*"));
     let element = name.strip_suffix("[x]").unwrap_or(name);
-    let ordinal = owner
-        .fields
-        .iter()
-        .map(|f| f.bit.trailing_zeros() + 1)
-        .max()
-        .unwrap_or(0);
+    let ordinal = owner.fields.iter().map(|f| f.bit.trailing_zeros() + 1).max().unwrap_or(0);
     let bit = 1u128.checked_shl(ordinal).unwrap_or(0);
     if min != "0" {
         owner.required |= bit;
@@ -339,14 +290,8 @@ mod tests {
             assert_eq!(found, kinds.split('|').count(), "{path}");
             let field = owner.fields.iter().find(|f| f.element == element).unwrap();
             assert_eq!(field.bit.count_ones(), 1, "{path}: more elements than bits");
-            let unlisted = ["mimetypes", "currencies"]
-                .iter()
-                .any(|n| notes.ends_with(n));
-            assert_eq!(
-                field.binding.is_some(),
-                notes.contains("required=") && !unlisted,
-                "{path}"
-            );
+            let unlisted = ["mimetypes", "currencies"].iter().any(|n| notes.ends_with(n));
+            assert_eq!(field.binding.is_some(), notes.contains("required=") && !unlisted, "{path}");
         }
         for cells in rows(PRIMITIVES) {
             assert!(Primitive::named(cells[0]).is_some(), "{}", cells[0]);
@@ -362,12 +307,7 @@ mod tests {
     fn every_invariant_stands_on_a_known_type() {
         let tables = tables();
         for invariant in INVARIANTS {
-            assert!(
-                tables.names.contains_key(invariant.on),
-                "{} on {}",
-                invariant.key,
-                invariant.on
-            );
+            assert!(tables.names.contains_key(invariant.on), "{} on {}", invariant.key, invariant.on);
         }
     }
 

@@ -51,9 +51,8 @@ struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     fn of(root: Value<'a>) -> Self {
-        let contained = root
-            .items("contained")
-            .filter_map(|c| Some((c.string("id")?, c.string("resourceType")?)));
+        let contained =
+            root.items("contained").filter_map(|c| Some((c.string("id")?, c.string("resourceType")?)));
         Self {
             kind: root.string("resourceType").unwrap_or_default(),
             contained: contained.collect(),
@@ -66,8 +65,7 @@ impl<'a> Scope<'a> {
 impl<'a> Walk<'a> {
     fn tell(&mut self, code: IssueCode, diagnostics: impl Into<String>) {
         if self.issues.len() < MOST_ISSUES {
-            self.issues
-                .push(Issue::error(code, diagnostics).at(self.path.to_string()));
+            self.issues.push(Issue::error(code, diagnostics).at(self.path.to_string()));
         }
     }
 
@@ -84,19 +82,11 @@ impl<'a> Walk<'a> {
         for (at, contained) in value.items("contained").enumerate() {
             let place = format!("contained[{at}]");
             let Some(id) = contained.string("id") else {
-                self.tell_at(
-                    &place,
-                    IssueCode::Required,
-                    "a contained resource needs an id",
-                );
+                self.tell_at(&place, IssueCode::Required, "a contained resource needs an id");
                 continue;
             };
             if !ids.insert(id) {
-                self.tell_at(
-                    &place,
-                    IssueCode::Duplicate,
-                    "two contained resources with one id",
-                );
+                self.tell_at(&place, IssueCode::Duplicate, "two contained resources with one id");
             }
             if !self.scope.used.contains(id) && !points_to_container(contained) {
                 self.tell_at(
@@ -106,8 +96,7 @@ impl<'a> Walk<'a> {
                 );
             }
             let meta = contained.get("meta");
-            if meta.is_some_and(|m| m.get("versionId").is_some() || m.get("lastUpdated").is_some())
-            {
+            if meta.is_some_and(|m| m.get("versionId").is_some() || m.get("lastUpdated").is_some()) {
                 self.tell_at(
                     &place,
                     IssueCode::Invariant,
@@ -139,20 +128,14 @@ impl<'a> Walk<'a> {
             if kind.is_resource() && key == "resourceType" {
                 continue;
             }
-            let field = kind
-                .field(name)
-                .filter(|field| !beside || self.primitive(field).is_some());
+            let field = kind.field(name).filter(|field| !beside || self.primitive(field).is_some());
             let Some(field) = field else {
                 self.unknown(key);
                 continue;
             };
             let again = seen & field.bit != 0 && field.choice.is_some();
             if again && has_other_choice(value, kind, field) {
-                self.tell_at(
-                    field.element,
-                    IssueCode::Structure,
-                    "only one of the types may be given",
-                );
+                self.tell_at(field.element, IssueCode::Structure, "only one of the types may be given");
             }
             seen |= field.bit;
             if beside {
@@ -166,10 +149,7 @@ impl<'a> Walk<'a> {
         }
         for invariant in &kind.invariants {
             if !(invariant.holds)(value) {
-                self.tell(
-                    IssueCode::Invariant,
-                    format!("{}: {}", invariant.key, invariant.rule),
-                );
+                self.tell(IssueCode::Invariant, format!("{}: {}", invariant.key, invariant.rule));
             }
         }
     }
@@ -186,20 +166,15 @@ impl<'a> Walk<'a> {
         for field in &kind.fields {
             if kind.required & field.bit & !told != 0 {
                 told |= field.bit;
-                self.tell_at(
-                    field.element,
-                    IssueCode::Required,
-                    "this element is required",
-                );
+                self.tell_at(field.element, IssueCode::Required, "this element is required");
             }
         }
     }
 
     /// An unknown name is shown only when it looks like one: it may be anything.
     fn unknown(&mut self, key: &str) {
-        let shown = key.len() <= 64
-            && !key.is_empty()
-            && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let shown =
+            key.len() <= 64 && !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let text = "FHIR R4 has no such element here";
         if shown {
             self.tell_at(key, IssueCode::Structure, text)
@@ -228,16 +203,10 @@ impl<'a> Walk<'a> {
             return;
         }
         if member.is_empty() {
-            self.tell_at(
-                field.element,
-                IssueCode::Structure,
-                "an array may not be empty",
-            );
+            self.tell_at(field.element, IssueCode::Structure, "an array may not be empty");
         }
         let may_be_null = self.primitive(field).is_some();
-        let beside = may_be_null
-            .then(|| owner.get(&format!("_{}", field.name)))
-            .flatten();
+        let beside = may_be_null.then(|| owner.get(&format!("_{}", field.name))).flatten();
         let mut beside = beside.into_iter().flat_map(Value::children);
         for (at, item) in member.children().enumerate() {
             let extended = beside.next().is_some_and(|b| b.kind() == Kind::Object);
@@ -245,10 +214,7 @@ impl<'a> Walk<'a> {
                 self.single(item, field, Some(at));
             } else if !extended {
                 self.path.push(field, Some(at));
-                self.tell(
-                    IssueCode::Structure,
-                    "null only stands for a value that has an extension instead",
-                );
+                self.tell(IssueCode::Structure, "null only stands for a value that has an extension instead");
                 self.path.pop();
             }
         }
@@ -291,24 +257,14 @@ impl<'a> Walk<'a> {
     }
 
     fn primitive_element(&mut self, value: Value<'a>, has_value: bool) {
-        let element = self
-            .tables
-            .names
-            .get(PRIMITIVE_ELEMENT)
-            .and_then(|id| self.tables.kind(*id));
+        let element = self.tables.names.get(PRIMITIVE_ELEMENT).and_then(|id| self.tables.kind(*id));
         let Some(element) = element.filter(|_| value.kind() == Kind::Object) else {
-            self.tell(
-                IssueCode::Structure,
-                "an object with id or extension is expected",
-            );
+            self.tell(IssueCode::Structure, "an object with id or extension is expected");
             return;
         };
         self.object(value, element);
         if !has_value && value.get("extension").is_none() {
-            self.tell(
-                IssueCode::Invariant,
-                "ele-1: there must be a value or an extension",
-            );
+            self.tell(IssueCode::Invariant, "ele-1: there must be a value or an extension");
         }
     }
 
@@ -319,9 +275,7 @@ impl<'a> Walk<'a> {
         self.path.push(field, index);
         match kind.shape {
             Shape::Primitive(primitive) => self.value(value, primitive, field),
-            _ if value.kind() != Kind::Object => {
-                self.tell(IssueCode::Structure, "an object is expected")
-            }
+            _ if value.kind() != Kind::Object => self.tell(IssueCode::Structure, "an object is expected"),
             Shape::AnyResource => self.inner_resource(value, field),
             _ => {
                 self.object(value, kind);
@@ -333,11 +287,7 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, value: Value<'a>, primitive: Primitive, field: &'static Field) {
         if !primitive.accepts(value) {
-            let code = if value.kind() == primitive.json() {
-                IssueCode::Value
-            } else {
-                IssueCode::Structure
-            };
+            let code = if value.kind() == primitive.json() { IssueCode::Value } else { IssueCode::Structure };
             self.tell(code, primitive.expected());
             return;
         }
@@ -346,15 +296,9 @@ impl<'a> Walk<'a> {
             self.unbound(field);
         }
         if field.element == "implicitRules" {
-            self.tell(
-                IssueCode::NotSupported,
-                "rules named here are not understood, and may not be ignored",
-            );
+            self.tell(IssueCode::NotSupported, "rules named here are not understood, and may not be ignored");
         }
-        let is_link = matches!(
-            primitive,
-            Primitive::Uri | Primitive::Url | Primitive::Canonical
-        );
+        let is_link = matches!(primitive, Primitive::Uri | Primitive::Url | Primitive::Canonical);
         if let Some(id) = text.strip_prefix('#').filter(|_| is_link) {
             self.scope.used.insert(id);
         }
@@ -362,10 +306,7 @@ impl<'a> Walk<'a> {
 
     fn unbound(&mut self, field: &'static Field) {
         let name = field.binding.map_or("", |binding| binding.name);
-        self.tell(
-            IssueCode::CodeInvalid,
-            format!("a code of FHIR's value set {name} is required"),
-        );
+        self.tell(IssueCode::CodeInvalid, format!("a code of FHIR's value set {name} is required"));
     }
 
     /// What depends on the element as well as on its type.
@@ -382,15 +323,10 @@ impl<'a> Walk<'a> {
                 let Some(binding) = field.binding else { return };
                 let bound = |coding: Value<'_>| {
                     let system = coding.string("system").unwrap_or_default();
-                    coding
-                        .string("code")
-                        .is_some_and(|code| binding.has_coding(system, code))
+                    coding.string("code").is_some_and(|code| binding.has_coding(system, code))
                 };
-                let found = if kind.name == "Coding" {
-                    bound(value)
-                } else {
-                    value.items("coding").any(bound)
-                };
+                let found =
+                    if kind.name == "Coding" { bound(value) } else { value.items("coding").any(bound) };
                 if !found {
                     self.unbound(field);
                 }
@@ -416,16 +352,9 @@ impl<'a> Walk<'a> {
                     let id = parsed.id.unwrap_or_default();
                     self.scope.used.insert(id);
                     let found = self.scope.contained.get(id).copied();
-                    target = if id.is_empty() {
-                        Some(self.scope.kind)
-                    } else {
-                        found
-                    };
+                    target = if id.is_empty() { Some(self.scope.kind) } else { found };
                     if target.is_none() {
-                        self.tell(
-                            IssueCode::Invariant,
-                            "ref-1: there is no contained resource with this id",
-                        );
+                        self.tell(IssueCode::Invariant, "ref-1: there is no contained resource with this id");
                     }
                 }
                 RefKind::Conditional => {
@@ -442,20 +371,13 @@ impl<'a> Walk<'a> {
         if let (Some(target), Some(stated)) = (target, stated)
             && target != stated
         {
-            self.tell_at(
-                "type",
-                IssueCode::Value,
-                "reference and type name different types of resource",
-            );
+            self.tell_at("type", IssueCode::Value, "reference and type name different types of resource");
         }
         if let Some(target) = target.or(stated)
             && !field.targets.is_empty()
             && !field.targets.contains(&target)
         {
-            self.tell(
-                IssueCode::Value,
-                format!("a reference to {} is expected", field.targets.join(", ")),
-            );
+            self.tell(IssueCode::Value, format!("a reference to {} is expected", field.targets.join(", ")));
         }
     }
 
@@ -469,10 +391,7 @@ impl<'a> Walk<'a> {
         };
         if field.element == "contained" {
             if self.scope.inside {
-                self.tell(
-                    IssueCode::Invariant,
-                    "dom-2: contained resources contain no others",
-                );
+                self.tell(IssueCode::Invariant, "dom-2: contained resources contain no others");
                 return;
             }
             self.scope.inside = true;

@@ -29,8 +29,9 @@ pub(crate) fn quoted(text: &str) -> Vec<u8> {
     out
 }
 
-/// Replaces ranges of a text, given in ascending order and apart from each other.
-pub(crate) fn splice(bytes: &[u8], edits: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
+/// Replaces ranges of a text that don't overlap.
+pub(crate) fn splice(bytes: &[u8], mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
+    edits.sort_by_key(|(range, _)| range.start);
     let more: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut out = Vec::with_capacity(bytes.len() + more);
     let mut done = 0;
@@ -53,10 +54,7 @@ pub(crate) struct Json {
 
 impl Json {
     pub(crate) fn object() -> Self {
-        Self {
-            out: vec![b'{'],
-            first: true,
-        }
+        Self { out: vec![b'{'], first: true }
     }
 
     fn comma(&mut self) {

@@ -1,7 +1,6 @@
 use mimamori_domain::Timestamp;
 use mimamori_fhir::{
-    BundleReader, BundleWriter, EntryResponse, IssueCode, Limits, operation_outcome, parse,
-    validate,
+    BundleReader, BundleWriter, EntryResponse, IssueCode, Limits, operation_outcome, parse, validate,
 };
 
 use crate::examples::{OBSERVATION, PATIENT};
@@ -21,27 +20,12 @@ fn a_batch_is_read_entry_by_entry_with_the_bytes_of_its_resources() {
     assert_eq!(entries.len(), 3);
     assert_eq!(entries[0].resource, Some(PATIENT.as_bytes()));
     let inside = json.as_bytes().as_ptr_range();
-    assert!(
-        inside.contains(&entries[0].resource.unwrap().as_ptr()),
-        "not copied"
-    );
-    assert_eq!(
-        (entries[0].method, entries[0].url),
-        (Some("POST"), Some("Patient"))
-    );
+    assert!(inside.contains(&entries[0].resource.unwrap().as_ptr()), "not copied");
+    assert_eq!((entries[0].method, entries[0].url), (Some("POST"), Some("Patient")));
     assert_eq!(entries[0].if_none_exist, Some("identifier=a|b"));
-    assert_eq!(
-        (entries[0].full_url, entries[0].resource_type),
-        (Some("urn:uuid:1"), Some("Patient"))
-    );
-    assert_eq!(
-        (entries[1].resource, entries[1].if_none_match),
-        (None, Some("W/\"1\""))
-    );
-    assert_eq!(
-        (entries[2].position, entries[2].if_match),
-        (2, Some("W/\"2\""))
-    );
+    assert_eq!((entries[0].full_url, entries[0].resource_type), (Some("urn:uuid:1"), Some("Patient")));
+    assert_eq!((entries[1].resource, entries[1].if_none_match), (None, Some("W/\"1\"")));
+    assert_eq!((entries[2].position, entries[2].if_match), (2, Some("W/\"2\"")));
     assert!(parse(entries[2].resource.unwrap(), &Limits::default()).is_err());
 }
 
@@ -50,14 +34,8 @@ fn what_is_no_bundle_is_refused() {
     for (json, code) in [
         (PATIENT, IssueCode::Structure),
         (r#"{"resourceType":"Bundle"}"#, IssueCode::Required),
-        (
-            r#"{"resourceType":"Bundle","type":"batch","entry":{}}"#,
-            IssueCode::Structure,
-        ),
-        (
-            r#"{"resourceType":"Bundle","type":"batch","entry":[1]}"#,
-            IssueCode::Structure,
-        ),
+        (r#"{"resourceType":"Bundle","type":"batch","entry":{}}"#, IssueCode::Structure),
+        (r#"{"resourceType":"Bundle","type":"batch","entry":[1]}"#, IssueCode::Structure),
         ("[", IssueCode::Structure),
     ] {
         assert_eq!(
@@ -71,28 +49,19 @@ fn what_is_no_bundle_is_refused() {
 #[test]
 fn a_searchset_embeds_resources_as_they_are() {
     let time = Timestamp::from_micros(0);
-    let links = [
-        ("self", "https://example.jp/fhir/Observation?patient=1"),
-        ("next", "https://example.jp/\"n\""),
-    ];
+    let links =
+        [("self", "https://example.jp/fhir/Observation?patient=1"), ("next", "https://example.jp/\"n\"")];
     let mut bundle = BundleWriter::new("searchset", time, Some(2), &links);
     let outcome = operation_outcome(&[]);
     bundle.search_entries([
-        (
-            Some("https://example.jp/fhir/Observation/o1"),
-            OBSERVATION.as_bytes(),
-            "match",
-        ),
+        (Some("https://example.jp/fhir/Observation/o1"), OBSERVATION.as_bytes(), "match"),
         (None, outcome.as_slice(), "outcome"),
     ]);
     let bytes = bundle.finish();
     let bundle = parse(&bytes, &Limits::default()).unwrap();
     assert_eq!(validate(&bundle), []);
     let reader = BundleReader::open(&bytes, &Limits::bundle()).unwrap();
-    assert_eq!(
-        reader.entries().next().unwrap().resource,
-        Some(OBSERVATION.as_bytes())
-    );
+    assert_eq!(reader.entries().next().unwrap().resource, Some(OBSERVATION.as_bytes()));
     let empty = BundleWriter::new("searchset", time, Some(0), &[]).finish();
     assert_eq!(validate(&parse(&empty, &Limits::default()).unwrap()), []);
     let mut none = BundleWriter::new("searchset", time, Some(0), &[]);
@@ -100,10 +69,7 @@ fn a_searchset_embeds_resources_as_they_are() {
     assert_eq!(none.finish(), empty);
     let mut collection = BundleWriter::new("collection", time, None, &[]);
     collection.resources([(None, PATIENT.as_bytes())]);
-    assert_eq!(
-        validate(&parse(&collection.finish(), &Limits::default()).unwrap()),
-        []
-    );
+    assert_eq!(validate(&parse(&collection.finish(), &Limits::default()).unwrap()), []);
 }
 
 #[test]
@@ -118,16 +84,8 @@ fn a_batch_response_answers_every_entry() {
             last_modified: Some(Timestamp::from_micros(1)),
             ..EntryResponse::default()
         },
-        EntryResponse {
-            status: "200 OK",
-            resource: Some(PATIENT.as_bytes()),
-            ..EntryResponse::default()
-        },
-        EntryResponse {
-            status: "400 Bad Request",
-            outcome: Some(&outcome),
-            ..EntryResponse::default()
-        },
+        EntryResponse { status: "200 OK", resource: Some(PATIENT.as_bytes()), ..EntryResponse::default() },
+        EntryResponse { status: "400 Bad Request", outcome: Some(&outcome), ..EntryResponse::default() },
     ]);
     let bytes = bundle.finish();
     let resource = read(std::str::from_utf8(&bytes).unwrap());

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use mimamori_fhir::{
-    BundleReader, Handling, IssueCode, Limits, SearchQuery, Severity, information_class,
-    ndjson_lines, operation_outcome, parse, patient_of, references, rewrite_references,
-    search_values, splice_meta, validate,
+    BundleReader, Handling, IssueCode, Limits, SearchQuery, Severity, information_class, ndjson_lines,
+    operation_outcome, parse, patient_of, references, rewrite_references, search_values, splice_meta,
+    validate,
 };
 use proptest::prelude::*;
 
@@ -29,11 +29,7 @@ fn use_all(bytes: &[u8]) {
             let outcome = parse(&operation_outcome(&issues), &Limits::default()).unwrap();
             assert_eq!(validate(&outcome), []);
             let found = references(&resource);
-            let _ = (
-                search_values(&resource),
-                patient_of(&resource),
-                information_class(&resource),
-            );
+            let _ = (search_values(&resource), patient_of(&resource), information_class(&resource));
             assert_eq!(rewrite_references(bytes, &|_| None).unwrap(), bytes);
             let renamed = rewrite_references(bytes, &|_| Some("Patient/other".to_owned())).unwrap();
             let renamed = parse(&renamed, &Limits::default()).unwrap();
@@ -41,10 +37,7 @@ fn use_all(bytes: &[u8]) {
             let out = splice_meta(bytes, &meta()).unwrap();
             let again = parse(&out, &Limits::default()).unwrap();
             assert_eq!(again.id(), Some("our-id"));
-            assert_eq!(
-                again.root().get("meta").unwrap().string("versionId"),
-                Some("3")
-            );
+            assert_eq!(again.root().get("meta").unwrap().string("versionId"), Some("3"));
         }
     }
 }
@@ -52,11 +45,7 @@ fn use_all(bytes: &[u8]) {
 fn refused(bytes: &[u8]) -> IssueCode {
     let begun = Instant::now();
     let issues = parse(bytes, &Limits::default()).unwrap_err();
-    assert!(
-        begun.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     issues[0].code
 }
 
@@ -64,18 +53,11 @@ fn refused(bytes: &[u8]) -> IssueCode {
 fn too_much_is_refused_quickly() {
     assert_eq!(refused(&vec![b'['; 20 << 20]), IssueCode::TooLong);
     assert_eq!(refused(&vec![b'['; 1 << 20]), IssueCode::TooCostly);
-    let deep = format!(
-        "{}{}",
-        r#"{"a":"#.repeat(70),
-        "1".to_owned() + &"}".repeat(70)
-    );
+    let deep = format!("{}{}", r#"{"a":"#.repeat(70), "1".to_owned() + &"}".repeat(70));
     assert_eq!(refused(deep.as_bytes()), IssueCode::TooCostly);
     let many = format!("[{}1]", "1,".repeat(900_000));
     assert_eq!(refused(many.as_bytes()), IssueCode::TooCostly);
-    let long = format!(
-        r#"{{"resourceType":"Patient","id":"{}"}}"#,
-        "a".repeat(20 << 20)
-    );
+    let long = format!(r#"{{"resourceType":"Patient","id":"{}"}}"#, "a".repeat(20 << 20));
     assert_eq!(refused(long.as_bytes()), IssueCode::TooLong);
 }
 
@@ -83,18 +65,13 @@ fn too_much_is_refused_quickly() {
 fn what_fits_the_limits_is_still_cheap() {
     let members: String = (0..40_000).map(|n| format!(r#","m{n}":1"#)).collect();
     let nulls = "null,".repeat(20_000) + "null";
-    let contained: String = (0..9_000)
-        .map(|n| format!(r#"{{"resourceType":"Patient","id":"c{n}"}},"#))
-        .collect();
+    let contained: String =
+        (0..9_000).map(|n| format!(r#"{{"resourceType":"Patient","id":"c{n}"}},"#)).collect();
     let links: String = (0..6_000).map(|_| r##"{"reference":"#c8999"},"##).collect();
-    let codings: String = (0..6_000)
-        .map(|n| format!(r#"{{"code":"c{n}"}},"#))
-        .collect();
+    let codings: String = (0..6_000).map(|n| format!(r#"{{"code":"c{n}"}},"#)).collect();
     for json in [
         format!(r#"{{"resourceType":"Patient"{members}}}"#),
-        format!(
-            r#"{{"resourceType":"Patient","name":[{{"given":[{nulls}],"_given":[{nulls}]}}]}}"#
-        ),
+        format!(r#"{{"resourceType":"Patient","name":[{{"given":[{nulls}],"_given":[{nulls}]}}]}}"#),
         format!(
             r#"{{"resourceType":"Observation","contained":[{}],"focus":[{}]}}"#,
             contained.trim_end_matches(','),
@@ -110,11 +87,7 @@ fn what_fits_the_limits_is_still_cheap() {
         let found = validate(&resource);
         assert!(!found.is_empty() && found.len() <= 100);
         assert!(references(&resource).len() <= 50_000);
-        assert!(
-            begun.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
 
@@ -149,24 +122,10 @@ fn what_is_no_json_is_told_with_its_position() {
     ] {
         let issues = parse(bytes, &Limits::default()).unwrap_err();
         assert_eq!(issues[0].severity, Severity::Fatal, "{bytes:?}");
-        assert_eq!(
-            issues[0].position.unwrap().byte,
-            byte,
-            "{:?}",
-            String::from_utf8_lossy(bytes)
-        );
+        assert_eq!(issues[0].position.unwrap().byte, byte, "{:?}", String::from_utf8_lossy(bytes));
     }
-    for bytes in [
-        b"[]".as_slice(),
-        b"1",
-        b"{}",
-        b"{\"resourceType\":1}",
-        b"{\"resourceType\":\"Pat\"}",
-    ] {
-        assert_eq!(
-            parse(bytes, &Limits::default()).unwrap_err()[0].position,
-            None
-        );
+    for bytes in [b"[]".as_slice(), b"1", b"{}", b"{\"resourceType\":1}", b"{\"resourceType\":\"Pat\"}"] {
+        assert_eq!(parse(bytes, &Limits::default()).unwrap_err()[0].position, None);
     }
 }
 
@@ -242,17 +201,11 @@ fn some_json() -> impl Strategy<Value = String> {
     ];
     let tree = leaf.prop_recursive(6, 60, 6, move |inner| {
         prop_oneof![
-            proptest::collection::btree_map(names.clone(), inner.clone(), 0..6).prop_map(
-                |members| {
-                    let members: Vec<_> = members
-                        .iter()
-                        .map(|(n, v)| format!("\"{n}\": {v}"))
-                        .collect();
-                    format!("{{ {} }}", members.join(" ,"))
-                }
-            ),
-            proptest::collection::vec(inner, 0..4)
-                .prop_map(|items| format!("[{}]", items.join(","))),
+            proptest::collection::btree_map(names.clone(), inner.clone(), 0..6).prop_map(|members| {
+                let members: Vec<_> = members.iter().map(|(n, v)| format!("\"{n}\": {v}")).collect();
+                format!("{{ {} }}", members.join(" ,"))
+            }),
+            proptest::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
         ]
     });
     let kinds = proptest::sample::select(mimamori_fhir::served_types());
@@ -281,10 +234,7 @@ fn some_json() -> impl Strategy<Value = String> {
         0..8,
     );
     (kinds, members).prop_map(|(kind, members)| {
-        let members: String = members
-            .iter()
-            .map(|(name, value)| format!(",\n\"{name}\" :{value}"))
-            .collect();
+        let members: String = members.iter().map(|(name, value)| format!(",\n\"{name}\" :{value}")).collect();
         format!("{{\"resourceType\":\"{kind}\"{members}}}")
     })
 }

@@ -2,8 +2,8 @@
 
 use mimamori_domain::Timestamp;
 use mimamori_fhir::{
-    Coding, Limits, Meta, RefKind, ReferenceText, parse, references, rewrite_references,
-    splice_meta, validate,
+    Coding, Limits, Meta, RefKind, ReferenceText, parse, references, rewrite_references, splice_meta,
+    validate,
 };
 use proptest::prelude::*;
 
@@ -29,42 +29,25 @@ const OURS: &str = r#""versionId":"3","lastUpdated":"2026-11-21T01:00:00.000001Z
 #[test]
 fn id_and_meta_are_put_in_and_nothing_else_changes() {
     assert_eq!(
-        spliced(
-            "{ \"resourceType\" : \"Observation\" ,\n \"valueDecimal\": 1.50 }",
-            &meta()
-        ),
+        spliced("{ \"resourceType\" : \"Observation\" ,\n \"valueDecimal\": 1.50 }", &meta()),
         format!(
             "{{ \"resourceType\" : \"Observation\",\"id\":\"our-id\",\"meta\":{{{OURS}}} ,\n \"valueDecimal\": 1.50 }}"
         ),
     );
     assert_eq!(
-        spliced(
-            r#"{"meta":{},"id":"theirs","resourceType":"Patient"}"#,
-            &meta()
-        ),
+        spliced(r#"{"meta":{},"id":"theirs","resourceType":"Patient"}"#, &meta()),
         format!(r#"{{"meta":{{{OURS}}},"id":"our-id","resourceType":"Patient"}}"#),
     );
     assert_eq!(
-        spliced(
-            r#"{"id":"theirs","x":"\u3042","resourceType":"Patient"}"#,
-            &meta()
-        ),
+        spliced(r#"{"id":"theirs","x":"\u3042","resourceType":"Patient"}"#, &meta()),
         format!(r#"{{"id":"our-id","x":"\u3042","resourceType":"Patient","meta":{{{OURS}}}}}"#),
     );
 }
 
 #[test]
 fn what_the_sender_says_in_meta_is_kept_but_for_version_and_time() {
-    let label = |code: &str| Coding {
-        system: "urn:s".to_owned(),
-        code: code.to_owned(),
-        display: None,
-    };
-    let meta = Meta {
-        security: vec![label("R"), label("V")],
-        tags: vec![label("t")],
-        ..meta()
-    };
+    let label = |code: &str| Coding { system: "urn:s".to_owned(), code: code.to_owned(), display: None };
+    let meta = Meta { security: vec![label("R"), label("V")], tags: vec![label("t")], ..meta() };
     let json = r#"{"resourceType":"Patient","meta":{"versionId":"9","_versionId":{"id":"x"},"profile":["http://p"],
         "security":[{"system":"urn:s", "code":"R"}],"lastUpdated":"2000-01-01T00:00:00Z","source":"urn:a"}}"#;
     let out = spliced(json, &meta);
@@ -88,15 +71,9 @@ fn every_example_stays_valid_with_our_meta() {
 fn forms_of_references() {
     let kind = |text| ReferenceText::parse(text).map(|found| found.kind);
     assert_eq!(kind("Patient/1"), Some(RefKind::Relative));
-    assert_eq!(
-        kind("https://example.jp/fhir/Patient/1/_history/2"),
-        Some(RefKind::Absolute)
-    );
+    assert_eq!(kind("https://example.jp/fhir/Patient/1/_history/2"), Some(RefKind::Absolute));
     assert_eq!(kind("https://example.jp/other"), Some(RefKind::Absolute));
-    assert_eq!(
-        kind("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"),
-        Some(RefKind::Urn)
-    );
+    assert_eq!(kind("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"), Some(RefKind::Urn));
     assert_eq!(kind("#p1"), Some(RefKind::Contained));
     assert_eq!(kind("Patient?identifier=a|b"), Some(RefKind::Conditional));
     for bad in [
@@ -133,27 +110,14 @@ fn references_are_found_everywhere() {
         "extension":[{"url":"reference","valueString":"Patient/5"}]}"##;
     let resource = read(json);
     assert_eq!(validate(&resource), []);
-    let found: Vec<_> = references(&resource)
-        .into_iter()
-        .map(|r| (r.path, r.text, r.kind))
-        .collect();
+    let found: Vec<_> = references(&resource).into_iter().map(|r| (r.path, r.text, r.kind)).collect();
     let expected = [
-        (
-            "Observation.code.text.extension[0].value.ofType(Reference)",
-            "Practitioner/2",
-            RefKind::Relative,
-        ),
-        (
-            "Observation.contained[0].generalPractitioner[0]",
-            "Organization/9",
-            RefKind::Relative,
-        ),
+        ("Observation.code.text.extension[0].value.ofType(Reference)", "Practitioner/2", RefKind::Relative),
+        ("Observation.contained[0].generalPractitioner[0]", "Organization/9", RefKind::Relative),
         ("Observation.subject", "#p", RefKind::Contained),
         ("Observation.performer[0]", "urn:s|7", RefKind::Identifier),
     ];
-    let expected: Vec<_> = expected
-        .map(|(p, t, k)| (p.to_owned(), t.to_owned(), k))
-        .into();
+    let expected: Vec<_> = expected.map(|(p, t, k)| (p.to_owned(), t.to_owned(), k)).into();
     assert_eq!(found, expected);
 }
 
@@ -161,16 +125,21 @@ fn references_are_found_everywhere() {
 fn references_are_rewritten_and_only_they() {
     let json = OBSERVATION.replace("血圧 128", "Patient/p1 128");
     let renamed = rewrite_references(json.as_bytes(), &|text| {
-        text.strip_prefix("Patient/")
-            .map(|old| format!("Patient/new-\"{old}"))
+        text.strip_prefix("Patient/").map(|old| format!("Patient/new-\"{old}"))
     });
     let renamed = String::from_utf8(renamed.unwrap()).unwrap();
-    let expected = json.replace(
-        r#"{"reference":"Patient/p1"}"#,
-        r#"{"reference":"Patient/new-\"p1"}"#,
-    );
+    let expected = json.replace(r#"{"reference":"Patient/p1"}"#, r#"{"reference":"Patient/new-\"p1"}"#);
     assert_ne!(expected, json);
     assert_eq!(renamed, expected);
+}
+
+#[test]
+fn a_reference_inside_another_is_rewritten_too() {
+    let json = r#"{"resourceType":"Patient","managingOrganization":{"identifier":{"assigner":{"reference":"Organization/1"}},"reference":"Organization/2"}}"#;
+    let renamed = rewrite_references(json.as_bytes(), &|text| Some(format!("{text}00"))).unwrap();
+    let expected =
+        json.replace("Organization/1", "Organization/100").replace("Organization/2", "Organization/200");
+    assert_eq!(String::from_utf8(renamed).unwrap(), expected);
 }
 
 proptest! {

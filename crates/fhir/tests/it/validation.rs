@@ -29,69 +29,15 @@ fn a_good_example_of_every_served_type_is_valid() {
 fn what_breaks_a_rule_is_told_at_its_place() {
     use IssueCode::*;
     let cases: &[(&str, &str, &str, &str, IssueCode)] = &[
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""active":"true""#,
-            "Patient.active",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""aktive":true"#,
-            "Patient.aktive",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""active":[true]"#,
-            "Patient.active",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""active":null"#,
-            "Patient.active",
-            Structure,
-        ),
-        (
-            PATIENT,
-            "1950-04-01",
-            "1950-02-30",
-            "Patient.birthDate",
-            Value,
-        ),
-        (
-            PATIENT,
-            r#""given":["花子"]"#,
-            r#""given":["花子",""]"#,
-            "Patient.name[0].given[1]",
-            Value,
-        ),
-        (
-            PATIENT,
-            r#""given":["花子"]"#,
-            r#""given":["花子",null]"#,
-            "Patient.name[0].given[1]",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""given":["花子"]"#,
-            r#""given":[]"#,
-            "Patient.name[0].given",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""given":["花子"]"#,
-            r#""given":"花子""#,
-            "Patient.name[0].given",
-            Structure,
-        ),
+        (PATIENT, r#""active":true"#, r#""active":"true""#, "Patient.active", Structure),
+        (PATIENT, r#""active":true"#, r#""aktive":true"#, "Patient.aktive", Structure),
+        (PATIENT, r#""active":true"#, r#""active":[true]"#, "Patient.active", Structure),
+        (PATIENT, r#""active":true"#, r#""active":null"#, "Patient.active", Structure),
+        (PATIENT, "1950-04-01", "1950-02-30", "Patient.birthDate", Value),
+        (PATIENT, r#""given":["花子"]"#, r#""given":["花子",""]"#, "Patient.name[0].given[1]", Value),
+        (PATIENT, r#""given":["花子"]"#, r#""given":["花子",null]"#, "Patient.name[0].given[1]", Structure),
+        (PATIENT, r#""given":["花子"]"#, r#""given":[]"#, "Patient.name[0].given", Structure),
+        (PATIENT, r#""given":["花子"]"#, r#""given":"花子""#, "Patient.name[0].given", Structure),
         (
             PATIENT,
             r#""given":["花子"]"#,
@@ -99,41 +45,11 @@ fn what_breaks_a_rule_is_told_at_its_place() {
             "Patient.name[0].given",
             Structure,
         ),
-        (
-            PATIENT,
-            r#""gender":"female""#,
-            r#""gender":"f""#,
-            "Patient.gender",
-            CodeInvalid,
-        ),
-        (
-            PATIENT,
-            r#""gender":"female""#,
-            r#""_gender":{"id":"g"}"#,
-            "Patient.gender",
-            Invariant,
-        ),
-        (
-            PATIENT,
-            r#""gender":"female""#,
-            r#""_gender":{}"#,
-            "Patient.gender",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#""gender":"female""#,
-            r#""_name":[{"id":"x"}]"#,
-            "Patient._name",
-            Structure,
-        ),
-        (
-            PATIENT,
-            r#"[{"name":{"text":"見本 一郎"}}]"#,
-            r#"[{}]"#,
-            "Patient.contact[0]",
-            Structure,
-        ),
+        (PATIENT, r#""gender":"female""#, r#""gender":"f""#, "Patient.gender", CodeInvalid),
+        (PATIENT, r#""gender":"female""#, r#""_gender":{"id":"g"}"#, "Patient.gender", Invariant),
+        (PATIENT, r#""gender":"female""#, r#""_gender":{}"#, "Patient.gender", Structure),
+        (PATIENT, r#""gender":"female""#, r#""_name":[{"id":"x"}]"#, "Patient._name", Structure),
+        (PATIENT, r#"[{"name":{"text":"見本 一郎"}}]"#, r#"[{}]"#, "Patient.contact[0]", Structure),
         (
             PATIENT,
             r#"[{"name":{"text":"見本 一郎"}}]"#,
@@ -211,34 +127,10 @@ fn what_breaks_a_rule_is_told_at_its_place() {
             "Patient.contained[0]",
             NotSupported,
         ),
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""telecom":[{"value":"000"}]"#,
-            "Patient.telecom[0]",
-            Invariant,
-        ),
-        (
-            PATIENT,
-            r#""active":true"#,
-            r#""photo":[{"data":"YQ=="}]"#,
-            "Patient.photo[0]",
-            Invariant,
-        ),
-        (
-            PATIENT,
-            r#""id":"p1""#,
-            r#""id":"p_1""#,
-            "Patient.id",
-            Value,
-        ),
-        (
-            OBSERVATION,
-            r#""status":"final","#,
-            "",
-            "Observation.status",
-            Required,
-        ),
+        (PATIENT, r#""active":true"#, r#""telecom":[{"value":"000"}]"#, "Patient.telecom[0]", Invariant),
+        (PATIENT, r#""active":true"#, r#""photo":[{"data":"YQ=="}]"#, "Patient.photo[0]", Invariant),
+        (PATIENT, r#""id":"p1""#, r#""id":"p_1""#, "Patient.id", Value),
+        (OBSERVATION, r#""status":"final","#, "", "Observation.status", Required),
         (
             OBSERVATION,
             r#"128.0"#,
@@ -253,13 +145,7 @@ fn what_breaks_a_rule_is_told_at_its_place() {
             "Observation.effective.ofType(dateTime)",
             Value,
         ),
-        (
-            OBSERVATION,
-            "<p>血圧 128/72</p>",
-            "<script>x</script>",
-            "Observation.text.div",
-            Value,
-        ),
+        (OBSERVATION, "<p>血圧 128/72</p>", "<script>x</script>", "Observation.text.div", Value),
         (
             OBSERVATION,
             r#""subject":{"reference":"Patient/p1"}"#,
@@ -292,10 +178,7 @@ fn what_breaks_a_rule_is_told_at_its_place() {
     for (good, from, to, place, code) in cases {
         assert!(good.contains(from), "{from}");
         let found = issues(&good.replacen(from, to, 1));
-        assert!(
-            found.contains(&((*place).to_owned(), *code)),
-            "{to}: {found:?}"
-        );
+        assert!(found.contains(&((*place).to_owned(), *code)), "{to}: {found:?}");
     }
 }
 
@@ -327,23 +210,13 @@ fn a_value_of_another_kind_is_refused_wherever_it_stands() {
         let mut all = Vec::new();
         places(&good, String::new(), &mut all);
         for place in all {
-            for other in [
-                "{}",
-                "[]",
-                "[[]]",
-                "null",
-                "\"\"",
-                "\"\\u0000\"",
-                "-1.5e3",
-                "true",
-                "[{}]",
-                "[null]",
-            ] {
+            for other in
+                ["{}", "[]", "[[]]", "null", "\"\"", "\"\\u0000\"", "-1.5e3", "true", "[{}]", "[null]"]
+            {
                 let mut bad = good.clone();
                 let slot = bad.pointer_mut(&place).unwrap();
                 let other: serde_json::Value = serde_json::from_str(other).unwrap();
-                if slot.is_number() && other.is_number() || slot.is_boolean() && other.is_boolean()
-                {
+                if slot.is_number() && other.is_number() || slot.is_boolean() && other.is_boolean() {
                     continue;
                 }
                 *slot = other;
@@ -368,10 +241,7 @@ fn an_unknown_element_is_refused_in_every_object() {
             };
             object.insert("mimamori".to_owned(), true.into());
             let found = issues(&bad.to_string());
-            assert!(
-                found.iter().any(|(_, code)| *code == IssueCode::Structure),
-                "{place}: {found:?}"
-            );
+            assert!(found.iter().any(|(_, code)| *code == IssueCode::Structure), "{place}: {found:?}");
         }
     }
 }
@@ -381,21 +251,14 @@ fn what_is_required_is_missed_in_every_type() {
     let mut missed = std::collections::BTreeSet::new();
     for json in GOOD {
         let good: serde_json::Value = serde_json::from_str(json).unwrap();
-        for name in good
-            .as_object()
-            .unwrap()
-            .keys()
-            .filter(|name| *name != "resourceType")
-        {
+        for name in good.as_object().unwrap().keys().filter(|name| *name != "resourceType") {
             let mut bad = good.clone();
             bad.as_object_mut().unwrap().remove(name);
             let kind = good["resourceType"].as_str().unwrap();
             for (place, code) in issues(&bad.to_string()) {
-                let whole = ["value", "medication", "occurrence"]
-                    .iter()
-                    .any(|choice| name.starts_with(choice));
-                let expected =
-                    place == format!("{kind}.{name}") || whole || code == IssueCode::Invariant;
+                let whole =
+                    ["value", "medication", "occurrence"].iter().any(|choice| name.starts_with(choice));
+                let expected = place == format!("{kind}.{name}") || whole || code == IssueCode::Invariant;
                 assert!(expected, "{place} for {name}");
                 if code == IssueCode::Required {
                     missed.insert(kind.to_owned());
@@ -404,14 +267,7 @@ fn what_is_required_is_missed_in_every_type() {
         }
     }
     // These require no element.
-    let free = [
-        "Patient",
-        "Practitioner",
-        "PractitionerRole",
-        "Organization",
-        "Parameters",
-        "CareTeam",
-    ];
+    let free = ["Patient", "Practitioner", "PractitionerRole", "Organization", "Parameters", "CareTeam"];
     for kind in served_types() {
         assert_eq!(missed.contains(*kind), !free.contains(kind), "{kind}");
     }
@@ -419,25 +275,13 @@ fn what_is_required_is_missed_in_every_type() {
 
 #[test]
 fn required_bindings_of_concepts_want_the_system_too() {
-    let condition = GOOD
-        .iter()
-        .find(|json| json.contains(r#""resourceType":"Condition""#))
-        .unwrap();
+    let condition = GOOD.iter().find(|json| json.contains(r#""resourceType":"Condition""#)).unwrap();
     for (from, to) in [
         (r#""code":"active""#, r#""code":"aktiv""#),
-        (
-            "http://terminology.hl7.org/CodeSystem/condition-clinical",
-            "https://example.jp/other",
-        ),
+        ("http://terminology.hl7.org/CodeSystem/condition-clinical", "https://example.jp/other"),
     ] {
         let found = issues(&condition.replacen(from, to, 1));
-        assert_eq!(
-            found,
-            [(
-                "Condition.clinicalStatus".to_owned(),
-                IssueCode::CodeInvalid
-            )]
-        );
+        assert_eq!(found, [("Condition.clinicalStatus".to_owned(), IssueCode::CodeInvalid)]);
     }
 }
 
@@ -450,58 +294,33 @@ fn contained_resources_keep_their_rules() {
         ))
     };
     let observation = |more: &str| {
-        format!(
-            r#"{{"resourceType":"Observation","id":"r1","status":"final","code":{{"text":"x"}}{more}}}"#
-        )
+        format!(r#"{{"resourceType":"Observation","id":"r1","status":"final","code":{{"text":"x"}}{more}}}"#)
     };
     assert_eq!(report(&observation(""), "#r1"), []);
     let one = |place: &str, code| vec![(place.to_owned(), code)];
     let at = "DiagnosticReport.contained[0]";
+    assert_eq!(report(&observation(r#","meta":{"versionId":"1"}"#), "#r1"), one(at, IssueCode::Invariant));
     assert_eq!(
-        report(&observation(r#","meta":{"versionId":"1"}"#), "#r1"),
+        report(&observation(r#","meta":{"security":[{"code":"R"}]}"#), "#r1"),
         one(at, IssueCode::Invariant)
     );
+    assert_eq!(report(&observation(""), "Observation/1"), one(at, IssueCode::Invariant));
     assert_eq!(
-        report(
-            &observation(r#","meta":{"security":[{"code":"R"}]}"#),
-            "#r1"
-        ),
-        one(at, IssueCode::Invariant)
-    );
-    assert_eq!(
-        report(&observation(""), "Observation/1"),
-        one(at, IssueCode::Invariant)
-    );
-    assert_eq!(
-        report(
-            &observation("").replace(r#""id":"r1","#, ""),
-            "Observation/1"
-        ),
+        report(&observation("").replace(r#""id":"r1","#, ""), "Observation/1"),
         one(at, IssueCode::Required)
     );
     let twice = format!("{},{}", observation(""), observation(""));
-    assert_eq!(
-        report(&twice, "#r1"),
-        one("DiagnosticReport.contained[1]", IssueCode::Duplicate)
-    );
-    let nested = observation(
-        r#","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#,
-    );
+    assert_eq!(report(&twice, "#r1"), one("DiagnosticReport.contained[1]", IssueCode::Duplicate));
+    let nested = observation(r#","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#);
     let nested = nested.trim_end_matches('}').to_owned() + "\"#\"}}";
     let found = report(&nested, "#r1");
-    assert!(
-        found.contains(&(format!("{at}.contained[0]"), IssueCode::Invariant)),
-        "{found:?}"
-    );
+    assert!(found.contains(&(format!("{at}.contained[0]"), IssueCode::Invariant)), "{found:?}");
     // A contained resource that only refers to its container needs no reference to it; a type that
     // the element doesn't allow is refused through the contained id too.
     let back = observation(r##","focus":[{"reference":"#"}]"##);
     assert_eq!(report(&back, "Observation/1"), []);
     let organization = r#"{"resourceType":"Organization","id":"r1","name":"x"}"#;
-    assert_eq!(
-        report(organization, "#r1"),
-        one("DiagnosticReport.result[0]", IssueCode::Value)
-    );
+    assert_eq!(report(organization, "#r1"), one("DiagnosticReport.result[0]", IssueCode::Value));
 }
 
 #[test]
@@ -531,12 +350,8 @@ fn values_with_extensions_instead_are_valid() {
 fn no_value_is_repeated_in_what_is_told() {
     let secret = "himitsu";
     for json in [
-        format!(
-            r#"{{"resourceType":"Patient","gender":"{secret}","birthDate":"{secret}","{secret} 名":1}}"#
-        ),
-        format!(
-            r#"{{"resourceType":"Patient","managingOrganization":{{"reference":"{secret}"}}}}"#
-        ),
+        format!(r#"{{"resourceType":"Patient","gender":"{secret}","birthDate":"{secret}","{secret} 名":1}}"#),
+        format!(r#"{{"resourceType":"Patient","managingOrganization":{{"reference":"{secret}"}}}}"#),
         format!(r#"{{"resourceType":"{secret}"}}"#),
         format!(r#"{{"resourceType":"Patient","name":[{{"family":"{secret}"#),
     ] {
