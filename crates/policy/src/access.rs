@@ -153,7 +153,8 @@ fn within_limits(text: &str, file: &str, problems: &mut Problems) -> bool {
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         let word = letter.is_alphanumeric() || letter == '_';
-        if !letter.is_whitespace() && !(word && in_word) {
+        let goes_on = word && in_word;
+        if !(goes_on || letter.is_whitespace()) {
             tokens += 1;
         }
         in_word = word;

@@ -34,12 +34,7 @@ fn the_folder_and_the_program_hold_the_same_pack() {
 
 #[test]
 fn parameters_are_there() {
-    assert_eq!(
-        pack()
-            .parameter_u64(parameters::SESSION_IDLE_MINUTES)
-            .unwrap(),
-        15
-    );
+    assert_eq!(pack().parameter_u64(parameters::SESSION_IDLE_MINUTES).unwrap(), 15);
     assert_eq!(pack().parameter_u64("session.absolute-hours").unwrap(), 12);
     assert!(pack().parameter_u64("no.such").is_err());
 }

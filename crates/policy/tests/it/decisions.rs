@@ -1,21 +1,14 @@
 //! The rules one by one.
 
 use mimamori_domain::{AccessLabel, Action, Authorship, Kind, LegalBasis, Purpose, RecordState};
-use mimamori_policy::{
-    BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, Scope, SubjectFacts,
-};
+use mimamori_policy::{BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, Scope, SubjectFacts};
 
 use crate::base::{authorizer, pack};
 use crate::people::*;
 
 use RecordState::{AwaitingConfirmation, Confirmed, Draft, Withdrawn};
 
-fn decide(
-    caller: &CallerFacts,
-    action: Action,
-    subject: &SubjectFacts,
-    label: &AccessLabel,
-) -> Decision {
+fn decide(caller: &CallerFacts, action: Action, subject: &SubjectFacts, label: &AccessLabel) -> Decision {
     authorizer().decide(caller, action, subject, label, None, NOW)
 }
 
@@ -26,23 +19,10 @@ fn names(decision: &Decision) -> Vec<&str> {
 #[test]
 fn the_answering_institution_reads_by_occupation_whatever_was_denied() {
     let denied = with_consent(subject(), ConsentEffect::Deny);
-    let nurse = decide(
-        &staff("nurse", ANSWERING),
-        Action::Read,
-        &denied,
-        &label("laboratory", Confirmed),
-    );
+    let nurse = decide(&staff("nurse", ANSWERING), Action::Read, &denied, &label("laboratory", Confirmed));
     assert!(nurse.allowed);
-    assert_eq!(
-        (names(&nurse), nurse.basis),
-        (vec!["own-institution-read"], LegalBasis::OwnCare)
-    );
-    let helper = decide(
-        &staff("helper", ANSWERING),
-        Action::Read,
-        &denied,
-        &label("laboratory", Confirmed),
-    );
+    assert_eq!((names(&nurse), nurse.basis), (vec!["own-institution-read"], LegalBasis::OwnCare));
+    let helper = decide(&staff("helper", ANSWERING), Action::Read, &denied, &label("laboratory", Confirmed));
     assert!(!helper.allowed);
     assert_eq!(helper.basis, LegalBasis::None);
 }
@@ -57,15 +37,9 @@ fn another_institution_needs_the_team_and_consent() {
     assert!(!read(&subject()).allowed);
     assert!(!read(&team).allowed);
     assert!(!read(&with_consent(subject(), ConsentEffect::Permit)).allowed);
-    assert_eq!(
-        (read(&consented).allowed, read(&consented).basis),
-        (true, LegalBasis::Consent)
-    );
+    assert_eq!((read(&consented).allowed, read(&consented).basis), (true, LegalBasis::Consent));
     let denied = read(&with_consent(consented, ConsentEffect::Deny));
-    assert_eq!(
-        (denied.allowed, names(&denied)),
-        (false, vec!["consent-denied"])
-    );
+    assert_eq!((denied.allowed, names(&denied)), (false, vec!["consent-denied"]));
 }
 
 #[test]
@@ -85,16 +59,7 @@ fn drafts_belong_to_their_author_and_the_person_on_whose_behalf() {
     let nurse = staff("nurse", ANSWERING);
     let draft = label("note", Draft);
     let ask = |author: Option<Authorship>| {
-        authorizer()
-            .decide(
-                &nurse,
-                Action::Read,
-                &subject(),
-                &draft,
-                author.as_ref(),
-                NOW,
-            )
-            .allowed
+        authorizer().decide(&nurse, Action::Read, &subject(), &draft, author.as_ref(), NOW).allowed
     };
     assert!(!ask(None));
     assert!(!ask(Some(written_by(SOMEBODY, None))));
@@ -107,45 +72,26 @@ fn only_the_person_on_whose_behalf_confirms_and_only_in_person() {
     let mut doctor = staff("doctor", ANSWERING);
     let waiting = label("note", AwaitingConfirmation);
     let confirm = |caller: &CallerFacts, written| {
-        authorizer().decide(
-            caller,
-            Action::Confirm,
-            &subject(),
-            &waiting,
-            Some(&written),
-            NOW,
-        )
+        authorizer().decide(caller, Action::Confirm, &subject(), &waiting, Some(&written), NOW)
     };
     assert!(confirm(&doctor, written_by(SOMEBODY, Some(CALLER))).allowed);
     assert!(!confirm(&doctor, written_by(CALLER, Some(SOMEBODY))).allowed);
     doctor.on_behalf_of = Some(SOMEBODY);
     let refused = confirm(&doctor, written_by(SOMEBODY, Some(CALLER)));
-    assert_eq!(
-        (refused.allowed, names(&refused)),
-        (false, vec!["confirm-in-person"])
-    );
+    assert_eq!((refused.allowed, names(&refused)), (false, vec!["confirm-in-person"]));
 }
 
 #[test]
 fn writing_needs_the_team_and_the_occupation() {
     let confirmed = label("medication", Confirmed);
     let team = with_team(subject(), ANSWERING);
-    let create = |who: &str, s: &SubjectFacts| {
-        decide(&staff(who, ANSWERING), Action::Create, s, &confirmed).allowed
-    };
+    let create =
+        |who: &str, s: &SubjectFacts| decide(&staff(who, ANSWERING), Action::Create, s, &confirmed).allowed;
     assert!(create("doctor", &team));
     assert!(!create("doctor", &subject()));
     assert!(!create("helper", &team));
     // Nobody writes in another institution's name.
-    assert!(
-        !decide(
-            &staff("doctor", OTHER),
-            Action::Create,
-            &with_team(team, OTHER),
-            &confirmed
-        )
-        .allowed
-    );
+    assert!(!decide(&staff("doctor", OTHER), Action::Create, &with_team(team, OTHER), &confirmed).allowed);
 }
 
 #[test]
@@ -163,69 +109,23 @@ fn amending_is_for_the_author_and_the_answering_institution() {
         NOW,
     );
     assert_eq!((own.allowed, names(&own)), (true, vec!["amend-as-author"]));
-    let done = decide(
-        &staff("nurse", ANSWERING),
-        Action::Amend,
-        &subject(),
-        &label("note", Withdrawn),
-    );
-    assert_eq!(
-        (done.allowed, names(&done)),
-        (false, vec!["withdrawn-is-final"])
-    );
+    let done = decide(&staff("nurse", ANSWERING), Action::Amend, &subject(), &label("note", Withdrawn));
+    assert_eq!((done.allowed, names(&done)), (false, vec!["withdrawn-is-final"]));
 }
 
 #[test]
 fn people_see_their_confirmed_records_and_who_looked() {
     let own = with_self(subject());
     assert_eq!(
-        decide(
-            &citizen(),
-            Action::Read,
-            &own,
-            &label("laboratory", Confirmed)
-        )
-        .basis,
+        decide(&citizen(), Action::Read, &own, &label("laboratory", Confirmed)).basis,
         LegalBasis::Self_
     );
     assert!(decide(&citizen(), Action::Review, &own, &label("note", Confirmed)).allowed);
-    assert!(
-        decide(
-            &citizen(),
-            Action::Create,
-            &own,
-            &label("consent", Confirmed)
-        )
-        .allowed
-    );
+    assert!(decide(&citizen(), Action::Create, &own, &label("consent", Confirmed)).allowed);
     assert!(!decide(&citizen(), Action::Create, &own, &label("note", Confirmed)).allowed);
-    assert!(
-        !decide(
-            &citizen(),
-            Action::Read,
-            &own,
-            &label("note", AwaitingConfirmation)
-        )
-        .allowed
-    );
-    assert!(
-        !decide(
-            &citizen(),
-            Action::Read,
-            &own,
-            &label("staff-note", Confirmed)
-        )
-        .allowed
-    );
-    assert!(
-        !decide(
-            &citizen(),
-            Action::Read,
-            &subject(),
-            &label("note", Confirmed)
-        )
-        .allowed
-    );
+    assert!(!decide(&citizen(), Action::Read, &own, &label("note", AwaitingConfirmation)).allowed);
+    assert!(!decide(&citizen(), Action::Read, &own, &label("staff-note", Confirmed)).allowed);
+    assert!(!decide(&citizen(), Action::Read, &subject(), &label("note", Confirmed)).allowed);
 }
 
 #[test]
@@ -237,39 +137,14 @@ fn protection_withholds_from_proxies_and_withholds_places() {
     assert!(decide(&citizen(), Action::Read, &proxy, &visit).allowed);
     let proxy = protected(proxy);
     for action in [Action::Read, Action::Search, Action::Review, Action::Create] {
-        assert!(
-            !decide(&citizen(), action, &proxy, &label("consent", Confirmed)).allowed,
-            "{action}"
-        );
-        assert!(
-            !decide(&citizen(), action, &proxy, &note).allowed,
-            "{action}"
-        );
+        assert!(!decide(&citizen(), action, &proxy, &label("consent", Confirmed)).allowed, "{action}");
+        assert!(!decide(&citizen(), action, &proxy, &note).allowed, "{action}");
     }
-    let team = with_consent(
-        with_team(protected(subject()), OTHER),
-        ConsentEffect::Permit,
-    );
+    let team = with_consent(with_team(protected(subject()), OTHER), ConsentEffect::Permit);
     assert!(decide(&staff("nurse", OTHER), Action::Read, &team, &note).allowed);
     assert!(!decide(&staff("nurse", OTHER), Action::Read, &team, &visit).allowed);
-    assert!(
-        !decide(
-            &in_emergency(staff("nurse", OTHER)),
-            Action::Read,
-            &team,
-            &visit
-        )
-        .allowed
-    );
-    assert!(
-        !decide(
-            &citizen(),
-            Action::Read,
-            &with_self(protected(subject())),
-            &visit
-        )
-        .allowed
-    );
+    assert!(!decide(&in_emergency(staff("nurse", OTHER)), Action::Read, &team, &visit).allowed);
+    assert!(!decide(&citizen(), Action::Read, &with_self(protected(subject())), &visit).allowed);
     assert!(decide(&staff("nurse", ANSWERING), Action::Read, &team, &visit).allowed);
 }
 
@@ -287,21 +162,12 @@ fn break_glass_is_for_the_named_occupations_with_a_reason_and_for_a_time() {
     let denied = with_consent(subject(), ConsentEffect::Deny);
     let read = |caller: &CallerFacts| decide(caller, Action::Read, &denied, &condition);
     let doctor = in_emergency(staff("doctor", OTHER));
-    assert_eq!(
-        (read(&doctor).allowed, read(&doctor).basis),
-        (true, LegalBasis::DangerToLife)
-    );
+    assert_eq!((read(&doctor).allowed, read(&doctor).basis), (true, LegalBasis::DangerToLife));
     assert!(!read(&in_emergency(staff("pharmacist", OTHER))).allowed);
     let mut other = doctor.clone();
-    other.break_glass = Some(BreakGlass {
-        reason_given: false,
-        until: ahead(1),
-    });
+    other.break_glass = Some(BreakGlass { reason_given: false, until: ahead(1) });
     assert!(!read(&other).allowed);
-    other.break_glass = Some(BreakGlass {
-        reason_given: true,
-        until: NOW,
-    });
+    other.break_glass = Some(BreakGlass { reason_given: true, until: NOW });
     assert!(!read(&other).allowed);
     let mut other = doctor.clone();
     other.purpose = Purpose::Care;
@@ -309,11 +175,7 @@ fn break_glass_is_for_the_named_occupations_with_a_reason_and_for_a_time() {
     assert!(!decide(&doctor, Action::Read, &denied, &label("condition", Draft)).allowed);
     assert!(decide(&doctor, Action::BreakGlass, &denied, &condition).allowed);
     let target = GeneralTarget::of(Kind::of("break-glass"));
-    assert!(
-        authorizer()
-            .decide_general(&doctor, Action::BreakGlass, &target, NOW)
-            .allowed
-    );
+    assert!(authorizer().decide_general(&doctor, Action::BreakGlass, &target, NOW).allowed);
 }
 
 #[test]
@@ -341,26 +203,15 @@ fn nothing_before_signing_in() {
     let mut nurse = staff("nurse", ANSWERING);
     nurse.authentication_strength = 0;
     let refused = decide(&nurse, Action::Read, &subject(), &label("note", Confirmed));
-    assert_eq!(
-        (refused.allowed, names(&refused)),
-        (false, vec!["sign-in-first"])
-    );
+    assert_eq!((refused.allowed, names(&refused)), (false, vec!["sign-in-first"]));
 }
 
 #[test]
 fn the_purpose_must_fit() {
-    for purpose in [
-        Purpose::Personal,
-        Purpose::Operations,
-        Purpose::Audit,
-        Purpose::Exchange,
-    ] {
+    for purpose in [Purpose::Personal, Purpose::Operations, Purpose::Audit, Purpose::Exchange] {
         let mut nurse = staff("nurse", ANSWERING);
         nurse.purpose = purpose;
-        assert!(
-            !decide(&nurse, Action::Read, &subject(), &label("note", Confirmed)).allowed,
-            "{purpose}"
-        );
+        assert!(!decide(&nurse, Action::Read, &subject(), &label("note", Confirmed)).allowed, "{purpose}");
     }
 }
 
@@ -369,39 +220,11 @@ fn programs_stay_within_their_scopes() {
     let observation = label("vital-signs", Confirmed);
     let mut feed = program(ANSWERING);
     assert!(decide(&feed, Action::Read, &subject(), &observation).allowed);
-    assert!(
-        !decide(
-            &program(OTHER),
-            Action::Read,
-            &with_team(subject(), OTHER),
-            &observation
-        )
-        .allowed
-    );
-    feed.scopes = Some(vec![Scope {
-        kind: Some(Kind::of("Observation")),
-        read: true,
-        write: false,
-    }]);
+    assert!(!decide(&program(OTHER), Action::Read, &with_team(subject(), OTHER), &observation).allowed);
+    feed.scopes = Some(vec![Scope { kind: Some(Kind::of("Observation")), read: true, write: false }]);
     assert!(decide(&feed, Action::Read, &subject(), &observation).allowed);
-    assert!(
-        !decide(
-            &feed,
-            Action::Read,
-            &subject(),
-            &label("medication", Confirmed)
-        )
-        .allowed
-    );
-    assert!(
-        !decide(
-            &feed,
-            Action::Create,
-            &with_team(subject(), ANSWERING),
-            &observation
-        )
-        .allowed
-    );
+    assert!(!decide(&feed, Action::Read, &subject(), &label("medication", Confirmed)).allowed);
+    assert!(!decide(&feed, Action::Create, &with_team(subject(), ANSWERING), &observation).allowed);
     feed.scopes = None;
     assert!(!decide(&feed, Action::Read, &subject(), &observation).allowed);
     assert!(!feed.scopes_cover(&Kind::of("Observation"), false));
@@ -416,10 +239,7 @@ fn the_ledger_is_reviewed_by_those_appointed_and_by_facilities_for_themselves() 
     let review = |caller: &CallerFacts, target: &GeneralTarget| {
         authorizer.decide_general(caller, Action::Review, target, NOW)
     };
-    assert_eq!(
-        review(&holder("auditor", None), &whole).basis,
-        LegalBasis::Law
-    );
+    assert_eq!(review(&holder("auditor", None), &whole).basis, LegalBasis::Law);
     assert!(review(&holder("system-manager", None), &whole).allowed);
     let facility = holder("facility-manager", Some(ANSWERING));
     assert!(review(&facility, &own).allowed);
@@ -435,46 +255,24 @@ fn people_are_found_and_registered_by_occupation() {
     let search = GeneralTarget::of(Kind::of("people-search"));
     let register = GeneralTarget::of(Kind::of("subject")).at(ANSWERING);
     let ask = |who: &str, action, target: &GeneralTarget| {
-        authorizer
-            .decide_general(&staff(who, ANSWERING), action, target, NOW)
-            .allowed
+        authorizer.decide_general(&staff(who, ANSWERING), action, target, NOW).allowed
     };
     assert!(ask("nurse", Action::Search, &search));
     assert!(!ask("helper", Action::Search, &search));
     assert!(ask("clerk", Action::Create, &register));
     assert!(!ask("pharmacist", Action::Create, &register));
-    assert!(
-        !authorizer
-            .decide_general(&citizen(), Action::Search, &search, NOW)
-            .allowed
-    );
+    assert!(!authorizer.decide_general(&citizen(), Action::Search, &search, NOW).allowed);
 }
 
 #[test]
 fn what_the_pack_does_not_know_is_refused() {
     let doctor = staff("doctor", ANSWERING);
-    assert!(
-        !decide(
-            &doctor,
-            Action::Read,
-            &subject(),
-            &label("no-such-class", Confirmed)
-        )
-        .allowed
-    );
+    assert!(!decide(&doctor, Action::Read, &subject(), &label("no-such-class", Confirmed)).allowed);
     let unknown = GeneralTarget::of(Kind::of("no-such-thing"));
     assert!(
-        !authorizer()
-            .decide_general(&holder("system-manager", None), Action::Read, &unknown, NOW)
-            .allowed
+        !authorizer().decide_general(&holder("system-manager", None), Action::Read, &unknown, NOW).allowed
     );
     assert!(
-        !decide(
-            &staff("wizard", ANSWERING),
-            Action::Read,
-            &subject(),
-            &label("note", Confirmed)
-        )
-        .allowed
+        !decide(&staff("wizard", ANSWERING), Action::Read, &subject(), &label("note", Confirmed)).allowed
     );
 }

@@ -22,10 +22,7 @@ fn changed(file: &str, from: &str, to: &str) -> BTreeMap<String, Vec<u8>> {
 
 fn line_of(files: &BTreeMap<String, Vec<u8>>, file: &str, text: &str) -> u64 {
     let content = String::from_utf8(files[file].clone()).unwrap();
-    1 + content
-        .lines()
-        .position(|l| l.contains(text))
-        .expect("the text is there") as u64
+    1 + content.lines().position(|l| l.contains(text)).expect("the text is there") as u64
 }
 
 fn problems(files: BTreeMap<String, Vec<u8>>) -> Vec<PackProblem> {
@@ -34,34 +31,10 @@ fn problems(files: BTreeMap<String, Vec<u8>>) -> Vec<PackProblem> {
 
 /// File, text to replace, by what, text on the line that must be named, and what must be said.
 const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
-    (
-        "roles.yaml",
-        "en: \"auditor\"",
-        "en: \" \"",
-        "code: auditor",
-        "text in en is missing",
-    ),
-    (
-        "roles.yaml",
-        "appointed-by: [ciso]",
-        "appointed-by: [cso]",
-        "appointed-by: [cso]",
-        "no role \"cso\"",
-    ),
-    (
-        "roles.yaml",
-        "code: help-desk",
-        "code: ciso",
-        "",
-        "role ciso stands twice",
-    ),
-    (
-        "roles.yaml",
-        "scope: institution\n",
-        "scope: planet\n",
-        "scope: planet",
-        "unknown variant",
-    ),
+    ("roles.yaml", "en: \"auditor\"", "en: \" \"", "code: auditor", "text in en is missing"),
+    ("roles.yaml", "appointed-by: [ciso]", "appointed-by: [cso]", "appointed-by: [cso]", "no role \"cso\""),
+    ("roles.yaml", "code: help-desk", "code: ciso", "", "role ciso stands twice"),
+    ("roles.yaml", "scope: institution\n", "scope: planet\n", "scope: planet", "unknown variant"),
     (
         "occupations.yaml",
         "members: [doctor, dentist]",
@@ -69,20 +42,8 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "vet",
         "no occupation \"vet\"",
     ),
-    (
-        "occupations.yaml",
-        "code: helper,",
-        "code: Helper,",
-        "code: Helper,",
-        "not a code",
-    ),
-    (
-        "classes.yaml",
-        "sensitivity: 1",
-        "sensitivity: 9",
-        "",
-        "sensitivity is 1 to 4",
-    ),
+    ("occupations.yaml", "code: helper,", "code: Helper,", "code: Helper,", "not a code"),
+    ("classes.yaml", "sensitivity: 1", "sensitivity: 9", "", "sensitivity is 1 to 4"),
     (
         "classes.yaml",
         "readers: [physicians, nursing, allied, care]",
@@ -90,20 +51,8 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "wizards",
         "no occupation or group",
     ),
-    (
-        "classes.yaml",
-        "    person-reads: true",
-        "    person-raeds: true",
-        "person-raeds",
-        "person-raeds",
-    ),
-    (
-        "classes.yaml",
-        "kinds: [Encounter",
-        "kinds: [\"En counter\"",
-        "En counter",
-        "not the name of a kind",
-    ),
+    ("classes.yaml", "    person-reads: true", "    person-raeds: true", "person-raeds", "person-raeds"),
+    ("classes.yaml", "kinds: [Encounter", "kinds: [\"En counter\"", "En counter", "not the name of a kind"),
     (
         "pack.yaml",
         "key: session.idle-minutes",
@@ -111,34 +60,10 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "",
         "parameter session.idle-minutes is missing",
     ),
-    (
-        "pack.yaml",
-        "value: 15\n",
-        "value: 600\n",
-        "key: session.idle-minutes",
-        "600 is not from 1 to 60",
-    ),
-    (
-        "pack.yaml",
-        "value: 15\n",
-        "value: true\n",
-        "",
-        "is a Switch, a Number is needed",
-    ),
-    (
-        "pack.yaml",
-        "value: 15\n",
-        "value: 15\n    value: 16\n",
-        "value: 16",
-        "duplicate",
-    ),
-    (
-        "pack.yaml",
-        "languages: [ja, en]",
-        "languages: [ja, fr]",
-        "languages: [ja, fr]",
-        "no language \"fr\"",
-    ),
+    ("pack.yaml", "value: 15\n", "value: 600\n", "key: session.idle-minutes", "600 is not from 1 to 60"),
+    ("pack.yaml", "value: 15\n", "value: true\n", "", "is a Switch, a Number is needed"),
+    ("pack.yaml", "value: 15\n", "value: 15\n    value: 16\n", "value: 16", "duplicate"),
+    ("pack.yaml", "languages: [ja, en]", "languages: [ja, fr]", "languages: [ja, fr]", "no language \"fr\""),
     (
         "pack.yaml",
         "  - key: retention.ledger-years\n    value: 10",
@@ -146,34 +71,10 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "",
         "",
     ),
-    (
-        "access.cedar",
-        "@basis(\"consent\")",
-        "@basis(\"hope\")",
-        "@id(\"team-read\")",
-        "@basis is one of",
-    ),
-    (
-        "access.cedar",
-        "@id(\"self-review\")",
-        "@id(\"self-read\")",
-        "",
-        "policy self-read stands twice",
-    ),
-    (
-        "access.cedar",
-        "@id(\"self-review\")\n",
-        "",
-        "",
-        "has no @id",
-    ),
-    (
-        "access.cedar",
-        "context.in_team }",
-        "context.in_taem }",
-        "context.in_taem }",
-        "in_taem",
-    ),
+    ("access.cedar", "@basis(\"consent\")", "@basis(\"hope\")", "@id(\"team-read\")", "@basis is one of"),
+    ("access.cedar", "@id(\"self-review\")", "@id(\"self-read\")", "", "policy self-read stands twice"),
+    ("access.cedar", "@id(\"self-review\")\n", "", "", "has no @id"),
+    ("access.cedar", "context.in_team }", "context.in_taem }", "context.in_taem }", "in_taem"),
     (
         "access.cedar",
         "Role::\"help-desk\"",
@@ -181,13 +82,7 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "@id(\"accounts-help\")",
         "not defined in this pack",
     ),
-    (
-        "access.cedar",
-        "Purpose::\"personal\"",
-        "Purpose::\"fun\"",
-        "Purpose::\"fun\"",
-        "fun",
-    ),
+    ("access.cedar", "Purpose::\"personal\"", "Purpose::\"fun\"", "Purpose::\"fun\"", "fun"),
     (
         "access.cedar",
         "permit (principal is Citizen,",
@@ -196,13 +91,7 @@ const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
         "unexpected token",
     ),
     ("access.cedarschema", "entity Zone;", "entity Zone", "", ""),
-    (
-        "access.cedarschema",
-        "  in_team: Bool,\n",
-        "",
-        "context.in_team",
-        "in_team",
-    ),
+    ("access.cedarschema", "  in_team: Bool,\n", "", "context.in_team", "in_team"),
 ];
 
 #[test]
@@ -210,11 +99,7 @@ fn faults_are_named_by_file_line_and_reason() {
     for (file, from, to, on_line, reason) in FAULTS {
         let files = changed(file, from, to);
         let expected = (!on_line.is_empty()).then(|| {
-            let place = if *file == "access.cedarschema" {
-                "access.cedar"
-            } else {
-                file
-            };
+            let place = if *file == "access.cedarschema" { "access.cedar" } else { file };
             (place, line_of(&files, place, on_line))
         });
         if reason.is_empty() && expected.is_none() && *file == "pack.yaml" {
@@ -223,10 +108,7 @@ fn faults_are_named_by_file_line_and_reason() {
             continue;
         }
         let found = problems(files);
-        assert!(
-            found.iter().any(|p| p.message.contains(reason)),
-            "{to}: {found:?}"
-        );
+        assert!(found.iter().any(|p| p.message.contains(reason)), "{to}: {found:?}");
         if let Some((place, line)) = expected {
             assert!(
                 found.iter().any(|p| p.file == place && p.line == line),
@@ -240,23 +122,14 @@ fn faults_are_named_by_file_line_and_reason() {
 fn every_problem_is_told_at_once() {
     let mut files = changed("roles.yaml", "en: \"auditor\"", "en: \"\"");
     files.extend(
-        changed(
-            "classes.yaml",
-            "readers: [physicians, nursing, allied, care]",
-            "readers: [wizards]",
-        )
-        .remove_entry("classes.yaml"),
+        changed("classes.yaml", "readers: [physicians, nursing, allied, care]", "readers: [wizards]")
+            .remove_entry("classes.yaml"),
     );
     files.insert("extra.txt".into(), Vec::new());
     files.remove("access.cedarschema");
     let found = problems(files);
     let told: Vec<_> = found.iter().map(|p| p.file.as_str()).collect();
-    for file in [
-        "roles.yaml",
-        "classes.yaml",
-        "extra.txt",
-        "access.cedarschema",
-    ] {
+    for file in ["roles.yaml", "classes.yaml", "extra.txt", "access.cedarschema"] {
         assert!(told.contains(&file), "{file} in {found:?}");
     }
     assert!(found.is_sorted());
@@ -269,10 +142,7 @@ fn the_ledger_outlives_the_records() {
         "  - key: retention.records-years\n    value: 5",
         "  - key: retention.records-years\n    value: 50",
     ));
-    assert!(
-        found.iter().any(|p| p.message.contains("fewer years")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|p| p.message.contains("fewer years")), "{found:?}");
 }
 
 #[test]
@@ -293,10 +163,7 @@ fn a_folder_is_read_without_hidden_files_and_with_strangers_refused() {
     }
     fs::write(folder_copy.path().join(".swp"), "x").unwrap();
     fs::write(folder_copy.path().join("README.md"), "x").unwrap();
-    assert_eq!(
-        Pack::load(folder_copy.path()).unwrap().hash(),
-        Pack::load(&folder()).unwrap().hash()
-    );
+    assert_eq!(Pack::load(folder_copy.path()).unwrap().hash(), Pack::load(&folder()).unwrap().hash());
     fs::create_dir(folder_copy.path().join("extra")).unwrap();
     fs::write(folder_copy.path().join("extra/notes.yaml"), "x").unwrap();
     let found = Pack::load(folder_copy.path()).unwrap_err();
@@ -311,29 +178,11 @@ fn tables_are_read_as_they_are_meant() {
     assert!(pack.may_appoint(&role("ciso"), &role("auditor")));
     assert!(!pack.may_appoint(&role("auditor"), &role("ciso")));
     // Kept apart in both directions, whichever names the other.
-    assert_eq!(
-        pack.incompatible(&role("auditor"), &[role("system-manager")]),
-        [&role("system-manager")]
-    );
-    assert_eq!(
-        pack.incompatible(&role("system-manager"), &[role("auditor")]),
-        [&role("auditor")]
-    );
-    assert!(
-        pack.incompatible(&role("ciso"), &[role("privacy-officer")])
-            .is_empty()
-    );
-    let doctor = pack
-        .occupations()
-        .iter()
-        .find(|o| o.code.as_str() == "doctor")
-        .unwrap();
-    assert_eq!(
-        (doctor.name(Language::Ja), doctor.name(Language::En)),
-        ("医師", "doctor")
-    );
-    let class = pack
-        .class(&mimamori_domain::ClassCode::new("visit").unwrap())
-        .unwrap();
+    assert_eq!(pack.incompatible(&role("auditor"), &[role("system-manager")]), [&role("system-manager")]);
+    assert_eq!(pack.incompatible(&role("system-manager"), &[role("auditor")]), [&role("auditor")]);
+    assert!(pack.incompatible(&role("ciso"), &[role("privacy-officer")]).is_empty());
+    let doctor = pack.occupations().iter().find(|o| o.code.as_str() == "doctor").unwrap();
+    assert_eq!((doctor.name(Language::Ja), doctor.name(Language::En)), ("医師", "doctor"));
+    let class = pack.class(&mimamori_domain::ClassCode::new("visit").unwrap()).unwrap();
     assert!(class.place);
 }

@@ -99,14 +99,7 @@ fn exercise(files: BTreeMap<String, Vec<u8>>) {
     };
     let authorizer = Authorizer::new(&pack);
     let note = label("note", RecordState::Confirmed);
-    let why = authorizer.explain(
-        &staff("doctor", ANSWERING),
-        Action::Read,
-        &subject(),
-        &note,
-        None,
-        NOW,
-    );
+    let why = authorizer.explain(&staff("doctor", ANSWERING), Action::Read, &subject(), &note, None, NOW);
     assert!(!why.to_text(Language::Ja).is_empty());
 }
 
@@ -136,7 +129,8 @@ proptest! {
 #[test]
 fn deep_nesting_and_bombs_are_refused() {
     let depth = 20_000;
-    let bomb = "a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b]\n";
+    let bomb =
+        "a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b]\n";
     let nested = [
         ("pack.yaml", "[".repeat(depth)),
         ("pack.yaml", "{a: ".repeat(depth)),
@@ -151,19 +145,9 @@ fn deep_nesting_and_bombs_are_refused() {
         ),
         (
             "access.cedar",
-            format!(
-                "permit (principal, action, resource) when {{ {}true }};",
-                "true && ".repeat(depth)
-            ),
+            format!("permit (principal, action, resource) when {{ {}true }};", "true && ".repeat(depth)),
         ),
-        (
-            "access.cedarschema",
-            format!(
-                "type T = {}Long{};",
-                "Set<".repeat(depth),
-                ">".repeat(depth)
-            ),
-        ),
+        ("access.cedarschema", format!("type T = {}Long{};", "Set<".repeat(depth), ">".repeat(depth))),
     ];
     for (file, text) in nested {
         let mut files = pack().files().clone();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mimamori_domain::{
-    AccessLabel, ActorId, Authorship, ClassCode, InstitutionId, OccupationCode, Purpose,
-    RecordState, RoleCode, SubjectId, Timestamp,
+    AccessLabel, ActorId, Authorship, ClassCode, InstitutionId, OccupationCode, Purpose, RecordState,
+    RoleCode, SubjectId, Timestamp,
 };
 use mimamori_policy::{
     BreakGlass, CallerFacts, CallerKind, ConsentEffect, ConsentFact, ProxyFact, RoleGrant, Scope,
@@ -55,11 +55,7 @@ pub fn citizen() -> CallerFacts {
 pub fn program(institution: InstitutionId) -> CallerFacts {
     CallerFacts {
         institution: Some(institution),
-        scopes: Some(vec![Scope {
-            kind: None,
-            read: true,
-            write: true,
-        }]),
+        scopes: Some(vec![Scope { kind: None, read: true, write: true }]),
         ..CallerFacts::new(CALLER, CallerKind::Program, Purpose::Exchange)
     }
 }
@@ -68,20 +64,14 @@ pub fn holder(role: &str, scope: Option<InstitutionId>) -> CallerFacts {
     CallerFacts {
         institution: Some(ANSWERING),
         authentication_strength: 1,
-        roles: vec![RoleGrant {
-            role: RoleCode::new(role).unwrap(),
-            scope_institution: scope,
-        }],
+        roles: vec![RoleGrant { role: RoleCode::new(role).unwrap(), scope_institution: scope }],
         ..CallerFacts::new(CALLER, CallerKind::Staff, Purpose::Operations)
     }
 }
 
 pub fn in_emergency(mut caller: CallerFacts) -> CallerFacts {
     caller.purpose = Purpose::Emergency;
-    caller.break_glass = Some(BreakGlass {
-        reason_given: true,
-        until: ahead(1),
-    });
+    caller.break_glass = Some(BreakGlass { reason_given: true, until: ahead(1) });
     caller
 }
 
@@ -121,12 +111,7 @@ pub fn with_self(mut subject: SubjectFacts) -> SubjectFacts {
 }
 
 pub fn with_proxy(mut subject: SubjectFacts) -> SubjectFacts {
-    subject.proxies.push(ProxyFact {
-        actor: CALLER,
-        from: ago(1),
-        until: Some(ahead(1)),
-        classes: None,
-    });
+    subject.proxies.push(ProxyFact { actor: CALLER, from: ago(1), until: Some(ahead(1)), classes: None });
     subject
 }
 
@@ -136,16 +121,9 @@ pub fn protected(mut subject: SubjectFacts) -> SubjectFacts {
 }
 
 pub fn label(code: &str, state: RecordState) -> AccessLabel {
-    AccessLabel {
-        class: class(code),
-        state,
-        institution: ANSWERING,
-    }
+    AccessLabel { class: class(code), state, institution: ANSWERING }
 }
 
 pub fn written_by(author: ActorId, on_behalf_of: Option<ActorId>) -> Authorship {
-    Authorship {
-        author,
-        on_behalf_of,
-    }
+    Authorship { author, on_behalf_of }
 }

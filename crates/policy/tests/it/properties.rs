@@ -1,8 +1,7 @@
 //! What must hold whatever the facts are.
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Authorship, InstitutionId, LegalBasis, Purpose, RecordState,
-    Timestamp,
+    AccessLabel, Action, ActorId, Authorship, InstitutionId, LegalBasis, Purpose, RecordState, Timestamp,
 };
 use mimamori_policy::{
     Authorizer, BreakGlass, CallerFacts, CallerKind, ConsentEffect, ConsentFact, ProxyFact, Scope,
@@ -41,13 +40,7 @@ fn in_force((from, until): (Timestamp, Option<Timestamp>)) -> bool {
 }
 
 fn class_code() -> impl Strategy<Value = mimamori_domain::ClassCode> {
-    prop::sample::select(
-        pack()
-            .classes()
-            .iter()
-            .map(|c| c.code.clone())
-            .collect::<Vec<_>>(),
-    )
+    prop::sample::select(pack().classes().iter().map(|c| c.code.clone()).collect::<Vec<_>>())
 }
 
 prop_compose! {
@@ -107,8 +100,7 @@ prop_compose! {
 
 fn written() -> impl Strategy<Value = Option<Authorship>> {
     prop::option::of(
-        (actor(), prop::option::of(actor()))
-            .prop_map(|(author, for_whom)| written_by(author, for_whom)),
+        (actor(), prop::option::of(actor())).prop_map(|(author, for_whom)| written_by(author, for_whom)),
     )
 }
 
@@ -126,9 +118,7 @@ fn in_danger(caller: &CallerFacts) -> bool {
     caller.kind == CallerKind::Staff
         && caller.purpose == Purpose::Emergency
         && matches!(occupation, Some("doctor" | "nurse" | "visiting-nurse"))
-        && caller
-            .break_glass
-            .is_some_and(|b| b.reason_given && b.until > NOW)
+        && caller.break_glass.is_some_and(|b| b.reason_given && b.until > NOW)
 }
 
 fn current_member(caller: &CallerFacts, person: &SubjectFacts) -> bool {
@@ -252,8 +242,7 @@ fn memory_changes_nothing() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(40));
     let strategy = (caller(), any_action(), person(), access_label(), written());
     let result = runner.run(&strategy, |(caller, action, person, label, written)| {
-        let fresh =
-            Authorizer::new(pack()).decide(&caller, action, &person, &label, written.as_ref(), NOW);
+        let fresh = Authorizer::new(pack()).decide(&caller, action, &person, &label, written.as_ref(), NOW);
         let first = authorizer().decide(&caller, action, &person, &label, written.as_ref(), NOW);
         let second = authorizer().decide(&caller, action, &person, &label, written.as_ref(), NOW);
         prop_assert_eq!(&fresh, &first);
