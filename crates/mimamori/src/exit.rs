@@ -31,22 +31,10 @@ pub const TABLE: &[(Exit, &str)] = &[
     (Exit::Failed, "failed; nothing was changed"),
     (Exit::Partly, "partly done; what was left out is listed"),
     (Exit::Usage, "the command line is wrong"),
-    (
-        Exit::Unavailable,
-        "database, ledger, key or address not available",
-    ),
-    (
-        Exit::Internal,
-        "fault of the program, or the disk failed to keep what was written",
-    ),
-    (
-        Exit::CannotCreate,
-        "a file or folder cannot be made, or is there already",
-    ),
-    (
-        Exit::Findings,
-        "integrity findings: something does not match the ledger",
-    ),
+    (Exit::Unavailable, "database, ledger, key or address not available"),
+    (Exit::Internal, "fault of the program, or the disk failed to keep what was written"),
+    (Exit::CannotCreate, "a file or folder cannot be made, or is there already"),
+    (Exit::Findings, "integrity findings: something does not match the ledger"),
     (Exit::Busy, "too busy; try again later"),
     (Exit::Refused, "not permitted"),
     (Exit::Configuration, "the configuration is wrong"),
@@ -69,10 +57,8 @@ impl From<Exit> for ExitCode {
 /// The exit-code table as text, one code a line.
 #[must_use]
 pub fn table_text() -> String {
-    let rows: Vec<String> = TABLE
-        .iter()
-        .map(|(exit, meaning)| format!("  {:>3}  {meaning}", exit.code()))
-        .collect();
+    let rows: Vec<String> =
+        TABLE.iter().map(|(exit, meaning)| format!("  {:>3}  {meaning}", exit.code())).collect();
     format!("Exit codes:\n{}", rows.join("\n"))
 }
 
@@ -91,11 +77,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     #[must_use]
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            message: message.into(),
-            next: None,
-        }
+        Self { exit, message: message.into(), next: None }
     }
 
     /// Adds what to do about it.
@@ -128,21 +110,13 @@ impl std::error::Error for Failure {}
 const KINDS: &[(ErrorKind, Exit, Option<&str>)] = &[
     (ErrorKind::Invalid, Exit::Failed, None),
     (ErrorKind::Unauthenticated, Exit::Refused, None),
-    (
-        ErrorKind::Forbidden,
-        Exit::Refused,
-        Some("`mimamori policy explain` says why."),
-    ),
+    (ErrorKind::Forbidden, Exit::Refused, Some("`mimamori policy explain` says why.")),
     (ErrorKind::NotFound, Exit::Failed, None),
     (ErrorKind::Gone, Exit::Failed, None),
     (ErrorKind::Conflict, Exit::Failed, None),
     (ErrorKind::Busy, Exit::Busy, None),
     (ErrorKind::TooLarge, Exit::Failed, None),
-    (
-        ErrorKind::Unavailable,
-        Exit::Unavailable,
-        Some("`mimamori doctor` looks for the cause."),
-    ),
+    (ErrorKind::Unavailable, Exit::Unavailable, Some("`mimamori doctor` looks for the cause.")),
     (ErrorKind::Internal, Exit::Internal, None),
 ];
 
@@ -178,9 +152,6 @@ mod tests {
         let failure = Failure::from(Error::unavailable("database is away"));
         assert_eq!(failure.exit, Exit::Unavailable);
         let text = failure.to_string();
-        assert!(
-            text.contains("database is away") && text.contains("mimamori doctor"),
-            "{text}"
-        );
+        assert!(text.contains("database is away") && text.contains("mimamori doctor"), "{text}");
     }
 }

@@ -32,11 +32,7 @@ impl Home {
     /// # Errors
     /// [`Exit::Usage`] when the account has no home folder.
     pub fn default_of_account(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let absolute = |name: &str| {
-            variable(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute("XDG_DATA_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
             .map(|data| Self(data.join("mimamori")))
@@ -78,11 +74,8 @@ impl Home {
     pub fn create(&self) -> Result<()> {
         let failed = |path: &Path, error: io::Error| Failure::io(Exit::CannotCreate, path, &error);
         if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Failure::new(
-                Exit::CannotCreate,
-                format!("{} is not empty", self.0.display()),
-            )
-            .next("A new installation needs an empty folder: name another one with --home."));
+            return Err(Failure::new(Exit::CannotCreate, format!("{} is not empty", self.0.display()))
+                .next("A new installation needs an empty folder: name another one with --home."));
         }
         for folder in [self.0.clone(), self.keys(), self.data(), self.state()] {
             fs::DirBuilder::new()
@@ -104,16 +97,11 @@ impl Home {
 /// [`Exit::CannotCreate`] when it is there already or cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         // The name of a new file is only durable once its folder is.
-        path.parent()
-            .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+        path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
     };
     write().map_err(|error| Failure::io(Exit::CannotCreate, path, &error))
 }
@@ -124,14 +112,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The error of looking at it.
 pub fn permission_problem(path: &Path) -> io::Result<Option<String>> {
     let metadata = fs::metadata(path)?;
-    let (mode, wanted) = (
-        metadata.mode() & 0o7777,
-        if metadata.is_dir() { 0o700 } else { 0o600 },
-    );
+    let (mode, wanted) = (metadata.mode() & 0o7777, if metadata.is_dir() { 0o700 } else { 0o600 });
     if mode & 0o077 != 0 {
-        return Ok(Some(format!(
-            "mode is {mode:04o}: others may get at it (wanted {wanted:04o})"
-        )));
+        return Ok(Some(format!("mode is {mode:04o}: others may get at it (wanted {wanted:04o})")));
     }
     let (owner, us) = (metadata.uid(), rustix::process::geteuid().as_raw());
     Ok((owner != us).then(|| format!("belongs to account {owner}, but this program runs as {us}")))
@@ -157,10 +140,7 @@ mod tests {
         let key = home.keys().join("root.key");
         write_private(&key, b"x").unwrap();
         assert_eq!(mode(&key), 0o600);
-        assert_eq!(
-            write_private(&key, b"y").unwrap_err().exit,
-            Exit::CannotCreate
-        );
+        assert_eq!(write_private(&key, b"y").unwrap_err().exit, Exit::CannotCreate);
         assert_eq!(fs::read(&key).unwrap(), b"x");
         assert_eq!(permission_problem(&key).unwrap(), None);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
@@ -180,22 +160,11 @@ mod tests {
     fn the_default_follows_the_account() {
         let of = |pairs: &'static [(&str, &str)]| {
             Home::default_of_account(|name| {
-                pairs
-                    .iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
+                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
             })
         };
-        assert_eq!(
-            of(&[("HOME", "/h")]).unwrap().path(),
-            Path::new("/h/.local/share/mimamori")
-        );
-        assert_eq!(
-            of(&[("HOME", "/h"), ("XDG_DATA_HOME", "/x")])
-                .unwrap()
-                .path(),
-            Path::new("/x/mimamori")
-        );
+        assert_eq!(of(&[("HOME", "/h")]).unwrap().path(), Path::new("/h/.local/share/mimamori"));
+        assert_eq!(of(&[("HOME", "/h"), ("XDG_DATA_HOME", "/x")]).unwrap().path(), Path::new("/x/mimamori"));
         assert_eq!(of(&[]).unwrap_err().exit, Exit::Usage);
     }
 }

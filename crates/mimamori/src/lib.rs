@@ -4,8 +4,16 @@
 //! together and run. [`exit`] has the exit codes, [`config`] the settings, [`home`] the layout of
 //! an installation's folder.
 
+mod account;
+pub mod cli;
+mod clock_offset;
+pub mod command;
 pub mod config;
+pub mod console;
 pub mod exit;
 pub mod home;
+pub mod installation;
+mod jobs;
 pub mod logging;
 pub mod net;
+mod when;

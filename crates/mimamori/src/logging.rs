@@ -18,16 +18,10 @@ pub fn start(log: &Log) {
     };
     // Statements of the database library never go to the log: they could carry a person's data.
     let filter = EnvFilter::new(format!("{level},sqlx=off,hyper=warn,rustls=warn"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that logging is on already, which is what was asked for.
     let _already = match log.format {
         LogFormat::Text => lines.with_ansi(false).try_init(),
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
     };
 }

@@ -128,13 +128,7 @@ impl Key {
         let name: String = self
             .path
             .chars()
-            .map(|c| {
-                if c == '.' || c == '-' {
-                    '_'
-                } else {
-                    c.to_ascii_uppercase()
-                }
-            })
+            .map(|c| if c == '.' || c == '-' { '_' } else { c.to_ascii_uppercase() })
             .collect();
         format!("MIMAMORI_{name}")
     }
@@ -164,10 +158,7 @@ pub fn example_file(values: &[(&str, &str)]) -> String {
             text.push('\n');
         }
         text.push_str(&format!("# {}\n# {}\n", key.japanese, key.english));
-        let given = values
-            .iter()
-            .find(|(path, _)| *path == key.path)
-            .map(|(_, value)| *value);
+        let given = values.iter().find(|(path, _)| *path == key.path).map(|(_, value)| *value);
         let (mark, value) = match given.or(key.default) {
             Some(value) => ("", value),
             None => ("# ", key.example),
@@ -215,12 +206,7 @@ mod tests {
 
     #[test]
     fn distance_counts_single_letters() {
-        for (a, b, n) in [
-            ("", "", 0),
-            ("staf", "staff", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-        ] {
+        for (a, b, n) in [("", "", 0), ("staf", "staff", 1), ("", "abc", 3), ("kitten", "sitting", 3)] {
             assert_eq!(edits(a, b), n, "{a} {b}");
             assert_eq!(edits(b, a), n, "{b} {a}");
         }

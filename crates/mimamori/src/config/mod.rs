@@ -123,8 +123,7 @@ impl Config {
             None => place.to_owned(),
         };
         refuse_unknown_keys(text, &at)?;
-        let wrong =
-            |error: &toml::de::Error| wrong(format!("{}: {}", at(error.span()), error.message()));
+        let wrong = |error: &toml::de::Error| wrong(format!("{}: {}", at(error.span()), error.message()));
         toml::from_str::<File>(text).map_err(|error| wrong(&error))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(&error))?;
         let file = override_from_environment(&mut table, environment)?;
@@ -201,9 +200,7 @@ struct RootKeySection {
 
 impl Default for RootKeySection {
     fn default() -> Self {
-        Self {
-            file: "keys/root.key".into(),
-        }
+        Self { file: "keys/root.key".into() }
     }
 }
 
@@ -222,28 +219,21 @@ struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self {
-            level: Level::Info,
-            format: LogFormat::Text,
-        }
+        Self { level: Level::Info, format: LogFormat::Text }
     }
 }
 
 impl File {
     fn checked(self, home: &Path) -> Result<Config> {
         let tls = match (self.tls.certificate, self.tls.key) {
-            (Some(certificate), Some(key)) => Some(Tls {
-                certificate: home.join(certificate),
-                key: home.join(key),
-            }),
+            (Some(certificate), Some(key)) => {
+                Some(Tls { certificate: home.join(certificate), key: home.join(key) })
+            }
             (None, None) => None,
             (Some(_), None) => return Err(wrong("tls.certificate is set but tls.key is not")),
             (None, Some(_)) => return Err(wrong("tls.key is set but tls.certificate is not")),
         };
-        for (key, address) in [
-            ("listen.staff", self.listen.staff),
-            ("listen.fhir", self.listen.fhir),
-        ] {
+        for (key, address) in [("listen.staff", self.listen.staff), ("listen.fhir", self.listen.fhir)] {
             if tls.is_none() && !address.ip().is_loopback() {
                 return Err(wrong(format!(
                     "{key} = \"{address}\" can be reached from other machines, but no TLS certificate is set: \
@@ -256,14 +246,10 @@ impl File {
             }
         }
         if self.listen.staff == self.listen.fhir && self.listen.staff.port() != 0 {
-            return Err(wrong(
-                "listen.staff and listen.fhir are the same address: give each its own port",
-            ));
+            return Err(wrong("listen.staff and listen.fhir are the same address: give each its own port"));
         }
         if self.listen.connections == 0 || self.listen.connections_per_address == 0 {
-            return Err(wrong(
-                "listen.connections and listen.connections-per-address must be at least 1",
-            ));
+            return Err(wrong("listen.connections and listen.connections-per-address must be at least 1"));
         }
         if self.name.trim().is_empty() {
             return Err(wrong("name is empty"));
@@ -280,10 +266,7 @@ impl File {
             tls,
             root_key: home.join(self.root_key.file),
             pack: self.policy.folder.map(|folder| home.join(folder)),
-            log: Log {
-                level: self.log.level,
-                format: self.log.format,
-            },
+            log: Log { level: self.log.level, format: self.log.format },
         })
     }
 }
@@ -308,10 +291,8 @@ impl Database {
             return Ok(Self::Postgres(url.to_owned()));
         }
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        Err(wrong(format!(
-            "database: `{scheme}:` is not a kind of database this program knows"
-        ))
-        .next("Use sqlite:PATH or postgres://USER@HOST/NAME."))
+        Err(wrong(format!("database: `{scheme}:` is not a kind of database this program knows"))
+            .next("Use sqlite:PATH or postgres://USER@HOST/NAME."))
     }
 }
 
@@ -324,16 +305,10 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |at| at + 1);
-    (
-        line,
-        before.get(start..).map_or(0, |rest| rest.chars().count()) + 1,
-    )
+    (line, before.get(start..).map_or(0, |rest| rest.chars().count()) + 1)
 }
 
-fn refuse_unknown_keys(
-    text: &str,
-    at: &dyn Fn(Option<std::ops::Range<usize>>) -> String,
-) -> Result<()> {
+fn refuse_unknown_keys(text: &str, at: &dyn Fn(Option<std::ops::Range<usize>>) -> String) -> Result<()> {
     let table = toml::de::DeTable::parse(text)
         .map_err(|error| wrong(format!("{}: {}", at(error.span()), error.message())))?;
     for (name, value) in table.get_ref() {
@@ -349,12 +324,8 @@ fn refuse_unknown_keys(
             return Err(unknown(&at(Some(name.span())), here, &tops));
         }
         if let toml::de::DeValue::Table(section) = value.get_ref() {
-            let known: Vec<&str> = KEYS
-                .iter()
-                .map(Key::parts)
-                .filter(|(of, _)| *of == here)
-                .map(|(_, name)| name)
-                .collect();
+            let known: Vec<&str> =
+                KEYS.iter().map(Key::parts).filter(|(of, _)| *of == here).map(|(_, name)| name).collect();
             for name in section.keys() {
                 if !known.contains(&name.get_ref().as_ref()) {
                     return Err(unknown(&at(Some(name.span())), name.get_ref(), &known));
@@ -383,17 +354,15 @@ fn override_from_environment(
     environment: &BTreeMap<String, String>,
 ) -> Result<File> {
     let variables: Vec<(String, &Key)> = KEYS.iter().map(|key| (key.variable(), key)).collect();
-    for name in environment
-        .keys()
-        .filter(|name| name.starts_with("MIMAMORI_"))
-    {
+    for name in environment.keys().filter(|name| name.starts_with("MIMAMORI_")) {
         let known = variables.iter().map(|(variable, _)| variable.as_str());
         let all = known.chain(OTHER_VARIABLES.iter().copied());
         if let Some(word) = nearest(name, all)
             && word != name
         {
-            return Err(wrong(format!("environment: unknown variable {name}"))
-                .next(format!("Did you mean {word}?")));
+            return Err(
+                wrong(format!("environment: unknown variable {name}")).next(format!("Did you mean {word}?"))
+            );
         }
     }
     for (variable, key) in &variables {
@@ -411,9 +380,7 @@ fn override_from_environment(
         let target = if section.is_empty() {
             &mut *table
         } else {
-            let entry = table
-                .entry(section)
-                .or_insert_with(|| toml::Table::new().into());
+            let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
             match entry.as_table_mut() {
                 Some(table) => table,
                 None => return Err(wrong(format!("`{section}` must be a section"))),
@@ -431,20 +398,14 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
-        let environment = environment
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Config::parse(text, "mimamori.toml", Path::new("/srv/home"), &environment)
     }
 
     #[test]
     fn an_empty_file_means_the_defaults() {
         let config = parse("", &[]).unwrap();
-        assert_eq!(
-            config.database,
-            Database::Sqlite("/srv/home/data/mimamori.db".into())
-        );
+        assert_eq!(config.database, Database::Sqlite("/srv/home/data/mimamori.db".into()));
         assert_eq!(config.listen.staff, "127.0.0.1:8080".parse().unwrap());
         assert_eq!(config.root_key, Path::new("/srv/home/keys/root.key"));
         assert_eq!(config.tls, None);
@@ -455,13 +416,7 @@ mod tests {
         let text = example_file(&[("name", "小さな\"町\"")]);
         let config = parse(&text, &[]).unwrap();
         assert_eq!(config.name, "小さな\"町\"");
-        assert_eq!(
-            config,
-            Config {
-                name: config.name.clone(),
-                ..parse("", &[]).unwrap()
-            }
-        );
+        assert_eq!(config, Config { name: config.name.clone(), ..parse("", &[]).unwrap() });
         // Every commented-out setting is as good as it looks.
         let all = text
             .lines()
@@ -475,11 +430,7 @@ mod tests {
         assert_eq!(config.tls.unwrap().key, Path::new("/srv/home/tls/key.pem"));
         assert_eq!(config.pack.unwrap(), Path::new("/srv/home/pack"));
         for key in KEYS {
-            assert!(
-                text.contains(&format!("{} = ", key.parts().1)),
-                "{}",
-                key.path
-            );
+            assert!(text.contains(&format!("{} = ", key.parts().1)), "{}", key.path);
         }
     }
 
@@ -487,36 +438,22 @@ mod tests {
     fn an_unknown_key_names_its_place_and_the_nearest_known_one() {
         let error = parse("name = \"x\"\n[listen]\n  staf = \"127.0.0.1:1\"\n", &[]).unwrap_err();
         assert_eq!(error.exit, Exit::Configuration);
-        assert_eq!(
-            error.to_string(),
-            "mimamori.toml:3:3: unknown key `staf`\n  Did you mean `staff`?"
-        );
+        assert_eq!(error.to_string(), "mimamori.toml:3:3: unknown key `staf`\n  Did you mean `staff`?");
         let error = parse("colour = 1", &[]).unwrap_err().to_string();
         assert!(
-            error.starts_with(
-                "mimamori.toml:1:1: unknown key `colour`\n  Known here: name, database"
-            ),
+            error.starts_with("mimamori.toml:1:1: unknown key `colour`\n  Known here: name, database"),
             "{error}"
         );
-        let error = parse("[lisen]\nstaff = \"127.0.0.1:1\"", &[])
-            .unwrap_err()
-            .to_string();
+        let error = parse("[lisen]\nstaff = \"127.0.0.1:1\"", &[]).unwrap_err().to_string();
         assert!(error.contains("`listen`"), "{error}");
     }
 
     #[test]
     fn a_wrong_value_names_its_place() {
-        let error = parse("[listen]\nstaff = \"here\"", &[])
-            .unwrap_err()
-            .to_string();
+        let error = parse("[listen]\nstaff = \"here\"", &[]).unwrap_err().to_string();
         assert!(error.starts_with("mimamori.toml:2:9: "), "{error}");
-        let error = parse("[log]\nlevel = \"loud\"", &[])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("mimamori.toml:2:9: ") && error.contains("debug"),
-            "{error}"
-        );
+        let error = parse("[log]\nlevel = \"loud\"", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("mimamori.toml:2:9: ") && error.contains("debug"), "{error}");
         let error = parse("name = ", &[]).unwrap_err().to_string();
         assert!(error.starts_with("mimamori.toml:1:"), "{error}");
     }
@@ -533,27 +470,12 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(
-            (config.listen.staff.port(), config.listen.connections),
-            (2, 5)
-        );
-        let error = parse("", &[("MIMAMORI_LISTEN_STAF", "127.0.0.1:2")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("Did you mean MIMAMORI_LISTEN_STAFF?"),
-            "{error}"
-        );
-        let error = parse("", &[("MIMAMORI_LOG_FORMAT", "xml")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("environment: MIMAMORI_LOG_FORMAT: "),
-            "{error}"
-        );
-        let error = parse("", &[("MIMAMORI_LISTEN_CONNECTIONS", "many")])
-            .unwrap_err()
-            .to_string();
+        assert_eq!((config.listen.staff.port(), config.listen.connections), (2, 5));
+        let error = parse("", &[("MIMAMORI_LISTEN_STAF", "127.0.0.1:2")]).unwrap_err().to_string();
+        assert!(error.contains("Did you mean MIMAMORI_LISTEN_STAFF?"), "{error}");
+        let error = parse("", &[("MIMAMORI_LOG_FORMAT", "xml")]).unwrap_err().to_string();
+        assert!(error.starts_with("environment: MIMAMORI_LOG_FORMAT: "), "{error}");
+        let error = parse("", &[("MIMAMORI_LISTEN_CONNECTIONS", "many")]).unwrap_err().to_string();
         assert!(error.contains("must be a number"), "{error}");
     }
 
@@ -570,13 +492,8 @@ mod tests {
 
     #[test]
     fn a_database_url_is_never_shown() {
-        let error = parse("database = \"mysql://u:secret@h/d\"", &[])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("`mysql:`") && !error.contains("secret"),
-            "{error}"
-        );
+        let error = parse("database = \"mysql://u:secret@h/d\"", &[]).unwrap_err().to_string();
+        assert!(error.contains("`mysql:`") && !error.contains("secret"), "{error}");
         let config = parse("database = \"postgres://u:secret@h/d\"", &[]).unwrap();
         assert!(!format!("{config:?}").contains("secret"));
     }

@@ -21,18 +21,10 @@ pub struct Idle<S> {
 impl<S> Idle<S> {
     /// Gives up with [`io::ErrorKind::TimedOut`] once no byte moved either way for `limit`.
     pub fn new(stream: S, limit: Duration) -> Self {
-        Self {
-            stream,
-            limit,
-            alarm: Box::pin(tokio::time::sleep(limit)),
-        }
+        Self { stream, limit, alarm: Box::pin(tokio::time::sleep(limit)) }
     }
 
-    fn watch<T>(
-        &mut self,
-        polled: Poll<io::Result<T>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    fn watch<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.alarm.as_mut().reset(Instant::now() + self.limit);
             return polled;
@@ -45,11 +37,7 @@ impl<S> Idle<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Idle<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_read(cx, into);
         this.watch(polled, cx)
@@ -57,11 +45,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Idle<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.watch(polled, cx)

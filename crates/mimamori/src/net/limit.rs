@@ -43,29 +43,19 @@ impl Limit {
     pub fn seat(&self, permit: OwnedSemaphorePermit, address: IpAddr) -> Option<Seat> {
         // An IPv4 client on a dual-stack socket is the same client.
         let address = address.to_canonical();
-        let mut counts = self
-            .per_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_insert(0);
         if *count >= self.most_per_address {
             return None;
         }
         *count += 1;
-        Some(Seat {
-            _permit: permit,
-            address,
-            per_address: Arc::clone(&self.per_address),
-        })
+        Some(Seat { _permit: permit, address, per_address: Arc::clone(&self.per_address) })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut counts = self
-            .per_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -86,9 +76,7 @@ mod tests {
         let first = limit.seat(limit.permit().await.unwrap(), here).unwrap();
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
         assert!(limit.seat(limit.permit().await.unwrap(), mapped).is_none());
-        let _other = limit
-            .seat(limit.permit().await.unwrap(), "127.0.0.2".parse().unwrap())
-            .unwrap();
+        let _other = limit.seat(limit.permit().await.unwrap(), "127.0.0.2".parse().unwrap()).unwrap();
         drop(first);
         assert!(limit.seat(limit.permit().await.unwrap(), here).is_some());
         assert_eq!(limit.per_address.lock().unwrap().len(), 1);

@@ -116,23 +116,12 @@ impl Listener {
         limits: Limits,
     ) -> Result<Self> {
         let taken = |error: std::io::Error| {
-            Failure::new(
-                Exit::Unavailable,
-                format!("cannot listen on {address} ({name}): {error}"),
-            )
-            .next(format!(
-                "Another program may use it; set listen.{name} to a free address."
-            ))
+            Failure::new(Exit::Unavailable, format!("cannot listen on {address} ({name}): {error}"))
+                .next(format!("Another program may use it; set listen.{name} to a free address."))
         };
         let socket = TcpListener::bind(address).await.map_err(taken)?;
         let address = socket.local_addr().map_err(taken)?;
-        Ok(Self {
-            name,
-            socket,
-            address,
-            tls: tls.map(|tls| TlsAcceptorOf(tls.into())),
-            limits,
-        })
+        Ok(Self { name, socket, address, tls: tls.map(|tls| TlsAcceptorOf(tls.into())), limits })
     }
 
     /// The address in use; tells the port when the configured one was 0.
@@ -143,13 +132,7 @@ impl Listener {
 
     /// Serves until told to stop, then lets requests under way finish.
     pub async fn serve(self, router: Router, mut stop: Stop) {
-        let Self {
-            name,
-            socket,
-            tls,
-            limits,
-            ..
-        } = self;
+        let Self { name, socket, tls, limits, .. } = self;
         let limit = Limit::new(limits.connections, limits.connections_per_address);
         let graceful = Arc::new(GracefulShutdown::new());
         loop {
@@ -175,9 +158,7 @@ impl Listener {
                 let _seat = seat;
                 let served = match tls {
                     None => serve_one(stream, peer, router, limits, watcher).await,
-                    Some(tls) => match tokio::time::timeout(limits.handshake, tls.0.accept(stream))
-                        .await
-                    {
+                    Some(tls) => match tokio::time::timeout(limits.handshake, tls.0.accept(stream)).await {
                         Ok(Ok(stream)) => serve_one(stream, peer, router, limits, watcher).await,
                         Ok(Err(_)) => Err("handshake-failed"),
                         Err(_) => Err("handshake-too-slow"),
@@ -192,15 +173,8 @@ impl Listener {
         let Some(graceful) = Arc::into_inner(graceful) else {
             return;
         };
-        if tokio::time::timeout(limits.finish, graceful.shutdown())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                listener = name,
-                reason = "finish-too-slow",
-                "requests under way were cut off"
-            );
+        if tokio::time::timeout(limits.finish, graceful.shutdown()).await.is_err() {
+            tracing::warn!(listener = name, reason = "finish-too-slow", "requests under way were cut off");
         }
     }
 }
@@ -236,11 +210,8 @@ where
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Idle::new(stream, limits.idle)), service);
-    watcher.watch(connection).await.map_err(|error| {
-        if error.is_timeout() {
-            "request-too-slow"
-        } else {
-            "connection-broken"
-        }
-    })
+    watcher
+        .watch(connection)
+        .await
+        .map_err(|error| if error.is_timeout() { "request-too-slow" } else { "connection-broken" })
 }

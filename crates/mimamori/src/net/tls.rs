@@ -30,12 +30,8 @@ pub const CIPHER_SUITES: &[SupportedCipherSuite] = &[
 ];
 
 /// The key agreements offered; the first also withstands a quantum computer.
-const KEY_AGREEMENTS: &[&dyn SupportedKxGroup] = &[
-    kx_group::X25519MLKEM768,
-    kx_group::X25519,
-    kx_group::SECP256R1,
-    kx_group::SECP384R1,
-];
+const KEY_AGREEMENTS: &[&dyn SupportedKxGroup] =
+    &[kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
 
 /// The settings of a TLS listener: versions 1.2 (RFC 5246, with extended master secret) and 1.3
 /// (RFC 8446).
@@ -43,8 +39,7 @@ const KEY_AGREEMENTS: &[&dyn SupportedKxGroup] = &[
 /// # Errors
 /// [`Exit::Internal`] when the cryptographic library does not know what we ask for.
 pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>> {
-    let internal =
-        |error: rustls::Error| Failure::new(Exit::Internal, format!("TLS settings: {error}"));
+    let internal = |error: rustls::Error| Failure::new(Exit::Internal, format!("TLS settings: {error}"));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(internal)?
@@ -78,10 +73,7 @@ impl Certificates {
     /// usable pair.
     pub fn load(files: &Tls) -> Result<Arc<Self>> {
         let current = RwLock::new(Arc::new(read_pair(files)?));
-        Ok(Arc::new(Self {
-            files: files.clone(),
-            current,
-        }))
+        Ok(Arc::new(Self { files: files.clone(), current }))
     }
 
     /// Reads the files again. When they are of no use the present certificate stays.
@@ -97,32 +89,24 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self.current.read().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 fn read_pair(files: &Tls) -> Result<CertifiedKey> {
-    let read =
-        |path: &Path| fs::read(path).map_err(|error| Failure::io(Exit::Unavailable, path, &error));
+    let read = |path: &Path| fs::read(path).map_err(|error| Failure::io(Exit::Unavailable, path, &error));
     let unusable = |path: &Path, what: &str| {
         Failure::new(Exit::Configuration, format!("{}: {what}", path.display()))
             .next("tls.certificate wants a PEM certificate chain, tls.key its unencrypted PEM private key.")
     };
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&read(&files.certificate)?)
-            .collect::<Result<_, _>>()
-            .map_err(|_| unusable(&files.certificate, "not PEM"))?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| unusable(&files.certificate, "not PEM"))?;
     if chain.is_empty() {
         return Err(unusable(&files.certificate, "holds no certificate"));
     }
     let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
         .map_err(|_| unusable(&files.key, "holds no private key"))?;
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
-        unusable(
-            &files.certificate,
-            &format!("certificate and key are no pair: {error}"),
-        )
-    })
+    CertifiedKey::from_der(chain, key, &provider())
+        .map_err(|error| unusable(&files.certificate, &format!("certificate and key are no pair: {error}")))
 }

@@ -14,10 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mimamori-store", &["domain", "ledger"]),
     ("mimamori-store-sqlite", &["domain", "ledger", "store"]),
     ("mimamori-store-postgres", &["domain", "ledger", "store"]),
-    (
-        "mimamori-app",
-        &["domain", "ledger", "vault", "policy", "fhir", "store"],
-    ),
+    ("mimamori-app", &["domain", "ledger", "vault", "policy", "fhir", "store"]),
     ("mimamori-web", &["domain", "fhir", "app"]),
     (
         "mimamori",
@@ -39,50 +36,30 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Libraries that only some crates may see.
 const CONFINED: &[(&str, &[&str])] = &[
-    (
-        "sqlx",
-        &[
-            "mimamori-store",
-            "mimamori-store-sqlite",
-            "mimamori-store-postgres",
-        ],
-    ),
+    ("sqlx", &["mimamori-store", "mimamori-store-sqlite", "mimamori-store-postgres"]),
     ("axum", &["mimamori-web", "mimamori"]),
     ("cedar-policy", &["mimamori-policy"]),
 ];
 
 /// Crates without I/O run nothing asynchronous.
-const NEVER_ASYNC: &[&str] = &[
-    "mimamori-domain",
-    "mimamori-ledger",
-    "mimamori-vault",
-    "mimamori-fhir",
-];
+const NEVER_ASYNC: &[&str] = &["mimamori-domain", "mimamori-ledger", "mimamori-vault", "mimamori-fhir"];
 
 #[test]
 fn dependencies_point_one_way() {
     let graph = direct_dependencies();
     let ours: BTreeSet<&str> = graph.keys().map(String::as_str).collect();
     let known: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    assert_eq!(
-        ours, known,
-        "a crate appeared or went: decide what it may depend on"
-    );
+    assert_eq!(ours, known, "a crate appeared or went: decide what it may depend on");
     for (name, allowed) in ALLOWED {
         let dependencies = &graph[*name];
         let wrong: Vec<&String> = dependencies
             .iter()
             .filter(|dependency| {
-                dependency
-                    .strip_prefix("mimamori-")
-                    .is_some_and(|short| !allowed.contains(&short))
+                dependency.strip_prefix("mimamori-").is_some_and(|short| !allowed.contains(&short))
             })
             .collect();
         assert!(wrong.is_empty(), "{name} must not depend on {wrong:?}");
-        assert!(
-            !dependencies.contains("mimamori"),
-            "{name} must not depend on the program"
-        );
+        assert!(!dependencies.contains("mimamori"), "{name} must not depend on the program");
     }
     for (library, holders) in CONFINED {
         for (name, dependencies) in &graph {
@@ -93,31 +70,18 @@ fn dependencies_point_one_way() {
         }
     }
     for name in NEVER_ASYNC {
-        assert!(
-            !graph[*name].contains("tokio"),
-            "{name} must not be asynchronous"
-        );
+        assert!(!graph[*name].contains("tokio"), "{name} must not be asynchronous");
     }
 }
 
 /// Every crate of the workspace with its direct dependencies, development ones left out.
 fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ])
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     assert!(!packages.is_empty());

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod cli;
 mod dependencies;
 mod http;
 mod tls;

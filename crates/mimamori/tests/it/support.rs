@@ -27,12 +27,7 @@ pub fn certificate(folder: &Path, name: &str) -> Tls {
             "-days",
             "2",
         ])
-        .args([
-            "-subj",
-            &format!("/CN={name}"),
-            "-addext",
-            &format!("subjectAltName=DNS:{name}"),
-        ])
+        .args(["-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=DNS:{name}")])
         // A server's own certificate, not an authority: strict clients tell them apart.
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
@@ -41,11 +36,7 @@ pub fn certificate(folder: &Path, name: &str) -> Tls {
         .arg(&certificate)
         .output()
         .expect("the openssl command is needed by this test");
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     Tls { certificate, key }
 }
 
@@ -60,18 +51,11 @@ pub struct Served {
 /// Serves a small router: `/` names the peer, `/slow` takes half a second, `/echo` gives back.
 pub async fn serve(files: Option<&Tls>, limits: Limits) -> Served {
     let certificates = files.map(|files| Certificates::load(files).unwrap());
-    let tls = certificates
-        .clone()
-        .map(|certificates| server_config(certificates).unwrap());
-    let listener = Listener::bind("staff", "127.0.0.1:0".parse().unwrap(), tls, limits)
-        .await
-        .unwrap();
+    let tls = certificates.clone().map(|certificates| server_config(certificates).unwrap());
+    let listener = Listener::bind("staff", "127.0.0.1:0".parse().unwrap(), tls, limits).await.unwrap();
     let address = listener.address();
     let router = Router::new()
-        .route(
-            "/",
-            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }),
-        )
+        .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }))
         .route(
             "/slow",
             get(|| async {
@@ -82,28 +66,15 @@ pub async fn serve(files: Option<&Tls>, limits: Limits) -> Served {
         .route("/echo", post(|body: String| async move { body }));
     let (stopper, stop) = stop_pair();
     let done = tokio::spawn(listener.serve(router, stop));
-    Served {
-        address,
-        certificates,
-        stopper,
-        done,
-    }
+    Served { address, certificates, stopper, done }
 }
 
 /// Runs `openssl s_client` against a listener, with nothing to say.
 pub async fn s_client(address: SocketAddr, arguments: &[&str]) -> Output {
     let mut command = Command::new("openssl");
     command
-        .args([
-            "s_client",
-            "-connect",
-            &address.to_string(),
-            "-servername",
-            "localhost",
-        ])
+        .args(["s_client", "-connect", &address.to_string(), "-servername", "localhost"])
         .args(arguments)
         .stdin(Stdio::null());
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }

@@ -14,11 +14,7 @@ use crate::support::{certificate, s_client, serve};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openssl_gets_only_what_the_guideline_allows() {
     let folder = tempfile::tempdir().unwrap();
-    let served = serve(
-        Some(&certificate(folder.path(), "localhost")),
-        Limits::default(),
-    )
-    .await;
+    let served = serve(Some(&certificate(folder.path(), "localhost")), Limits::default()).await;
 
     // OpenSSL is told to allow anything, so that a refusal is the server's.
     let anything = "ALL:@SECLEVEL=0";
@@ -26,50 +22,27 @@ async fn openssl_gets_only_what_the_guideline_allows() {
         &["-tls1_1", "-cipher", anything],
         &["-tls1", "-cipher", anything],
         &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"],
-        &[
-            "-tls1_2",
-            "-cipher",
-            "ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0",
-        ],
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0"],
         &["-tls1_2", "-cipher", "AES256-GCM-SHA384:@SECLEVEL=0"],
-        &[
-            "-tls1_2",
-            "-cipher",
-            "DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0",
-        ],
+        &["-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0"],
         &["-tls1_2", "-cipher", "NULL-SHA256:aNULL:@SECLEVEL=0"],
     ];
     for arguments in refused {
         let output = s_client(served.address, arguments).await;
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            !output.status.success() && text.contains("Cipher is (NONE)"),
-            "{arguments:?}: {text}"
-        );
+        assert!(!output.status.success() && text.contains("Cipher is (NONE)"), "{arguments:?}: {text}");
         // The client must have spoken: a cipher this OpenSSL lacks would prove nothing.
-        assert!(
-            !text.contains("written 0 bytes") && text.contains("CONNECTED"),
-            "{arguments:?}: {text}"
-        );
+        assert!(!text.contains("written 0 bytes") && text.contains("CONNECTED"), "{arguments:?}: {text}");
     }
     let allowed: &[(&[&str], &str)] = &[
         (&["-tls1_3"], "TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384"),
-        (
-            &["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"],
-            "TLS_CHACHA20_POLY1305_SHA256",
-        ),
-        (
-            &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"],
-            "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256",
-        ),
+        (&["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], "TLS_CHACHA20_POLY1305_SHA256"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"], "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256"),
     ];
     for (arguments, wanted) in allowed {
         let output = s_client(served.address, arguments).await;
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains(wanted),
-            "{arguments:?}: {text}"
-        );
+        assert!(output.status.success() && text.contains(wanted), "{arguments:?}: {text}");
     }
 }
 
@@ -77,14 +50,8 @@ async fn openssl_gets_only_what_the_guideline_allows() {
 fn every_suite_offered_is_ephemeral_and_authenticated() {
     for suite in CIPHER_SUITES {
         let name = format!("{:?}", suite.suite());
-        assert!(
-            name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"),
-            "{name}"
-        );
-        assert!(
-            name.contains("_GCM_") || name.contains("CHACHA20_POLY1305"),
-            "{name}"
-        );
+        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+        assert!(name.contains("_GCM_") || name.contains("CHACHA20_POLY1305"), "{name}");
     }
 }
 
@@ -94,42 +61,22 @@ async fn certificates_are_exchanged_while_running_and_a_bad_one_is_not_taken() {
     let files = certificate(folder.path(), "first.example");
     let served = serve(Some(&files), Limits::default()).await;
     let certificates = served.certificates.clone().unwrap();
-    assert!(
-        ask(served.address, &files.certificate, "first.example")
-            .await
-            .unwrap()
-            .ends_with("127.0.0.1")
-    );
+    assert!(ask(served.address, &files.certificate, "first.example").await.unwrap().ends_with("127.0.0.1"));
 
     std::fs::write(&files.key, "not a key").unwrap();
     assert!(certificates.reload().is_err());
-    assert!(
-        ask(served.address, &files.certificate, "first.example")
-            .await
-            .is_ok()
-    );
+    assert!(ask(served.address, &files.certificate, "first.example").await.is_ok());
 
     certificate(folder.path(), "second.example");
     certificates.reload().unwrap();
-    assert!(
-        ask(served.address, &files.certificate, "second.example")
-            .await
-            .is_ok()
-    );
-    assert!(
-        ask(served.address, &files.certificate, "first.example")
-            .await
-            .is_err()
-    );
+    assert!(ask(served.address, &files.certificate, "second.example").await.is_ok());
+    assert!(ask(served.address, &files.certificate, "first.example").await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_never_shakes_hands_is_let_go() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        handshake: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits = Limits { handshake: Duration::from_millis(300), ..Limits::default() };
     let served = serve(Some(&certificate(folder.path(), "localhost")), limits).await;
     let begun = Instant::now();
     let mut silent = TcpStream::connect(served.address).await.unwrap();
@@ -138,15 +85,9 @@ async fn a_client_that_never_shakes_hands_is_let_go() {
 }
 
 /// One request by a rustls client that trusts only the certificate in `file`.
-async fn ask(
-    address: std::net::SocketAddr,
-    file: &std::path::Path,
-    name: &str,
-) -> std::io::Result<String> {
+async fn ask(address: std::net::SocketAddr, file: &std::path::Path, name: &str) -> std::io::Result<String> {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(file).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -155,12 +96,8 @@ async fn ask(
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut stream = connector
-        .connect(name, TcpStream::connect(address).await?)
-        .await?;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .await?;
+    let mut stream = connector.connect(name, TcpStream::connect(address).await?).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

@@ -1,0 +1,194 @@
+//! The command line: what can be typed, in one place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command;
+use crate::console::Console;
+use crate::exit::{self, Exit, Result};
+use crate::home::Home;
+
+/// 見守り Mimamori: shares care records and proves that the rules are kept.
+#[derive(Debug, Parser)]
+#[command(name = "mimamori", version, after_help = exit::table_text(), disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// Folder of the installation [default: ~/.local/share/mimamori]
+    #[arg(long, global = true, env = "MIMAMORI_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Settings file [default: mimamori.toml in the installation's folder]
+    #[arg(long, global = true, env = "MIMAMORI_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new installation: settings, keys, database, ledger
+    Init(command::init::Arguments),
+    /// Serve the pages and the FHIR interface until told to stop
+    Serve(command::serve::Arguments),
+    /// Make a made-up city and serve it
+    Demo(command::demo::Arguments),
+    /// Take in FHIR R4 Bundles and NDJSON from files and folders
+    Import(command::import::Arguments),
+    /// Accounts of staff
+    #[command(subcommand)]
+    User(command::user::Command),
+    /// Hospitals, clinics, pharmacies, offices
+    #[command(subcommand)]
+    Institution(command::institution::Command),
+    /// Tokens for programs that use the FHIR interface
+    #[command(subcommand)]
+    Token(command::token::Command),
+    /// The tamper-evident record of every access and change
+    #[command(subcommand)]
+    Ledger(command::ledger::Command),
+    /// Encryption keys
+    #[command(subcommand)]
+    Key(command::key::Command),
+    /// The rules, and why somebody may or may not
+    #[command(subcommand)]
+    Policy(command::policy::Command),
+    /// Look for what is wrong with this installation and say what to do
+    Doctor(command::doctor::Arguments),
+}
+
+/// What a command works with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    home: Option<PathBuf>,
+    config: Option<PathBuf>,
+    pub console: Console,
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Context {
+    /// The installation's folder.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when none is named and the account has no home folder.
+    pub fn home(&self) -> Result<Home> {
+        match &self.home {
+            Some(path) => Ok(Home::at(path)),
+            None => Home::default_of_account(|name| self.environment.get(name).cloned()),
+        }
+    }
+
+    /// The named folder, or this one.
+    #[must_use]
+    pub fn home_or(&self, default: &str) -> Home {
+        Home::at(self.home.clone().unwrap_or_else(|| default.into()))
+    }
+
+    /// The same, for another folder.
+    #[must_use]
+    pub fn at(&self, home: &Home) -> Self {
+        Self { home: Some(home.path().to_owned()), ..self.clone() }
+    }
+
+    /// The settings file.
+    ///
+    /// # Errors
+    /// As [`Context::home`].
+    pub fn config_file(&self) -> Result<PathBuf> {
+        self.config.clone().map_or_else(|| Ok(self.home()?.config()), Ok)
+    }
+}
+
+/// Runs the program: reads the command line, does what it says, tells how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing help to a closed pipe is nobody's problem.
+            let _printed = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let console = Console::new(cli.global.json);
+    let context = Context {
+        home: cli.global.home,
+        config: cli.global.config,
+        console,
+        // Variables that are no Unicode cannot be settings of ours.
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            console.failure(&exit::Failure::new(Exit::Internal, format!("cannot start threads: {error}")));
+            return Exit::Internal.into();
+        }
+    };
+    let result = runtime.block_on(run(&context, cli.command));
+    // Reading a terminal in the background must not keep the program from ending.
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(context: &Context, command: Command) -> Result<Exit> {
+    match command {
+        Command::Init(arguments) => command::init::run(context, &arguments).await,
+        Command::Serve(arguments) => command::serve::run(context, &arguments).await,
+        Command::Demo(arguments) => command::demo::run(context, &arguments).await,
+        Command::Import(arguments) => command::import::run(context, &arguments).await,
+        Command::User(command) => command::user::run(context, command).await,
+        Command::Institution(command) => command::institution::run(context, command).await,
+        Command::Token(command) => command::token::run(context, command).await,
+        Command::Ledger(command) => command::ledger::run(context, command).await,
+        Command::Key(command) => command::key::run(context, command).await,
+        Command::Policy(command) => command::policy::run(context, command).await,
+        Command::Doctor(arguments) => command::doctor::run(context, &arguments).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_is_for_and_none_takes_a_password() {
+        fn walk(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                assert!(sub.get_about().is_some(), "{} has no description", sub.get_name());
+                for argument in sub.get_arguments() {
+                    let takes_text = argument.get_action().takes_values();
+                    let name = argument.get_id().as_str();
+                    assert!(!(takes_text && name.contains("password")), "{} {name}", sub.get_name());
+                    assert!(argument.get_help().is_some(), "{} {name} is not explained", sub.get_name());
+                }
+                walk(sub);
+            }
+        }
+        walk(&Cli::command());
+    }
+}

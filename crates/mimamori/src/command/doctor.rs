@@ -1,0 +1,323 @@
+//! `mimamori doctor`: looks at an installation, says what is wrong and what to do.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use mimamori_domain::{InstanceId, SystemClock};
+use mimamori_vault::{Ring, RootKeyFile};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::clock_offset;
+use crate::config::{Config, Database};
+use crate::exit::{Exit, Failure, Result};
+use crate::home::{self, Home};
+use crate::installation::{self, Installation};
+use crate::net::Certificates;
+
+/// Below so much free space there is a problem: commits need room for the log that precedes them.
+const LEAST_FREE_BYTES: u64 = 1 << 30;
+/// Below this share of free space there is a warning.
+const LOW_FREE_PERCENT: u64 = 15;
+/// How often the disk is asked to keep something.
+const FSYNC_TRIES: usize = 9;
+/// A disk that takes longer makes everybody wait.
+const SLOW_FSYNC: Duration = Duration::from_millis(50);
+/// No medium keeps anything so fast: something in between only says that it did.
+const UNBELIEVABLE_FSYNC: Duration = Duration::from_micros(10);
+/// Recorded times should be good to a second (the guideline's logs are compared across systems).
+const MOST_CLOCK_ERROR: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    Warning,
+    Problem,
+    NotMeasured,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    detail: String,
+    /// What to do about it.
+    next: Option<String>,
+}
+
+/// Runs every check.
+///
+/// # Errors
+/// Only when the command line names no folder; what is wrong with an installation is no failure
+/// of this command but its result: [`Exit::Failed`] when there is a problem.
+pub async fn run(context: &Context, _arguments: &Arguments) -> Result<Exit> {
+    let home = context.home()?;
+    let mut findings = vec![];
+    match installation::load_config(context) {
+        Err(failure) => findings.push(problem("settings", &failure)),
+        Ok(config) => {
+            findings.push(ok("settings", context.config_file()?.display()));
+            findings.extend(permissions(&home, &config));
+            findings.extend(keys(&home, &config));
+            findings.extend(certificate(&config));
+            findings.push(rules(&config));
+            let folder = match &config.database {
+                Database::Sqlite(path) => path.parent().map_or_else(|| home.data(), Path::to_owned),
+                Database::Postgres(_) => home.state(),
+            };
+            findings.push(space(&folder));
+            findings.push(fsync(&folder));
+            findings.push(clock());
+            findings.extend(database(context, &config).await);
+        }
+    }
+    let worst = findings.iter().any(|finding| finding.state == State::Problem);
+    let lines: Vec<String> = findings.iter().map(line).collect();
+    context.console.result(&json!(findings), lines.join("\n"));
+    Ok(if worst { Exit::Failed } else { Exit::Done })
+}
+
+fn line(finding: &Finding) -> String {
+    let mark = match finding.state {
+        State::Ok => "ok          ",
+        State::Warning => "warning     ",
+        State::Problem => "PROBLEM     ",
+        State::NotMeasured => "not measured",
+    };
+    let next = finding.next.as_ref().map(|next| format!("\n                -> {next}")).unwrap_or_default();
+    format!("{mark}  {:<16} {}{next}", finding.check, finding.detail)
+}
+
+fn ok(check: &'static str, detail: impl ToString) -> Finding {
+    Finding { check, state: State::Ok, detail: detail.to_string(), next: None }
+}
+
+fn problem(check: &'static str, failure: &Failure) -> Finding {
+    Finding { check, state: State::Problem, detail: failure.message.clone(), next: failure.next.clone() }
+}
+
+fn permissions(home: &Home, config: &Config) -> Vec<Finding> {
+    let mut paths = vec![home.path().to_owned(), home.keys(), home.data(), home.state()];
+    paths.extend(config.tls.as_ref().map(|tls| tls.key.clone()));
+    let wrong: Vec<Finding> = paths
+        .iter()
+        .filter_map(|path| {
+            let detail = match home::permission_problem(path) {
+                Ok(None) => return None,
+                Ok(Some(problem)) => problem,
+                Err(error) => error.to_string(),
+            };
+            Some(Finding {
+                check: "permissions",
+                state: State::Problem,
+                detail: format!("{}: {detail}", path.display()),
+                next: Some(format!(
+                    "chmod go= {0}, and make it belong to the account that serves",
+                    path.display()
+                )),
+            })
+        })
+        .collect();
+    if wrong.is_empty() { vec![ok("permissions", "only this account gets at the folders")] } else { wrong }
+}
+
+fn keys(home: &Home, config: &Config) -> Vec<Finding> {
+    let restore = "put it back from where its copy is kept; without it nothing can be read";
+    let failed = |check, error: &dyn std::fmt::Display| Finding {
+        check,
+        state: State::Problem,
+        detail: error.to_string(),
+        next: Some(restore.to_owned()),
+    };
+    match RootKeyFile::open(&config.root_key) {
+        Err(error) => vec![failed("root key", &error)],
+        Ok(root) => match Ring::open(&installation::ring_file(home), &root) {
+            Err(error) => vec![ok("root key", config.root_key.display()), failed("key ring", &error)],
+            Ok(ring) => vec![
+                ok("root key", config.root_key.display()),
+                ok(
+                    "key ring",
+                    format!("change {}, current key since {}", ring.serial(), ring.current_since()),
+                ),
+            ],
+        },
+    }
+}
+
+fn certificate(config: &Config) -> Option<Finding> {
+    let tls = config.tls.as_ref()?;
+    Some(match Certificates::load(tls) {
+        Ok(_) => ok("certificate", tls.certificate.display()),
+        Err(failure) => problem("certificate", &failure),
+    })
+}
+
+fn rules(config: &Config) -> Finding {
+    match installation::load_pack(config.pack.as_deref()) {
+        Ok(pack) => ok("policy pack", format!("{} {}", pack.id(), pack.hash_text())),
+        Err(failure) => problem("policy pack", &failure),
+    }
+}
+
+fn space(folder: &Path) -> Finding {
+    let check = "disk space";
+    let space = match rustix::fs::statvfs(folder) {
+        Ok(space) => space,
+        Err(error) => {
+            return Finding {
+                check,
+                state: State::NotMeasured,
+                detail: format!("{}: {error}", folder.display()),
+                next: None,
+            };
+        }
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let all = space.f_blocks.saturating_mul(space.f_frsize).max(1);
+    let percent = free.saturating_mul(100) / all;
+    let state = match () {
+        () if free < LEAST_FREE_BYTES => State::Problem,
+        () if percent < LOW_FREE_PERCENT => State::Warning,
+        () => State::Ok,
+    };
+    let next = (state != State::Ok).then(|| {
+        "make room: when the disk is full, the system refuses every access until there is space again"
+            .to_owned()
+    });
+    let detail = format!("{} MiB free ({percent}%) at {}", free >> 20, folder.display());
+    Finding { check, state, detail, next }
+}
+
+fn fsync(folder: &Path) -> Finding {
+    let check = "disk fsync";
+    match median_fsync(folder) {
+        Err(error) => Finding {
+            check,
+            state: State::Problem,
+            detail: format!("{}: {error}", folder.display()),
+            next: Some("the folder must be writable for the account that serves".to_owned()),
+        },
+        Ok(median) => {
+            let (state, next) = match () {
+                () if median < UNBELIEVABLE_FSYNC => (
+                    State::Warning,
+                    Some(
+                        "no disk is that fast: is this a file system in memory, or a cache without a battery?",
+                    ),
+                ),
+                () if median > SLOW_FSYNC => (
+                    State::Warning,
+                    Some("every change waits for this: a faster disk helps more than anything"),
+                ),
+                () => (State::Ok, None),
+            };
+            let detail = format!("{:.2} ms to keep a write", median.as_secs_f64() * 1e3);
+            Finding { check, state, detail, next: next.map(str::to_owned) }
+        }
+    }
+}
+
+fn median_fsync(folder: &Path) -> std::io::Result<Duration> {
+    let path = folder.join(format!(".doctor-{}", std::process::id()));
+    let measure = || -> std::io::Result<Vec<Duration>> {
+        let mut file = File::options().write(true).create_new(true).open(&path)?;
+        (0..FSYNC_TRIES)
+            .map(|_| {
+                file.write_all(&[0x5a; 4096])?;
+                let begun = Instant::now();
+                file.sync_data()?;
+                Ok(begun.elapsed())
+            })
+            .collect()
+    };
+    let times = measure();
+    // Whatever came out, the file must not stay.
+    let removed = fs::remove_file(&path);
+    let mut times = times?;
+    removed?;
+    times.sort_unstable();
+    times.get(FSYNC_TRIES / 2).copied().ok_or_else(|| std::io::ErrorKind::Other.into())
+}
+
+fn clock() -> Finding {
+    let check = "clock";
+    let advice =
+        "run chrony against a time server (apt install chrony); its offset is then recorded with every entry";
+    match clock_offset::measure() {
+        Some(measured) => {
+            let right = measured.error <= MOST_CLOCK_ERROR;
+            Finding {
+                check,
+                state: if right { State::Ok } else { State::Problem },
+                detail: format!("at most {:.3} ms from standard time", measured.error.as_secs_f64() * 1e3),
+                next: (!right)
+                    .then(|| "find out why chrony cannot hold the clock: `chronyc tracking`".to_owned()),
+            }
+        }
+        None => Finding {
+            check,
+            state: State::NotMeasured,
+            detail: "chrony is not running or not synchronised".to_owned(),
+            next: Some(advice.to_owned()),
+        },
+    }
+}
+
+async fn database(context: &Context, config: &Config) -> Vec<Finding> {
+    let clock = Arc::new(SystemClock::default());
+    let mut findings = Vec::new();
+    match installation::open_store(&config.database, &clock, InstanceId::random(), false).await {
+        Err(failure) => findings.push(problem("database", &failure)),
+        Ok(store) => {
+            let detail = match store.head().await {
+                Ok(Some(head)) => {
+                    format!(
+                        "{}, epoch {}, {} entries, last {}",
+                        store.database(),
+                        head.epoch,
+                        head.size,
+                        head.recorded
+                    )
+                }
+                Ok(None) => format!("{}, empty", store.database()),
+                Err(error) => error.to_string(),
+            };
+            store.close().await;
+            // Opening checked version, durability settings and schema, or refused.
+            findings.push(ok("database", detail));
+            match Installation::open(context).await {
+                Err(failure) => findings.push(problem("ledger", &failure)),
+                Ok(installation) => {
+                    findings.push(ok("ledger", "the database is not older than what was signed"));
+                    installation.close().await;
+                }
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_measured_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(median_fsync(folder.path()).unwrap() > Duration::ZERO);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(median_fsync(&folder.path().join("gone")).is_err());
+        assert_ne!(space(folder.path()).state, State::NotMeasured);
+    }
+}

@@ -1,0 +1,13 @@
+//! One file per command: what it takes, what it does, how it ends.
+
+pub mod demo;
+pub mod doctor;
+pub mod import;
+pub mod init;
+pub mod institution;
+pub mod key;
+pub mod ledger;
+pub mod policy;
+pub mod serve;
+pub mod token;
+pub mod user;

@@ -1,0 +1,169 @@
+//! `mimamori serve`: listeners and jobs, until told to stop.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{self, Next};
+use clap::Args;
+use mimamori_app::Origin;
+use mimamori_web::{Settings, Web, fhir_router, staff_router};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::cli::Context;
+use crate::config::Config;
+use crate::exit::{Exit, Failure, Result};
+use crate::installation::{self, Installation};
+use crate::net::{Certificates, Limits, Listener, Stopper, server_config, stop_pair};
+use crate::{jobs, logging};
+
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Serves until SIGTERM or SIGINT. SIGHUP reads the certificate again.
+///
+/// # Errors
+/// A failure of starting that says what to do.
+pub async fn run(context: &Context, _arguments: &Arguments) -> Result<Exit> {
+    let listeners = Listeners::bind(&installation::load_config(context)?).await?;
+    let installation = Installation::open(context).await?;
+    listeners.serve(installation).await?;
+    Ok(Exit::Done)
+}
+
+/// Bound sockets: taken before anything slow, so that a taken address shows at once.
+#[derive(Debug)]
+pub struct Listeners {
+    pub staff: Listener,
+    pub fhir: Listener,
+    certificates: Option<Arc<Certificates>>,
+}
+
+impl Listeners {
+    /// Takes the addresses that the settings name.
+    ///
+    /// # Errors
+    /// What is wrong with certificate or address.
+    pub async fn bind(config: &Config) -> Result<Self> {
+        logging::start(&config.log);
+        let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+        let tls = certificates.clone().map(server_config).transpose()?;
+        let limits = Limits {
+            connections: config.listen.connections,
+            connections_per_address: config.listen.connections_per_address,
+            ..Limits::default()
+        };
+        Ok(Self {
+            staff: Listener::bind("staff", config.listen.staff, tls.clone(), limits).await?,
+            fhir: Listener::bind("fhir", config.listen.fhir, tls, limits).await?,
+            certificates,
+        })
+    }
+
+    /// Serves an installation until the process is told to stop, then closes it.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub async fn serve(self, installation: Installation) -> Result<()> {
+        let Installation { config, clock, store, app, instance, .. } = installation;
+        let signals = Signals::listen()?;
+        let settings = Settings {
+            tls: config.tls.is_some(),
+            name: config.name.clone(),
+            fhir_base: format!("{}fhir", config.url(self.fhir.address())),
+            ..Settings::default()
+        };
+        let web = Web::new(Arc::clone(&app), Arc::clone(&clock) as _, settings);
+        let (stopper, stop) = stop_pair();
+        let (stop_jobs, jobs_stop) = stop_pair();
+        let mut jobs = JoinSet::new();
+        jobs.spawn(jobs::checkpoints(Arc::clone(&app), Arc::clone(&store), jobs_stop.clone()));
+        jobs.spawn(jobs::clock(clock, jobs_stop));
+        tracing::info!(
+            staff = %self.staff.address(),
+            fhir = %self.fhir.address(),
+            tls = config.tls.is_some(),
+            database = store.database(),
+            %instance,
+            version = env!("CARGO_PKG_VERSION"),
+            "serving"
+        );
+        let staff = self.staff.serve(with_origin(staff_router(web.clone())), stop.clone());
+        let fhir = self.fhir.serve(with_origin(fhir_router(web)), stop);
+        let told = signals.act(self.certificates, stopper);
+        tokio::join!(staff, fhir, told);
+        // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
+        stop_jobs.stop();
+        while jobs.join_next().await.is_some() {}
+        store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Tells the routers where a request comes from.
+fn with_origin(router: Router) -> Router {
+    async fn origin(
+        ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
+        mut request: Request,
+        next: Next,
+    ) -> axum::response::Response {
+        let origin = Origin { address: Some(peer.ip().to_canonical()), ..Origin::default() };
+        request.extensions_mut().insert(origin);
+        next.run(request).await
+    }
+    router.layer(middleware::from_fn(origin))
+}
+
+/// The signals this program knows.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    reload: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let on = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::new(Exit::Internal, format!("cannot receive signals: {error}")))
+        };
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            reload: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Acts on signals until one says stop; a second one ends the process at once.
+    async fn act(mut self, certificates: Option<Arc<Certificates>>, stopper: Stopper) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.reload.recv() => reload(certificates.as_deref()),
+            }
+        }
+        tracing::info!("stopping: requests under way may finish");
+        stopper.stop();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::warn!("told to stop twice: ending at once");
+            std::process::exit(i32::from(Exit::Failed.code()));
+        });
+    }
+}
+
+fn reload(certificates: Option<&Certificates>) {
+    match certificates.map(Certificates::reload) {
+        None => tracing::info!("nothing to read again: no TLS certificate is set"),
+        Some(Ok(())) => tracing::info!("the TLS certificate was exchanged"),
+        Some(Err(error)) => {
+            tracing::error!(%error, "the TLS certificate was not exchanged; the old one stays")
+        }
+    }
+}

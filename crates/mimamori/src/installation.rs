@@ -1,0 +1,212 @@
+//! Puts an installation together from its folder: settings, keys, database, rules, use cases.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+
+use mimamori_app::{App, Caller, Parts};
+use mimamori_domain::{InstanceId, SystemClock};
+use mimamori_policy::Pack;
+use mimamori_store::{EngineOptions, OpenError, Store};
+use mimamori_store_postgres::PostgresOptions;
+use mimamori_store_sqlite::SqliteOptions;
+use mimamori_vault::{Ring, RootKeyFile, Vault, VaultError};
+
+use crate::account;
+use crate::cli::Context;
+use crate::config::{Config, Database, example_file};
+use crate::exit::{Exit, Failure, Result};
+use crate::home::{self, Home};
+use crate::logging;
+
+/// An opened installation.
+#[derive(Debug)]
+pub struct Installation {
+    pub home: Home,
+    pub config: Config,
+    pub clock: Arc<SystemClock>,
+    pub instance: InstanceId,
+    pub store: Arc<dyn Store>,
+    pub app: Arc<App>,
+}
+
+impl Installation {
+    /// Opens the installation that the command line names.
+    ///
+    /// # Errors
+    /// A failure that says what is missing and what to do.
+    pub async fn open(context: &Context) -> Result<Self> {
+        let config = load_config(context)?;
+        logging::start(&config.log);
+        let home = context.home()?;
+        let (clock, instance) = (Arc::new(SystemClock::default()), InstanceId::random());
+        let root = RootKeyFile::open(&config.root_key).map_err(key_failure)?;
+        let ring = Ring::open(&ring_file(&home), &root).map_err(key_failure)?;
+        let parts = parts(&config, &home, ring, &clock, instance, false).await?;
+        let store = Arc::clone(&parts.store);
+        let app = App::open(parts).await?;
+        Ok(Self { home, config, clock, instance, store, app })
+    }
+
+    /// Makes a new installation in an empty folder.
+    ///
+    /// # Errors
+    /// [`Exit::CannotCreate`] when the folder is not empty; else what went wrong. What was made is
+    /// taken away again as long as the database holds nothing.
+    pub async fn create(context: &Context, name: &str, values: &[(&str, &str)]) -> Result<()> {
+        let home = context.home()?;
+        home.create()?;
+        let made = async {
+            home::write_private(&home.config(), example_file(values).as_bytes())?;
+            let config = Config::load(&home.config(), home.path(), &context.environment)?;
+            logging::start(&config.log);
+            let (clock, instance) = (Arc::new(SystemClock::default()), InstanceId::random());
+            let root = RootKeyFile::create(&config.root_key).map_err(key_failure)?;
+            let now = mimamori_domain::Clock::now(clock.as_ref());
+            let ring = Ring::create(&ring_file(&home), &root, now).map_err(key_failure)?;
+            parts(&config, &home, ring, &clock, instance, true).await
+        };
+        let parts = match made.await {
+            Ok(parts) => parts,
+            Err(failure) => {
+                take_away(&home);
+                return Err(failure);
+            }
+        };
+        let installed = App::install(&parts, name).await;
+        parts.store.close().await;
+        installed.map_err(|error| {
+            let failure = Failure::from(error);
+            let next = format!(
+                "The installation is not complete. Remove {} and, on PostgreSQL, the database, then try again.",
+                home.path().display()
+            );
+            failure.next(next)
+        })
+    }
+
+    /// Whoever runs this command, as the ledger will name them.
+    #[must_use]
+    pub fn operator(&self) -> Caller {
+        self.app.operator(&account::name())
+    }
+
+    /// Lets the database finish.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// The settings that the command line names.
+///
+/// # Errors
+/// As [`Config::load`].
+pub fn load_config(context: &Context) -> Result<Config> {
+    Config::load(&context.config_file()?, context.home()?.path(), &context.environment)
+}
+
+/// Where the wrapped ring keys are.
+#[must_use]
+pub fn ring_file(home: &Home) -> std::path::PathBuf {
+    home.keys().join("ring")
+}
+
+/// Opens the database that the settings name. `create`: a missing SQLite file is made.
+///
+/// # Errors
+/// [`Exit::Unavailable`] with what to do.
+pub async fn open_store(
+    database: &Database,
+    clock: &Arc<SystemClock>,
+    instance: InstanceId,
+    create: bool,
+) -> Result<Arc<dyn Store>> {
+    let mut engine = EngineOptions::new(Arc::clone(clock) as _, instance);
+    engine.on_fatal = Arc::new(end_process);
+    Ok(match database {
+        Database::Sqlite(path) => {
+            let path = path
+                .to_str()
+                .ok_or_else(|| Failure::new(Exit::Configuration, "database: the path must be Unicode"))?;
+            let options = SqliteOptions { create, ..SqliteOptions::new(engine) };
+            Arc::new(mimamori_store_sqlite::open(path, options).await.map_err(database_failure)?)
+        }
+        Database::Postgres(url) => Arc::new(
+            mimamori_store_postgres::open(url, PostgresOptions::new(engine))
+                .await
+                .map_err(database_failure)?,
+        ),
+    })
+}
+
+/// The pack that the settings name.
+///
+/// # Errors
+/// [`Exit::Configuration`] with every problem's file and line.
+pub fn load_pack(folder: Option<&Path>) -> Result<Pack> {
+    let loaded = folder.map_or_else(Pack::embedded_base, Pack::load);
+    loaded.map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let place =
+            folder.map_or_else(|| "the built-in pack".to_owned(), |folder| folder.display().to_string());
+        Failure::new(
+            Exit::Configuration,
+            format!("the policy pack {place} is not valid:\n{}", lines.join("\n")),
+        )
+        .next("`mimamori policy check DIR` checks a pack without an installation.")
+    })
+}
+
+async fn parts(
+    config: &Config,
+    home: &Home,
+    ring: Ring,
+    clock: &Arc<SystemClock>,
+    instance: InstanceId,
+    create: bool,
+) -> Result<Parts> {
+    Ok(Parts {
+        pack: Arc::new(load_pack(config.pack.as_deref())?),
+        store: open_store(&config.database, clock, instance, create).await?,
+        vault: Arc::new(Vault::new(ring)),
+        clock: Arc::clone(clock) as _,
+        instance,
+        state_dir: home.state(),
+    })
+}
+
+fn key_failure(error: VaultError) -> Failure {
+    let exit =
+        if matches!(error, VaultError::Exists { .. }) { Exit::CannotCreate } else { Exit::Unavailable };
+    Failure::new(exit, error.to_string()).next(
+        "Without its root key and ring an installation cannot be opened; `mimamori doctor` looks closer.",
+    )
+}
+
+fn database_failure(error: OpenError) -> Failure {
+    let exit = if matches!(error, OpenError::Address(_)) { Exit::Configuration } else { Exit::Unavailable };
+    Failure::new(exit, error.to_string())
+        .next("Check `database` in the settings; `mimamori init` makes a new installation.")
+}
+
+/// What was written may not be on the disk: only a restart, which reads the disk again, is safe.
+fn end_process(detail: &str) {
+    tracing::error!(error = detail, "the disk failed to keep what was written; ending for a restart");
+    std::process::exit(i32::from(Exit::Internal.code()));
+}
+
+/// Takes away what a failed `init` made in a folder that was empty before.
+fn take_away(home: &Home) {
+    let report = |what: &Path, result: std::io::Result<()>| {
+        if let Err(error) = result
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let (what, error): (&dyn Display, &dyn Display) = (&what.display(), &error);
+            tracing::warn!(%error, path = %what, "could not be taken away again");
+        }
+    };
+    report(&home.config(), std::fs::remove_file(home.config()));
+    for folder in [home.keys(), home.data(), home.state()] {
+        report(&folder, std::fs::remove_dir_all(&folder));
+    }
+}
