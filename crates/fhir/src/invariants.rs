@@ -166,3 +166,138 @@ fn bundle_is(bundle: Value<'_>, kinds: &[&str]) -> bool {
 fn entries_have(bundle: Value<'_>, name: &str) -> bool {
     bundle.items("entry").any(|entry| has(entry, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Limits, parse, validate};
+
+    /// For each invariant something that breaks it, inside an otherwise readable resource.
+    const BROKEN: &[(&str, &str, &str)] = &[
+        ("Extension", "ext-1", r#"{"resourceType":"Patient","extension":[{"url":"u"}]}"#),
+        ("Period", "per-1", r#"{"resourceType":"Encounter","period":{"start":"2026-02","end":"2026-01"}}"#),
+        ("Quantity", "qty-3", r#"{"resourceType":"Observation","valueQuantity":{"value":1,"code":"g"}}"#),
+        ("Age", "qty-3", r#"{"resourceType":"Condition","onsetAge":{"value":1,"code":"a"}}"#),
+        (
+            "Count",
+            "qty-3",
+            r#"{"resourceType":"Patient","extension":[{"url":"u","valueCount":{"value":1,"code":"1"}}]}"#,
+        ),
+        (
+            "Distance",
+            "qty-3",
+            r#"{"resourceType":"Patient","extension":[{"url":"u","valueDistance":{"value":1,"code":"m"}}]}"#,
+        ),
+        ("Duration", "qty-3", r#"{"resourceType":"Encounter","length":{"value":1,"code":"min"}}"#),
+        ("Ratio", "rat-1", r#"{"resourceType":"Observation","valueRatio":{"numerator":{"value":1}}}"#),
+        ("Attachment", "att-1", r#"{"resourceType":"Patient","photo":[{"data":"YQ=="}]}"#),
+        ("ContactPoint", "cpt-2", r#"{"resourceType":"Patient","telecom":[{"value":"1"}]}"#),
+        (
+            "Timing.repeat",
+            "tim-1",
+            r#"{"resourceType":"Observation","effectiveTiming":{"repeat":{"duration":1}}}"#,
+        ),
+        (
+            "Timing.repeat",
+            "tim-2",
+            r#"{"resourceType":"Observation","effectiveTiming":{"repeat":{"period":1}}}"#,
+        ),
+        (
+            "Timing.repeat",
+            "tim-4",
+            r#"{"resourceType":"Observation","effectiveTiming":{"repeat":{"duration":-1}}}"#,
+        ),
+        (
+            "Timing.repeat",
+            "tim-5",
+            r#"{"resourceType":"Observation","effectiveTiming":{"repeat":{"period":-1}}}"#,
+        ),
+        (
+            "Timing.repeat",
+            "tim-10",
+            r#"{"resourceType":"Observation","effectiveTiming":{"repeat":{"timeOfDay":["08:00:00"],"when":["HS"]}}}"#,
+        ),
+        (
+            "Observation",
+            "obs-6",
+            r#"{"resourceType":"Observation","valueString":"x","dataAbsentReason":{"text":"x"}}"#,
+        ),
+        (
+            "Observation",
+            "obs-7",
+            r#"{"resourceType":"Observation","valueString":"x","code":{"coding":[{"code":"a"}]},
+            "component":[{"code":{"coding":[{"code":"b"},{"code":"a"}]}}]}"#,
+        ),
+        (
+            "Observation.referenceRange",
+            "obs-3",
+            r#"{"resourceType":"Observation","referenceRange":[{"type":{"text":"x"}}]}"#,
+        ),
+        ("Patient.contact", "pat-1", r#"{"resourceType":"Patient","contact":[{"gender":"male"}]}"#),
+        ("Organization", "org-1", r#"{"resourceType":"Organization","active":true}"#),
+        ("Condition", "con-4", r#"{"resourceType":"Condition","abatementDateTime":"2026"}"#),
+        (
+            "Condition",
+            "con-5",
+            r#"{"resourceType":"Condition","clinicalStatus":{"text":"x"},
+            "verificationStatus":{"coding":[{"code":"entered-in-error"}]}}"#,
+        ),
+        ("AllergyIntolerance", "ait-1", r#"{"resourceType":"AllergyIntolerance"}"#),
+        (
+            "AllergyIntolerance",
+            "ait-2",
+            r#"{"resourceType":"AllergyIntolerance","clinicalStatus":{"text":"x"},
+            "verificationStatus":{"coding":[{"code":"entered-in-error"}]}}"#,
+        ),
+        (
+            "CareTeam.participant",
+            "ctm-1",
+            r#"{"resourceType":"CareTeam","participant":[{"member":{"reference":"Patient/1"},
+            "onBehalfOf":{"reference":"Organization/1"}}]}"#,
+        ),
+        (
+            "CarePlan.activity",
+            "cpl-3",
+            r#"{"resourceType":"CarePlan","activity":[{"detail":{"status":"completed"},"reference":{"reference":"Task/1"}}]}"#,
+        ),
+        ("Consent", "ppc-1", r#"{"resourceType":"Consent"}"#),
+        ("Parameters.parameter", "inv-1", r#"{"resourceType":"Parameters","parameter":[{"name":"x"}]}"#),
+        ("Bundle", "bdl-1", r#"{"resourceType":"Bundle","type":"batch","total":1}"#),
+        (
+            "Bundle",
+            "bdl-2",
+            r#"{"resourceType":"Bundle","type":"batch","entry":[{"search":{"mode":"match"}}]}"#,
+        ),
+        ("Bundle", "bdl-3", r#"{"resourceType":"Bundle","type":"batch","entry":[{"fullUrl":"urn:x"}]}"#),
+        (
+            "Bundle",
+            "bdl-4",
+            r#"{"resourceType":"Bundle","type":"batch-response","entry":[{"fullUrl":"urn:x"}]}"#,
+        ),
+        (
+            "Bundle.entry",
+            "bdl-5",
+            r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:x"}]}"#,
+        ),
+        (
+            "Bundle.entry",
+            "bdl-8",
+            r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://x/Patient/1/_history/2"}]}"#,
+        ),
+    ];
+
+    #[test]
+    fn every_invariant_can_be_broken_and_is_told() {
+        let tried: BTreeSet<_> = BROKEN.iter().map(|(on, key, _)| (*on, *key)).collect();
+        let all: BTreeSet<_> = INVARIANTS.iter().map(|i| (i.on, i.key)).collect();
+        assert_eq!(tried, all);
+        for (on, key, json) in BROKEN {
+            let resource = parse(json.as_bytes(), &Limits::default()).unwrap();
+            let told =
+                validate(&resource).iter().any(|issue| issue.diagnostics.starts_with(&format!("{key}:")));
+            assert!(told, "{key} on {on}");
+        }
+    }
+}

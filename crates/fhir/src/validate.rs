@@ -16,7 +16,7 @@ const MOST_ISSUES: usize = 100;
 /// Checks a resource: unknown elements, cardinality, the form of primitives and their extensions,
 /// choices of types, references, required bindings, contained resources, modifier extensions (none
 /// is understood, so any is refused: FHIR R4, "Extensibility", forbids to ignore one) and the
-/// invariants of [`INVARIANTS`](crate::invariants). No issue means that it is valid.
+/// invariants of the table in `invariants.rs`. No issue means that it is valid.
 #[must_use]
 pub fn validate(resource: &Resource) -> Vec<Issue> {
     let mut walk = Walk {
