@@ -33,3 +33,70 @@ pub(crate) async fn show(Path(file): Path<String>) -> Response {
         StatusCode::NOT_FOUND.into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Relative luminance of `#rrggbb` (WCAG 2.2, "relative luminance").
+    fn luminance(colour: &str) -> f64 {
+        let channel = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_text_stands_out_from_its_ground_in_both_schemes() {
+        // Text colour, grounds it stands on.
+        const PAIRS: [(&str, &[&str]); 10] = [
+            ("text", &["ground", "raised", "key-soft", "danger-soft"]),
+            ("soft", &["ground", "raised", "danger-soft"]),
+            ("link", &["ground", "raised", "danger-soft"]),
+            ("key", &["ground", "key-soft"]),
+            ("key-text", &["key"]),
+            ("danger", &["ground", "key-soft", "danger-soft"]),
+            ("danger-text", &["danger"]),
+            ("warn", &["warn-soft", "ground"]),
+            ("good", &["good-soft", "ground", "raised"]),
+            // Borders of fields: 3 : 1 is asked, more is kept.
+            ("line", &["ground"]),
+        ];
+        let schemes: Vec<HashMap<&str, &str>> = STYLE
+            .split(":root {")
+            .skip(1)
+            .take(2)
+            .map(|block| {
+                let block = block.split('}').next().unwrap();
+                block
+                    .split(';')
+                    .filter_map(|line| line.trim().strip_prefix("--")?.split_once(": "))
+                    .collect()
+            })
+            .collect();
+        assert_eq!(schemes.len(), 2);
+        for scheme in schemes {
+            for (text, grounds) in PAIRS {
+                for ground in grounds {
+                    let ratio = contrast(scheme[text], scheme[ground]);
+                    let least = if text == "line" { 3.0 } else { 4.5 };
+                    assert!(ratio >= least, "{text} on {ground}: {ratio:.2}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_name_changes_with_the_content_alone() {
+        assert_eq!(style_name(), style_name());
+        assert!(style_name().starts_with("style-") && style_name().ends_with(".css"));
+    }
+}

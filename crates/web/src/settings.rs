@@ -7,6 +7,8 @@ use mimamori_app::App;
 use mimamori_domain::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::present::Occupations;
+
 /// How the edge behaves; fixed while the program runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -58,6 +60,8 @@ pub struct Web {
     /// One for each surface, so that a flood from programs leaves room at the bedside.
     pub(crate) staff_places: Arc<Semaphore>,
     pub(crate) fhir_places: Arc<Semaphore>,
+    /// Words of the policy pack.
+    pub(crate) occupations: Occupations,
     /// When this edge began to serve, UTC.
     pub(crate) started: Timestamp,
 }
@@ -68,6 +72,7 @@ impl Web {
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let places = || Arc::new(Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS)));
         Self {
+            occupations: Occupations::of(&app),
             app,
             staff_places: places(),
             fhir_places: places(),

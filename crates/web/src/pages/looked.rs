@@ -71,7 +71,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
         l: ask.layout("looked-title"),
         head,
         windows: windows(&base, today, &days, texts),
-        rows: rows.items.iter().map(|row| Access::of(row, texts)).collect(),
+        rows: rows.items.iter().map(|row| Access::of(row, &ask.web.occupations, texts)).collect(),
         total: rows.total,
         next: rows.next.map(|cursor| {
             format!("{base}?from={}&until={}&cursor={}", days.from, days.until, encoded(&cursor))

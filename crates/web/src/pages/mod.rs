@@ -27,7 +27,7 @@ use crate::error::Fault;
 use crate::forms::Fields;
 use crate::language::Texts;
 use crate::layout::Ask;
-use crate::present::{self, Allergy, Person};
+use crate::present::{self, Allergy, Occupations, Person};
 
 /// An identifier from an address; one that is none leads nowhere.
 fn id<T: FromStr>(text: &str) -> Result<T, Fault> {
@@ -113,7 +113,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    fn of(row: &AccessRow, texts: &Texts) -> Self {
+    fn of(row: &AccessRow, occupations: &Occupations, texts: &Texts) -> Self {
         use mimamori_domain::{Outcome, Purpose};
         let word = |family: &str, code: &str| texts.get(&format!("{family}-{code}"));
         let action = word("action", row.action.as_str());
@@ -136,7 +136,7 @@ impl Access {
             who: actor.map_or_else(|| texts.get("author-unknown"), |a| a.name.clone()),
             occupation: actor
                 .and_then(|a| a.occupation.as_ref())
-                .map(|o| present::occupation(o, texts)),
+                .map(|o| occupations.word(o, texts)),
             institution: row.institution.as_ref().map(|(_, name)| name.clone()),
             subject: row.subject.as_ref().map(|(id, name)| (format!("/people/{id}"), name.clone())),
             what,

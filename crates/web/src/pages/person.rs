@@ -47,7 +47,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let paging = paging(&query, RECORDS);
     let (app, caller) = (&ask.web.app, &ask.caller);
     let timeline = app.timeline(caller, subject, &filter, &paging).await?;
-    let names = Names::of(app, caller, &timeline.items).await?;
+    let names = Names::of(&ask.web, caller, &timeline.items).await?;
     let items = timeline.items.iter().map(|stored| {
         let mut item = present::item(stored, &names, texts);
         if stored.state == RecordState::Draft {
@@ -82,7 +82,7 @@ fn member(member: &TeamMember, names: &Names, texts: &crate::language::Texts) ->
     match member {
         TeamMember::Institution { name, .. } => name.clone(),
         TeamMember::Person(actor) => {
-            let occupation = actor.occupation.as_ref().map(|o| present::occupation(o, texts));
+            let occupation = actor.occupation.as_ref().map(|o| names.occupations.word(o, texts));
             let institution = actor.institution.and_then(|i| names.institutions.get(&i).cloned());
             let more: Vec<String> = [occupation, institution].into_iter().flatten().collect();
             if more.is_empty() {

@@ -70,8 +70,8 @@ pub(crate) fn page(
     let told = texts_of(fault.status);
     let (title, next) =
         if forged { ("problem-forged-title", "problem-forged-next") } else { (told.title, told.next) };
-    // Only staff with an occupation give care in an emergency; the application decides.
-    let carer = caller.is_some_and(|c| c.is_staff() && c.occupation().is_some());
+    let of_pack = caller.and_then(Caller::occupation).and_then(|o| web.app.pack().occupation(o));
+    let carer = of_pack.is_some_and(|o| o.break_glass);
     let page = Page {
         l: Layout::new(web, visit, caller, title),
         next: visit.texts.get(next),

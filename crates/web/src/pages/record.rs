@@ -74,7 +74,7 @@ pub(crate) async fn show(
         Some(subject) => Some(Head::ask(&ask, subject).await?.1),
         None => None,
     };
-    let names = Names::of(app, caller, &versions).await?;
+    let names = Names::of(&ask.web, caller, &versions).await?;
     let items: Vec<Item> = versions.iter().map(|v| present::item(v, &names, texts)).collect();
     let before = items.iter().skip(1).map(|i| Some(i.content.as_text())).chain([None]);
     let pieces: Vec<Vec<Piece>> = items
@@ -138,7 +138,7 @@ async fn withdrawal(ask: &Ask, kind: &str, record: &str) -> Result<Withdraw, Fau
     }
     let subject: SubjectId = stored.subject.ok_or_else(Fault::not_found)?;
     let (_, head) = Head::ask(ask, subject).await?;
-    let names = Names::of(app, caller, std::slice::from_ref(&stored)).await?;
+    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored)).await?;
     let base = format!("/records/{}/{}", stored.kind, stored.id);
     Ok(Withdraw {
         l: ask.layout("withdraw-title").at(format!("{base}/withdraw")),

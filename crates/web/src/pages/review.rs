@@ -75,7 +75,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     };
     let found = app.review(caller, &asked, &paging(&query, ROWS)).await?;
     shown.found = Some(Found {
-        rows: found.items.iter().map(|row| Access::of(row, texts)).collect(),
+        rows: found.items.iter().map(|row| Access::of(row, &ask.web.occupations, texts)).collect(),
         total: found.total,
         next: found.next.map(|cursor| {
             format!(

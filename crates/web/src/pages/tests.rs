@@ -38,7 +38,7 @@ fn head(texts: &'static Texts) -> Head {
 fn items(texts: &'static Texts) -> Vec<Item> {
     let nurse = ActorId::random();
     let place = InstitutionId::random();
-    let mut names = Names::default();
+    let mut names = Names { occupations: Occupations::sample(), ..Names::default() };
     names.actors.insert(nurse, ActorView {
         id: nurse,
         name: "試験 看護子".to_owned(),
@@ -104,7 +104,7 @@ fn accesses(texts: &'static Texts) -> Vec<Access> {
         row(Action::Search, Purpose::Personal, LegalBasis::None, Outcome::Refused, 1),
     ]
     .iter()
-    .map(|row| Access::of(row, texts))
+    .map(|row| Access::of(row, &Occupations::sample(), texts))
     .collect()
 }
 

@@ -6,16 +6,19 @@ mod views;
 pub(crate) mod vital;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use mimamori_app::{ActorView, App, Caller, Stored};
 use mimamori_domain::{ActorId, InstitutionId, OccupationCode, RecordState, Result};
 use mimamori_fhir::{Limits, Resource, parse};
+use mimamori_policy::Text;
 
 pub(crate) use person::{Allergy, Person, allergies};
 pub(crate) use views::{SHOWN, content};
 
 use crate::dates;
-use crate::language::Texts;
+use crate::language::{Language, Texts};
+use crate::settings::Web;
 
 /// A label and what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,16 +99,47 @@ pub(crate) struct Author {
     pub(crate) institution: Option<String>,
 }
 
+/// Occupations in words, as the policy pack has them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Occupations(Arc<HashMap<OccupationCode, Text>>);
+
+impl Occupations {
+    pub(crate) fn of(app: &App) -> Self {
+        let of_pack = app.pack().occupations().iter().map(|o| (o.code.clone(), o.name.clone()));
+        Self(Arc::new(of_pack.collect()))
+    }
+
+    /// The word; the code itself for one of an older pack.
+    pub(crate) fn word(&self, code: &OccupationCode, texts: &Texts) -> String {
+        let language = match texts.language {
+            Language::Japanese => mimamori_policy::Language::Ja,
+            Language::English => mimamori_policy::Language::En,
+        };
+        self.0.get(code).map_or_else(|| code.to_string(), |text| text.get(language).to_owned())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        let words = [("nurse", "看護師", "nurse"), ("doctor", "医師", "doctor")];
+        let words = words.into_iter().map(|(code, ja, en)| {
+            (OccupationCode::new(code).unwrap(), Text::new(ja, en))
+        });
+        Self(Arc::new(words.collect()))
+    }
+}
+
 /// Names behind the ids of a page.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
+    pub(crate) occupations: Occupations,
     pub(crate) actors: HashMap<ActorId, ActorView>,
     pub(crate) institutions: HashMap<InstitutionId, String>,
 }
 
 impl Names {
     /// Asks for the names of everybody who had to do with `records`.
-    pub(crate) async fn of(app: &App, caller: &Caller, records: &[Stored]) -> Result<Self> {
+    pub(crate) async fn of(web: &Web, caller: &Caller, records: &[Stored]) -> Result<Self> {
+        let app = &web.app;
         let ids: HashSet<ActorId> = records
             .iter()
             .flat_map(|r| [r.author, r.on_behalf_of, r.confirmer])
@@ -114,7 +148,7 @@ impl Names {
         let ids: Vec<ActorId> = ids.into_iter().collect();
         let actors = if ids.is_empty() { HashMap::new() } else { app.actors(caller, &ids).await? };
         let institutions = app.institutions(caller).await?.into_iter().collect();
-        Ok(Self { actors, institutions })
+        Ok(Self { occupations: web.occupations.clone(), actors, institutions })
     }
 
     fn author(&self, id: ActorId, at: Option<InstitutionId>, texts: &Texts) -> Author {
@@ -122,15 +156,10 @@ impl Names {
         let institution = at.or_else(|| known.and_then(|a| a.institution));
         Author {
             name: known.map_or_else(|| texts.get("author-unknown"), |a| a.name.clone()),
-            occupation: known.and_then(|a| a.occupation.as_ref()).map(|o| occupation(o, texts)),
+            occupation: known.and_then(|a| a.occupation.as_ref()).map(|o| self.occupations.word(o, texts)),
             institution: institution.and_then(|i| self.institutions.get(&i).cloned()),
         }
     }
-}
-
-/// An occupation in words; its code where the pack has one we have no word for.
-pub(crate) fn occupation(code: &OccupationCode, texts: &Texts) -> String {
-    texts.find(&format!("occupation-{code}")).unwrap_or_else(|| code.to_string())
 }
 
 /// A kind of record in words.
