@@ -21,6 +21,7 @@ use crate::{
 /// How far a verification has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
+    /// The epoch being read; epochs come in order.
     pub epoch: u32,
     /// Entries of this epoch seen so far.
     pub entries: u64,

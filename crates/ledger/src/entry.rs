@@ -76,22 +76,29 @@ pub struct EntryDraft {
     pub actor: Option<ActorId>,
     /// On whose behalf (代行).
     pub on_behalf_of: Option<ActorId>,
+    /// The signed-in session; `None` before sign-in and for programs.
     pub session: Option<SessionId>,
     /// For which institution the actor acted.
     pub institution: Option<InstitutionId>,
+    /// The registered device (端末) it came from.
     pub terminal: Option<TerminalId>,
+    /// The kind of network (接続区分) it came from.
     pub zone: Option<ZoneCode>,
     /// Whose information it concerns.
     pub subject: Option<SubjectId>,
+    /// What was done, or tried.
     pub action: Action,
     /// What was acted on: its kind, and which one.
     pub resource: Option<(Kind, Option<ObjectId>)>,
     /// The version of the resource; only together with a resource.
     pub version: Option<u64>,
+    /// How it ended.
     pub outcome: Outcome,
     /// How many records the entry stands for.
     pub count: u64,
+    /// Why, as stated.
     pub purpose: Purpose,
+    /// The ground in law of the decision.
     pub legal_basis: LegalBasis,
     /// Ids of the policies that decided: at most 64, each 1 to 255 bytes without control characters.
     pub policies: Vec<String>,
@@ -99,6 +106,7 @@ pub struct EntryDraft {
     pub pack: Hash,
     /// The commitment of every object version or file concerned: at most 1,024.
     pub commitments: Vec<Hash>,
+    /// What could identify or describe a person, as ciphertext.
     pub sealed: Option<Sealed>,
     /// Only and always in the first entry of every epoch but epoch 0.
     pub previous: Option<PreviousLog>,
@@ -180,15 +188,20 @@ pub struct Position {
 /// One entry, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Where it stands.
     pub position: Position,
+    /// What it says.
     pub draft: EntryDraft,
 }
 
 /// The beginning of an entry, enough to place it; everything after it is unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryHead {
+    /// See [`Position::epoch`].
     pub epoch: u32,
+    /// See [`Position::sequence`].
     pub sequence: u64,
+    /// See [`Position::recorded`].
     pub recorded: Timestamp,
 }
 

@@ -9,9 +9,11 @@ use crate::{BundleError, CheckpointError, DecodeError, Hash, TileId};
 /// Something that is not as it must be, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The epoch concerned.
     pub epoch: u32,
     /// The entry concerned, or the first of several; `None` when it concerns no single place.
     pub sequence: Option<u64>,
+    /// What is wrong there.
     pub problem: Problem,
 }
 
@@ -68,6 +70,7 @@ pub enum Severity {
 }
 
 impl Problem {
+    /// How much it weighs.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
@@ -102,6 +105,7 @@ impl Findings {
         Self { kept: Vec::new(), most, dropped: 0, errors: 0 }
     }
 
+    /// Keeps a finding, or counts it when there are enough.
     pub fn add(&mut self, finding: Finding) {
         if finding.problem.severity() == Severity::Error {
             self.errors += 1;
@@ -121,6 +125,7 @@ impl Findings {
         other.kept.into_iter().for_each(|finding| self.add(finding));
     }
 
+    /// Those that were kept, in the order found.
     #[must_use]
     pub fn kept(&self) -> &[Finding] {
         &self.kept
@@ -142,6 +147,7 @@ impl Findings {
 /// What was verified of one epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochReport {
+    /// Which epoch.
     pub epoch: u32,
     /// The number of entries seen.
     pub size: u64,
@@ -156,7 +162,9 @@ pub struct EpochReport {
 /// What a verification says in the end.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// Each epoch that was there, in order.
     pub epochs: Vec<EpochReport>,
+    /// What is not as it must be, and what needs explaining.
     pub findings: Findings,
 }
 

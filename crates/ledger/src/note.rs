@@ -80,6 +80,7 @@ impl SignedNote {
         &self.text
     }
 
+    /// Its signature lines, of whatever keys.
     #[must_use]
     pub fn signatures(&self) -> &[NoteSignature] {
         &self.signatures
@@ -152,6 +153,8 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
+    /// A public key (32 bytes, RFC 8032) under a name.
+    ///
     /// # Errors
     /// [`NoteError::BadName`].
     pub fn new(name: &str, public: [u8; 32]) -> Result<Self, NoteError> {
@@ -163,6 +166,7 @@ impl VerifierKey {
         Ok(Self { name: name.to_owned(), id: [a, b, c, d], public })
     }
 
+    /// The name it signs under.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -60,6 +60,7 @@ fn path(level: &str, index: u64, width: u16) -> String {
 /// A tile with its hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tile {
+    /// Which tile, and how wide.
     pub id: TileId,
     /// As many as the id's width.
     pub hashes: Vec<Hash>,
@@ -118,6 +119,7 @@ pub enum SourceError {
 pub struct MemoryTiles(BTreeMap<(u8, u64), Vec<Hash>>);
 
 impl MemoryTiles {
+    /// Without any tile.
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())

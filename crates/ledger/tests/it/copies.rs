@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use mimamori_domain::Timestamp;
 use mimamori_ledger::{
@@ -76,10 +77,24 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Two epochs: 600 entries, of which the second epoch names all, and 3 entries.
+/// Two epochs: 600 entries, of which the second epoch names all, and 3 entries. Made once, then
+/// written from memory: many tests change one byte of it.
 fn two_epochs(dir: &Path) {
-    let last = export(dir, 0, &entries(0, 600, None), &[1, 256, 300, 300]);
-    export(dir, 1, &entries(1, 3, Some(&last)), &[]);
+    static COPY: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    let copy = COPY.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        let last = export(made.path(), 0, &entries(0, 600, None), &[1, 256, 300, 300]);
+        export(made.path(), 1, &entries(1, 3, Some(&last)), &[]);
+        let read = |path: PathBuf| {
+            let content = fs::read(&path).unwrap();
+            (path.strip_prefix(made.path()).unwrap().to_owned(), content)
+        };
+        files(made.path()).into_iter().map(read).collect()
+    });
+    for (path, content) in copy {
+        fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
+        fs::write(dir.join(path), content).unwrap();
+    }
 }
 
 #[test]
