@@ -11,7 +11,7 @@ use mimamori_domain::{
 };
 use mimamori_ledger::{EntryDraft, Sealed};
 use mimamori_policy::{BreakGlass, CallerFacts, Decision, GeneralTarget};
-use mimamori_store::{Change, CommitError, Committed, Expect, Unit};
+use mimamori_store::{Change, CommitError, Expect, Unit};
 use mimamori_vault::Place;
 
 use crate::caller::Caller;
@@ -28,7 +28,7 @@ const TOUCH_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 /// How a unit ended.
 #[derive(Debug)]
 pub(crate) enum Settled {
-    Done(Committed),
+    Done,
     /// Something changed meanwhile: nothing was done, start over.
     Again,
 }
@@ -127,19 +127,22 @@ impl App {
 
     /// Commits a unit, guarded on the caller's own facts too.
     pub(crate) async fn settle(&self, caller: &Caller, mut unit: Unit) -> Result<Settled> {
+        if self.halted.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
+        }
         unit.guards.extend(caller.guards());
         let touched = self.touch(caller, &mut unit);
         let bumps = unit.bumps.clone();
         let outcome = self.store.commit(unit).await;
         match outcome {
-            Ok(committed) => {
+            Ok(_) => {
                 for key in bumps {
                     self.forget(key);
                 }
                 if let Some((hash, now)) = touched {
                     self.sessions.seen(&hash, now);
                 }
-                Ok(Settled::Done(committed))
+                Ok(Settled::Done)
             }
             Err(CommitError::GuardFailed { key, .. }) => {
                 self.forget(key);

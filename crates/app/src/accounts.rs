@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode, RecordState,
-    Result, RoleCode, SessionId, SubjectId,
+    Result, RoleCode, SubjectId,
 };
 use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
@@ -268,7 +268,7 @@ impl App {
         entry.commitments = commitments;
         let entry = self.with_sealed(caller, entry, 0, None)?;
         match self.settle(caller, unit.entry(entry)).await? {
-            Settled::Done(_) => Ok(actor),
+            Settled::Done => Ok(actor),
             Settled::Again => Err(kept_changing()),
         }
     }
@@ -383,7 +383,7 @@ impl App {
             entry.version = Some(next);
             entry.commitments = vec![commitment];
             let entry = self.with_sealed(caller, entry, 0, stated)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(());
             }
         }
@@ -470,17 +470,19 @@ impl App {
         let secret = random_token().map_err(Error::unavailable)?;
         let now = self.clock.now();
         let mut unit = Unit::new();
-        let id = SessionId::random();
+        let token_hash = hash_token(&secret);
+        let expires = now.plus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+        let id = self.session_id(&token_hash, actor, expires);
         unit.changes.push(Change::insert(
             &tables::BEARER_TOKEN,
             vec![
-                hash_token(&secret).into(),
+                token_hash.into(),
                 id.into(),
                 actor.into(),
                 scopes.join(" ").into(),
                 institution.into(),
                 now.into(),
-                now.plus(Duration::from_secs(u64::from(days) * 24 * 60 * 60)).into(),
+                expires.into(),
                 Value::Null(ColumnType::Int),
             ],
         ));

@@ -216,7 +216,7 @@ impl App {
             entry.version = Some(1);
             entry.commitments = vec![commitment];
             let entry = self.with_sealed(caller, entry, 0, Some(reason))?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(until);
             }
         }
@@ -256,7 +256,7 @@ impl App {
             entry.version = Some(version);
             entry.commitments = vec![commitment];
             let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(object);
             }
         }

@@ -119,7 +119,10 @@ impl App {
         for row in links {
             let role: ObjectId = row.id_of(0).map_err(Error::unavailable)?;
             if let Some(version) = self.current(role).await? {
-                roles.push(body::from_bytes::<Role>(&open_object(&key, &version)?)?);
+                let appointment: Role = body::from_bytes(&open_object(&key, &version)?)?;
+                if appointment.actor == actor {
+                    roles.push(appointment);
+                }
             }
         }
         let institution_name = match account.institution {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use mimamori_domain::{Action, ActorId, Clock, Error, InstanceId, ObjectId, Result, UnitId};
 use mimamori_ledger::EntryDraft;
@@ -173,6 +174,8 @@ impl App {
             sessions: Sessions::new(SESSIONS),
             passwords: Passwords::new()?,
             refusals: Refusals::default(),
+            signing: tokio::sync::Mutex::new(None),
+            halted: AtomicBool::new(false),
             address_salt,
         })
     }

@@ -16,6 +16,7 @@ mod cursor;
 mod fhir_read;
 mod install;
 mod keys;
+mod ledger;
 mod passwords;
 mod pending;
 mod people;
@@ -29,6 +30,7 @@ mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
@@ -38,6 +40,7 @@ use mimamori_domain::{ActorId, Clock, InstanceId, InstitutionId, SubjectId};
 use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
+pub use ledger::VerifyReport;
 pub use pending::*;
 use quick_cache::sync::Cache;
 pub use record::CreateAs;
@@ -72,6 +75,10 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: passwords::Passwords,
     pub(crate) refusals: refusals::Refusals,
+    /// What the checkpoint signer keeps between checkpoints, while this program is the signer.
+    pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
+    /// Set when the ledger is not the continuation of what was signed: nothing is answered any more.
+    pub(crate) halted: AtomicBool,
     /// Makes address hashes that nobody without the keys can look up in a table.
     pub(crate) address_salt: [u8; 32],
 }

@@ -259,7 +259,7 @@ impl App {
         unit.guards = found.guards;
         let unit = self.list_entries(caller, unit, stated, found.listed)?;
         match self.settle(caller, unit).await? {
-            Settled::Done(_) => Ok(Some(Page { items: found.cards, next, total: None })),
+            Settled::Done => Ok(Some(Page { items: found.cards, next, total: None })),
             Settled::Again => Ok(None),
         }
     }

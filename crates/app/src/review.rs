@@ -1,18 +1,21 @@
 //! Looking at the ledger: who looked at a record, and review by those whose duty it is.
 
+use std::collections::HashMap;
+
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, Kind, ObjectId, Outcome, Purpose, RecordState, Result, SubjectId,
 };
 use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
-use mimamori_store::{Row, Unit, Value};
+use mimamori_store::statements::ledger;
+use mimamori_store::{Row, Unit, Value, sequence_at};
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::caller::Caller;
 use crate::context::open_with;
 use crate::cursor::{Position, page_size};
 use crate::record::label_of;
-use crate::{AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read, sql};
+use crate::{AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read};
 
 /// People counted in one review, at most.
 const MOST_COUNTED: usize = 10_000;
@@ -79,7 +82,7 @@ impl App {
                 "from": query.window.from.to_string(), "until": query.window.until.to_string(),
             });
             let entry = self.with_sealed(caller, entry, 0, Some(&stated.to_string()))?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(Page { items, next, total: None });
             }
         }
@@ -94,17 +97,21 @@ impl App {
         let caller = &caller.for_purpose(Purpose::Audit);
         let decision =
             self.require_general(caller, Action::Review, GeneralTarget::of(Kind::of("ledger"))).await?;
-        let args = vec![
-            window.from.into(),
-            window.until.into(),
-            i64::try_from(MOST_COUNTED).unwrap_or(i64::MAX).into(),
-        ];
-        let rows = self.store.query(&sql::COUNT_PER_SUBJECT, args).await?;
-        let mut counts = Vec::with_capacity(rows.len());
-        for (at, row) in rows.iter().enumerate() {
-            let subject: SubjectId = row.id_of(0).map_err(Error::unavailable)?;
+        let mut sums: HashMap<SubjectId, u64> = HashMap::new();
+        for span in self.spans(window).await? {
+            let args = vec![span.epoch.into(), span.from.into(), span.until.into(), i64::MAX.into()];
+            for row in self.store.query(&ledger::COUNT_PER_SUBJECT, args).await? {
+                let subject = row.id_of(0).map_err(Error::unavailable)?;
+                *sums.entry(subject).or_insert(0) += row.unsigned(1).map_err(Error::unavailable)?;
+            }
+        }
+        let mut sums: Vec<(SubjectId, u64)> = sums.into_iter().collect();
+        sums.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
+        sums.truncate(MOST_COUNTED);
+        let mut counts = Vec::with_capacity(sums.len());
+        for (at, (subject, count)) in sums.into_iter().enumerate() {
             let name = if at < MOST_NAMED { self.subject_name(caller, subject).await? } else { String::new() };
-            counts.push(SubjectCount { subject, name, count: row.unsigned(1).map_err(Error::unavailable)? });
+            counts.push(SubjectCount { subject, name, count });
         }
         let unit = Unit::new();
         let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
@@ -147,45 +154,83 @@ impl App {
         size: usize,
     ) -> Result<(Vec<Entry>, Option<Position>)> {
         let mut found = Vec::new();
-        let mut position = start;
+        let mut last = start;
         let mut looked = 0;
-        let stride = size + 1;
-        loop {
-            let rows = self.ledger_rows(query, position, stride).await?;
-            let exhausted = rows.len() < stride;
-            for row in &rows {
-                let entry = Entry::decode(row.blob(2).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
-                if fits(query, &entry.draft) {
-                    if found.len() == size {
-                        return Ok((found, Some(position)));
+        for span in self.spans(query.window).await?.into_iter().rev() {
+            let mut before = span.until;
+            if i64::from(span.epoch) > start.number {
+                continue;
+            }
+            if i64::from(span.epoch) == start.number {
+                before = before.min(u64::try_from(sequence_of(start)).unwrap_or(0));
+            }
+            loop {
+                let rows = self.ledger_rows(query, &span, before, size + 1).await?;
+                for row in &rows {
+                    let sequence = row.unsigned(0).map_err(Error::unavailable)?;
+                    let entry = Entry::decode(row.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
+                    if fits(query, &entry.draft) {
+                        if found.len() == size {
+                            return Ok((found, Some(last)));
+                        }
+                        found.push(entry);
                     }
-                    found.push(entry);
+                    before = sequence;
+                    last = position(i64::from(span.epoch), i64::try_from(sequence).unwrap_or(i64::MAX));
                 }
-                position = at(row).map_err(Error::unavailable)?;
-            }
-            looked += rows.len();
-            if exhausted {
-                return Ok((found, None));
-            }
-            if looked >= MOST_LOOKED {
-                return Ok((found, Some(position)));
+                looked += rows.len();
+                if rows.len() <= size {
+                    break;
+                }
+                if looked >= MOST_LOOKED {
+                    return Ok((found, Some(last)));
+                }
             }
         }
+        Ok((found, None))
     }
 
-    /// Rows through the index that narrows down most.
-    async fn ledger_rows(&self, query: &ReviewQuery, after: Position, limit: usize) -> Result<Vec<Row>> {
-        let (epoch, sequence) = (after.number, sequence_of(after));
-        let window: [Value; 2] = [query.window.from.into(), query.window.until.into()];
-        let tail: [Value; 3] =
-            [epoch.into(), sequence.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+    /// The ranges of sequences that a window of recorded time covers: time follows sequence.
+    async fn spans(&self, window: Window) -> Result<Vec<Span>> {
+        let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
+        let mut spans = Vec::new();
+        for row in self.store.query(&ledger::EPOCHS, Vec::new()).await? {
+            let epoch = row.epoch(0).map_err(Error::unavailable)?;
+            let size = if epoch == head.epoch {
+                head.size
+            } else {
+                self.epoch_size(epoch).await?
+            };
+            let from = sequence_at(&*self.store, epoch, size, window.from).await?;
+            let until = sequence_at(&*self.store, epoch, size, window.until).await?;
+            if from < until {
+                spans.push(Span { epoch, from, until });
+            }
+        }
+        Ok(spans)
+    }
+
+    /// How many entries an ended epoch has.
+    async fn epoch_size(&self, epoch: u32) -> Result<u64> {
+        let args = vec![epoch.into(), 0_i64.into(), i64::MAX.into(), 1_i64.into()];
+        let rows = self.store.query(&ledger::ENTRIES_NEWEST_FIRST, args).await?;
+        rows.first().map_or(Ok(0), |row| row.unsigned(0).map(|last| last + 1)).map_err(Error::unavailable)
+    }
+
+    /// Rows through the index that narrows down most, newest first.
+    async fn ledger_rows(&self, query: &ReviewQuery, span: &Span, before: u64, limit: usize) -> Result<Vec<Row>> {
         let (statement, key): (_, Option<Value>) = match (query.subject, query.actor) {
-            (Some(subject), _) => (&sql::LEDGER_OF_SUBJECT, Some(subject.into())),
-            (None, Some(actor)) => (&sql::LEDGER_OF_ACTOR, Some(actor.into())),
-            (None, None) => (&sql::LEDGER_RANGE_DOWN, None),
+            (Some(subject), _) => (&ledger::ENTRIES_OF_SUBJECT, Some(subject.into())),
+            (None, Some(actor)) => (&ledger::ENTRIES_OF_ACTOR, Some(actor.into())),
+            (None, None) => (&ledger::ENTRIES_NEWEST_FIRST, None),
         };
-        let args = key.into_iter().chain(window).chain(tail).collect();
-        Ok(self.store.query(statement, args).await?)
+        let range: [Value; 4] = [
+            span.epoch.into(),
+            span.from.into(),
+            before.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ];
+        Ok(self.store.query(statement, key.into_iter().chain(range).collect()).await?)
     }
 
     async fn access_row(&self, caller: &Caller, entry: Entry) -> Result<AccessRow> {
@@ -251,8 +296,11 @@ fn newest() -> Position {
     position(i64::from(u32::MAX), i64::MAX)
 }
 
-fn at(row: &Row) -> Result<Position, mimamori_store::RowError> {
-    Ok(position(row.int(0)?, row.int(1)?))
+/// A range of sequences of one epoch.
+struct Span {
+    epoch: u32,
+    from: u64,
+    until: u64,
 }
 
 /// Epoch and sequence in the form of a list position.

@@ -60,7 +60,9 @@ impl App {
         let context = match actor {
             Some(actor) => Some(self.actor_context(actor).await?),
             None => None,
-        };
+        }
+        // The account itself says whose name it is; the row that led here might have been changed.
+        .filter(|context| context.account.login == login.trim().to_lowercase());
         let hash = context.as_ref().filter(|c| c.account.active).and_then(|c| c.account.password.clone());
         let right = self.passwords.verify(password, hash).await?;
         let Some(context) = context.filter(|_| right) else {
@@ -70,11 +72,13 @@ impl App {
         };
 
         let secret = random_token().map_err(Error::unavailable)?;
+        let expires = now.plus(self.session_absolute()?);
+        let token_hash = hash_token(&secret);
         let session = SessionRef {
-            id: SessionId::random(),
+            id: self.session_id(&token_hash, context.actor, expires),
             version: 0,
-            expires: now.plus(self.session_absolute()?),
-            token_hash: hash_token(&secret),
+            expires,
+            token_hash,
             last_seen: now,
             bearer: false,
         };
@@ -141,6 +145,10 @@ impl App {
                 let statement = if bearer { &sql::BEARER } else { &sql::SESSION };
                 let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
                 let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
+                if session.id != self.session_id(&hash, session.actor, session.expires) {
+                    tracing::error!("a session's row was not made by this installation");
+                    return Err(over());
+                }
                 self.sessions.keep(hash, session);
                 session
             }
@@ -167,6 +175,13 @@ impl App {
             bearer,
         };
         Ok(Caller::of_session(context, session, origin, now, self.pack.hash()))
+    }
+
+    /// A session's id is made with a key from what its row says, so that a row written behind the
+    /// program's back opens nothing.
+    pub(crate) fn session_id(&self, token_hash: &[u8; 32], actor: ActorId, expires: Timestamp) -> SessionId {
+        let text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
+        SessionId::from_bytes(*self.keys.index.token(IndexField::Identifier, &text).as_bytes())
     }
 
     fn session_idle(&self) -> Result<Duration> {

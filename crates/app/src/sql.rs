@@ -355,42 +355,6 @@ pub static CLINICAL_CODED: Statement = Statement::read(
 )
 .with_lists(&[&[Text, Text, Blob], &[Blob]]);
 
-/// Ledger entries about a subject in a window, newest first.
-pub static LEDGER_OF_SUBJECT: Statement = Statement::read(
-    "app.ledger_of_subject",
-    "SELECT epoch, sequence, entry FROM ledger_entry WHERE subject = $1 AND recorded >= $2 AND recorded < $3 \
-     AND (epoch < $4 OR (epoch = $4 AND sequence < $5)) ORDER BY epoch DESC, sequence DESC LIMIT $6",
-    &[Blob, Int, Int, Int, Int, Int],
-    &[Int, Int, Blob],
-);
-
-/// Ledger entries of an actor in a window, newest first.
-pub static LEDGER_OF_ACTOR: Statement = Statement::read(
-    "app.ledger_of_actor",
-    "SELECT epoch, sequence, entry FROM ledger_entry WHERE actor = $1 AND recorded >= $2 AND recorded < $3 \
-     AND (epoch < $4 OR (epoch = $4 AND sequence < $5)) ORDER BY epoch DESC, sequence DESC LIMIT $6",
-    &[Blob, Int, Int, Int, Int, Int],
-    &[Int, Int, Blob],
-);
-
-/// Ledger entries in a range of one epoch, newest first.
-pub static LEDGER_RANGE_DOWN: Statement = Statement::read(
-    "app.ledger_range_down",
-    "SELECT epoch, sequence, entry FROM ledger_entry WHERE recorded >= $1 AND recorded < $2 \
-     AND (epoch < $3 OR (epoch = $3 AND sequence < $4)) ORDER BY epoch DESC, sequence DESC LIMIT $5",
-    &[Int, Int, Int, Int, Int],
-    &[Int, Int, Blob],
-);
-
-/// Accesses per subject in a window, the most first.
-pub static COUNT_PER_SUBJECT: Statement = Statement::read(
-    "app.count_per_subject",
-    "SELECT subject, COUNT(*) FROM ledger_entry WHERE recorded >= $1 AND recorded < $2 AND subject IS NOT NULL \
-     GROUP BY subject ORDER BY COUNT(*) DESC, subject LIMIT $3",
-    &[Int, Int, Int],
-    &[Blob, Int],
-);
-
 /// Every statement of the use cases, for the contract tests.
 pub static ALL: &[&Statement] = &[
     &INSTALLATION,
@@ -431,8 +395,4 @@ pub static ALL: &[&Statement] = &[
     &TIMELINE,
     &CLINICAL,
     &CLINICAL_CODED,
-    &LEDGER_OF_SUBJECT,
-    &LEDGER_OF_ACTOR,
-    &LEDGER_RANGE_DOWN,
-    &COUNT_PER_SUBJECT,
 ];

@@ -128,7 +128,7 @@ impl App {
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
             let unit = self.list_entries(caller, unit, None, vec![(subject, entries)])?;
-            if let Settled::Done(_) = self.settle(caller, unit).await? {
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(Page { items, next, total: None });
             }
         }
@@ -258,7 +258,7 @@ impl App {
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
             let unit = self.list_entries(caller, unit, None, vec![(subject, listed)])?;
-            if let Settled::Done(_) = self.settle(caller, unit).await? {
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(page);
             }
         }

@@ -126,7 +126,7 @@ impl App {
             entry.version = Some(kept.version);
             entry.commitments = vec![commitment];
             let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 self.institution_names.remove(&InstitutionId::from(id));
                 return Ok(kept);
             }

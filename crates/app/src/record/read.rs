@@ -63,7 +63,7 @@ impl App {
             entry.count = stored.len() as u64;
             entry.commitments = stored.iter().map(|(_, commitment)| *commitment).collect();
             let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(stored.into_iter().map(|(stored, _)| stored).collect());
             }
         }

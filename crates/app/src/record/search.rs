@@ -64,7 +64,7 @@ impl App {
                 items.push(stored);
             }
             let unit = self.list_entries(caller, unit, Some(&stated), listed.into_iter().collect())?;
-            if let Settled::Done(_) = self.settle(caller, unit).await? {
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(Page { items, next, total: None });
             }
         }
@@ -222,21 +222,8 @@ fn tokens(index: &SubjectIndex, query: &SearchQuery) -> Option<Vec<Value>> {
 fn fits(query: &SearchQuery, item: &Stored) -> Result<bool> {
     let resource = mimamori_fhir::parse(&item.bytes, &Limits::default())
         .map_err(|_| Error::internal("a stored record is unreadable"))?;
-    let values = mimamori_fhir::search_values(&resource);
-    let any = |groups: &[Vec<Token>], pairs: &[(String, String)]| {
-        groups.iter().all(|group| {
-            group.iter().any(|token| pairs.iter().any(|(system, code)| token.matches(system, code)))
-        })
-    };
-    let status: Vec<(String, String)> = values.status.iter().map(|code| (String::new(), code.clone())).collect();
-    let dated = query.dates.iter().all(|filter| values.date.is_some_and(|date| filter.matches(date)));
     let id = query.ids.is_empty() || query.ids.iter().any(|id| *id == item.id.to_string());
-    Ok(id
-        && dated
-        && any(&query.codes, &values.codes)
-        && any(&query.categories, &values.categories)
-        && any(&query.identifiers, &values.identifiers)
-        && any(&query.statuses, &status))
+    Ok(id && query.matches(&mimamori_fhir::search_values(&resource)))
 }
 
 /// A Patient search in the words of our own people search.

@@ -97,7 +97,7 @@ impl App {
             entry.version = Some(1);
             entry.commitments = vec![commitment];
             let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(kept);
             }
         }
@@ -236,7 +236,7 @@ impl App {
                 _ => None,
             };
             let entry = self.with_sealed(caller, entry, 0, stated)?;
-            if let Settled::Done(_) = self.settle(caller, unit.entry(entry)).await? {
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
                 return Ok(kept);
             }
         }

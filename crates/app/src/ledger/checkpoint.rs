@@ -1,0 +1,267 @@
+//! Signing checkpoints: one signer at a time, who never signs a log that shrank or forked.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mimamori_domain::{Error, Result};
+use mimamori_ledger::{
+    Checkpoint, Continuity, MemoryTiles, SignError, SignerState, SignerStateError, TILE_WIDTH, Tile,
+    consistency_proof, grow, inclusion_proof, tiles_for_consistency, tiles_for_growth, tiles_for_inclusion,
+};
+use mimamori_store::statements::{ledger, upkeep};
+use mimamori_store::{Change, Head, Lease};
+
+use crate::App;
+use crate::access::commit_error;
+
+/// The job's lease: renewed with every checkpoint.
+const LEASE: &str = "checkpoint";
+const LEASE_TIME: Duration = Duration::from_secs(20);
+
+/// The signer's state in the folder outside the database.
+const STATE_FILE: &str = "signer";
+
+/// What the signer keeps between checkpoints.
+pub(crate) struct Signing {
+    state: SignerState,
+    lease: Lease,
+    /// The tree up to which tiles were kept.
+    grown: Option<Grown>,
+}
+
+struct Grown {
+    epoch: u32,
+    size: u64,
+    /// The partial tile of each level.
+    partial: BTreeMap<u8, Tile>,
+}
+
+impl Grown {
+    fn tiles(&self) -> MemoryTiles {
+        let mut tiles = MemoryTiles::new();
+        tiles.extend(self.partial.values().cloned());
+        tiles
+    }
+}
+
+impl App {
+    /// Signs where the ledger stands now and gives the checkpoint (C2SP `tlog-checkpoint`). The last
+    /// one again when nothing was added since. Full hash tiles are kept on the way.
+    ///
+    /// # Errors
+    /// Busy while another program of the installation signs; unavailable when the ledger is not the
+    /// continuation of what was signed: then this program answers nothing any more.
+    pub async fn checkpoint(&self) -> Result<String> {
+        let mut signing = self.signing.lock().await;
+        let current = match signing.take() {
+            Some(kept) => self.renewed(kept).await?,
+            None => self.begin_signing().await?,
+        };
+        let current = signing.insert(current);
+        let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
+        let next = Checkpoint::new(&self.name, head.epoch, head.size, head.frontier.root());
+        let unchanged = current.state.last() == Some(&next) && current.grown.is_some();
+        if unchanged && let Some(note) = self.kept_checkpoint(&next, head.epoch).await? {
+            return Ok(note);
+        }
+        let signed = self.sign(current, &head, &next).await;
+        if let Err(error) = &signed {
+            // The next attempt begins from what is stored.
+            tracing::error!(error = %error, "checkpoint not signed");
+            *signing = None;
+        }
+        signed
+    }
+
+    /// The key that checks this installation's checkpoints, in the text form of C2SP `signed-note`.
+    #[must_use]
+    pub fn verifier_key(&self) -> String {
+        self.keys.signer(&self.name).map(|signer| signer.verifier_key().to_string()).unwrap_or_default()
+    }
+
+    async fn begin_signing(&self) -> Result<Signing> {
+        let lease = self
+            .store
+            .acquire_lease(LEASE, self.instance, LEASE_TIME)
+            .await
+            .map_err(commit_error)?
+            .ok_or_else(|| {
+                Error::new(mimamori_domain::ErrorKind::Busy, "another program of this installation signs checkpoints")
+            })?;
+        let path = self.state_dir.join(STATE_FILE);
+        let state = match SignerState::open(&path) {
+            Err(SignerStateError::Missing(_)) if !self.was_signed().await? => SignerState::create(&path),
+            other => other,
+        };
+        match state {
+            Ok(state) => Ok(Signing { state, lease, grown: None }),
+            Err(error) => {
+                let _ = self.store.release_lease(lease).await;
+                Err(Error::unavailable(error))
+            }
+        }
+    }
+
+    async fn renewed(&self, kept: Signing) -> Result<Signing> {
+        match self.store.renew_lease(&kept.lease, LEASE_TIME).await.map_err(commit_error)? {
+            Some(lease) => Ok(Signing { lease, ..kept }),
+            None => {
+                drop(kept);
+                self.begin_signing().await
+            }
+        }
+    }
+
+    async fn was_signed(&self) -> Result<bool> {
+        Ok(!self.store.query(&ledger::LATEST_CHECKPOINT, Vec::new()).await?.is_empty())
+    }
+
+    async fn kept_checkpoint(&self, wanted: &Checkpoint, epoch: u32) -> Result<Option<String>> {
+        let args = vec![epoch.into(), wanted.size.into()];
+        let row = self.store.query_one(&ledger::CHECKPOINT_COVERING, args).await?;
+        let Some(row) = row.filter(|row| row.unsigned(1).is_ok_and(|size| size == wanted.size)) else {
+            return Ok(None);
+        };
+        row.text(3).map(|note| Some(note.to_owned())).map_err(Error::unavailable)
+    }
+
+    /// Keeps full tiles up to the head, proves that the log only grew, and signs.
+    async fn sign(&self, signing: &mut Signing, head: &Head, next: &Checkpoint) -> Result<String> {
+        let full = self.grow_tiles(signing, head).await?;
+        let mut changes = vec![Change::one(
+            &upkeep::LEASE_FENCE,
+            vec![LEASE.into(), signing.lease.fencing.into()],
+        )];
+        for tile in &full {
+            let args = vec![
+                head.epoch.into(),
+                i64::from(tile.id.level).into(),
+                tile.id.index.into(),
+                tile.to_bytes().into(),
+            ];
+            changes.push(Change::any(&ledger::KEEP_TILE, args));
+        }
+        self.store.upkeep(changes).await.map_err(commit_error)?;
+
+        let signer = self.keys.signer(&self.name)?;
+        let last = signing.state.last().cloned();
+        let signed = match last {
+            Some(last) if last.origin != next.origin => {
+                let args = vec![head.epoch.into(), 0_i64.into(), 1_i64.into(), 1_i64.into()];
+                let rows = self.store.query(&ledger::ENTRIES, args).await?;
+                let first = rows
+                    .first()
+                    .ok_or_else(|| Error::unavailable("the first entry of the epoch is missing"))?
+                    .blob(1)
+                    .map_err(Error::unavailable)?;
+                let wanted = tiles_for_inclusion(0, next.size).map_err(Error::unavailable)?;
+                let tiles = self.tiles(head.epoch, wanted).await?;
+                let proof = inclusion_proof(&tiles, 0, next.size).map_err(Error::unavailable)?;
+                let continuity = Continuity::NewEpoch { first_entry: first, inclusion: &proof };
+                signing.state.sign_next(&signer, next, continuity)
+            }
+            Some(last) if last.size > next.size => signing.state.sign_next(&signer, next, Continuity::Grown(&[])),
+            Some(last) => {
+                let wanted = tiles_for_consistency(last.size, next.size).map_err(Error::unavailable)?;
+                let tiles = self.tiles(head.epoch, wanted).await?;
+                let proof = consistency_proof(&tiles, last.size, next.size).map_err(Error::unavailable)?;
+                signing.state.sign_next(&signer, next, Continuity::Grown(&proof))
+            }
+            None => signing.state.sign_next(&signer, next, Continuity::Grown(&[])),
+        };
+        let signed = signed.map_err(|error| self.not_signed(&error))?;
+        let note = signed.to_string();
+        let args = vec![head.epoch.into(), next.size.into(), self.clock.now().into(), note.clone().into()];
+        self.store
+            .upkeep(vec![Change::any(&ledger::KEEP_CHECKPOINT, args)])
+            .await
+            .map_err(commit_error)?;
+        Ok(note)
+    }
+
+    /// A log that shrank or forked was changed behind the program's back: nothing is answered from
+    /// it any more (invariant 1).
+    fn not_signed(&self, error: &SignError) -> Error {
+        let broken = matches!(
+            error,
+            SignError::Rollback { .. } | SignError::Fork { .. } | SignError::OtherLog | SignError::PreviousNotNamed
+        );
+        if broken {
+            self.halted.store(true, Ordering::SeqCst);
+        }
+        Error::unavailable(format!("{error}; compare with a backup, then run `mimamori ledger verify`"))
+    }
+
+    /// Brings the kept tiles up to the head; gives the full tiles that are new.
+    async fn grow_tiles(&self, signing: &mut Signing, head: &Head) -> Result<Vec<Tile>> {
+        let mut grown = match signing.grown.take().filter(|grown| grown.epoch == head.epoch) {
+            Some(grown) => grown,
+            None => self.kept_tiles(head).await?,
+        };
+        let mut full = Vec::new();
+        while grown.size < head.size {
+            let until = head.size.min(grown.size + 100_000);
+            let leaves = self.leaves(head.epoch, grown.size, until).await?;
+            let tiles = grow(&grown.tiles(), grown.size, &leaves).map_err(Error::unavailable)?;
+            for tile in tiles {
+                if tile.id.width == TILE_WIDTH {
+                    grown.partial.remove(&tile.id.level);
+                    full.push(tile);
+                } else {
+                    grown.partial.insert(tile.id.level, tile);
+                }
+            }
+            grown.size = until;
+        }
+        signing.grown = Some(grown);
+        Ok(full)
+    }
+
+    /// The tree as far as its full leaf tiles are kept.
+    async fn kept_tiles(&self, head: &Head) -> Result<Grown> {
+        let row = self.store.query_one(&ledger::TILE_COUNT, vec![head.epoch.into(), 0_i64.into()]).await?;
+        let kept = row.map_or(Ok(0), |row| row.unsigned(0)).map_err(Error::unavailable)?;
+        let size = (kept * u64::from(TILE_WIDTH)).min(head.size);
+        let mut partial = BTreeMap::new();
+        for id in tiles_for_growth(size) {
+            let hashes = self.tiles(head.epoch, [id]).await?;
+            let hashes = mimamori_ledger::HashSource::tile(&hashes, id).map_err(Error::unavailable)?;
+            partial.insert(id.level, Tile { id, hashes });
+        }
+        Ok(Grown { epoch: head.epoch, size, partial })
+    }
+
+    /// What was last signed, from the file outside the database. `None` when nothing was, or when
+    /// another program of this machine holds the file (it has looked itself).
+    pub(super) fn last_signed(&self) -> Result<Option<Checkpoint>> {
+        match SignerState::open(&self.state_dir.join(STATE_FILE)) {
+            Ok(state) => Ok(state.last().cloned()),
+            Err(SignerStateError::Missing(_) | SignerStateError::InUse(_)) => Ok(None),
+            Err(error) => Err(Error::unavailable(error)),
+        }
+    }
+
+    /// Refuses a database that is older than what was signed, or whose signer's state is gone.
+    pub(crate) async fn require_not_rolled_back(&self) -> Result<()> {
+        let path = self.state_dir.join(STATE_FILE);
+        if !path.exists() && self.was_signed().await? {
+            return Err(Error::unavailable(format!(
+                "{} is missing: put it back from where it was kept; without it nobody can tell whether the \
+                 database was rolled back",
+                path.display()
+            )));
+        }
+        let Some(last) = self.last_signed()? else { return Ok(()) };
+        let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
+        let epoch = last.epoch().unwrap_or(u32::MAX);
+        if (head.epoch, head.size) < (epoch, last.size) {
+            return Err(Error::unavailable(format!(
+                "the database is older than what was signed: {} entries in epoch {} where {} in epoch {epoch} were \
+                 signed. If a backup was put back on purpose, run `mimamori ledger new-epoch --reason ...`",
+                head.size, head.epoch, last.size
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! The ledger beyond its entries: signed checkpoints, receipts, copies for others, verification,
+//! and a new epoch after an older database was put back.
+
+mod checkpoint;
+mod copy;
+mod epoch;
+mod tiles;
+mod verify;
+
+pub(crate) use checkpoint::Signing;
+pub use verify::VerifyReport;

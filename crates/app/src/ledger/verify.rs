@@ -1,0 +1,359 @@
+//! Verification of the database: ledger and objects against each other, both ways.
+//!
+//! The ledger: every entry's form, place and time, the index columns against the entry, the roots
+//! against every signed checkpoint and the signer's state outside the database, the head. The
+//! objects: every version against the entry that committed to it, every commitment against a
+//! version, every head against its latest version.
+
+use std::collections::HashMap;
+
+use mimamori_domain::{Error, ObjectId, Result, UnitId};
+use mimamori_ledger::{Entry, Hash, TreeVerifier, VerifierKey, VerifyOptions};
+use mimamori_store::statements::{ledger, objects};
+use mimamori_store::{ObjectHead, ObjectVersion, ObjectVersionError, Row, tables};
+
+use super::tiles::STRIDE;
+use crate::App;
+
+/// What a verification saw and found.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyReport {
+    /// Entries of all epochs.
+    pub entries: u64,
+    /// Versions of objects.
+    pub versions: u64,
+    /// Signed checkpoints compared.
+    pub checkpoints: u64,
+    /// What is wrong, each naming what and where; empty when all is well.
+    pub findings: Vec<String>,
+    /// Tables that the walk does not cover, and why.
+    pub uncovered: Vec<(String, String)>,
+}
+
+/// More findings than these are not listed.
+const MOST_FINDINGS: usize = 1_000;
+
+/// Tables that ledger and signatures cover.
+const COVERED: [&str; 6] =
+    ["ledger_head", "ledger_epoch", "ledger_entry", "checkpoint", "object_version", "object_head"];
+
+/// Why the others are not covered.
+const UNCOVERED: [(&str, &str); 16] = [
+    ("installation", "name and ids of the installation; a change makes it refuse to open"),
+    ("ledger_tile", "made again from the entries"),
+    ("access_version", "counters that only make programs look again"),
+    ("link", "made again from the objects it points from; what it leads to is checked when opened"),
+    ("search_token", "made again from the records; a hit is compared after decryption"),
+    ("clinical_index", "made again from the records; a hit is compared after decryption"),
+    ("source_id", "only keeps imports from adding twice"),
+    ("wrapped_key", "each row is sealed by the key above it"),
+    ("session", "short-lived; each row carries a code made with a key"),
+    ("bearer_token", "each row carries a code made with a key"),
+    ("login", "leads to an account, whose own sign-in name is compared"),
+    ("sign_in_attempt", "short-lived counters"),
+    ("job_lease", "short-lived"),
+    ("refusal_count", "counters; their sums are entries"),
+    ("schema_version", "the program refuses a schema it does not know"),
+    ("migration", "the program refuses a schema it does not know"),
+];
+
+impl App {
+    /// Verifies the whole database. `progress` is told rows done and an estimate of all.
+    ///
+    /// # Errors
+    /// Unavailable when it cannot be read; what is wrong in it is a finding, not an error.
+    pub async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<VerifyReport> {
+        let mut walk = Walk { app: self, report: VerifyReport::default(), committed: HashMap::new() };
+        walk.ledger(progress).await?;
+        walk.objects(progress).await?;
+        walk.report.uncovered = uncovered();
+        Ok(walk.report)
+    }
+}
+
+fn uncovered() -> Vec<(String, String)> {
+    tables::ALL
+        .iter()
+        .filter(|table| !COVERED.contains(&table.name))
+        .map(|table| {
+            let why = UNCOVERED.iter().find(|(name, _)| *name == table.name).map_or("not looked at", |(_, why)| why);
+            (table.name.to_owned(), why.to_owned())
+        })
+        .collect()
+}
+
+/// Where a version was committed to.
+struct Commitment {
+    unit: UnitId,
+    epoch: u32,
+    sequence: u64,
+    seen: bool,
+}
+
+struct Walk<'a> {
+    app: &'a App,
+    report: VerifyReport,
+    committed: HashMap<Hash, Commitment>,
+}
+
+impl Walk<'_> {
+    fn found(&mut self, what: String) {
+        if self.report.findings.len() < MOST_FINDINGS {
+            self.report.findings.push(what);
+        }
+    }
+
+    async fn ledger(&mut self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<()> {
+        let Some(head) = self.app.store.head().await? else {
+            self.found("ledger_head is missing".to_owned());
+            return Ok(());
+        };
+        let key: VerifierKey = self.app.verifier_key().parse().map_err(Error::unavailable)?;
+        let last_signed = self.app.last_signed()?;
+        let mut last_time = None;
+        for row in self.app.store.query(&ledger::EPOCHS, Vec::new()).await? {
+            let epoch = row.epoch(0).map_err(Error::unavailable)?;
+            let mut tree = TreeVerifier::resume(
+                epoch,
+                mimamori_ledger::Frontier::new(),
+                last_time,
+                VerifyOptions { most_findings: MOST_FINDINGS, ..VerifyOptions::default() },
+            );
+            for signed in self.app.checkpoints(epoch).await? {
+                let stated = signed.unverified().clone();
+                let verified = key.for_origin(&stated.origin).map(|key| signed.verify(&key).is_ok());
+                if verified == Some(true) && stated.epoch() == Some(epoch) {
+                    tree.expect_root(stated.size, stated.root);
+                    self.report.checkpoints += 1;
+                } else {
+                    self.found(format!("epoch {epoch}: the checkpoint of size {} has no valid signature", stated.size));
+                }
+            }
+            if let Some(last) = last_signed.as_ref().filter(|last| last.epoch() == Some(epoch)) {
+                tree.expect_root(last.size, last.root);
+            }
+            self.entries(epoch, &mut tree, head.size, progress).await?;
+            last_time = tree.last_recorded();
+            let (seen, findings) = tree.finish();
+            let (size, root) = (seen.size, seen.root);
+            if epoch == head.epoch && (size, root) != (head.size, head.frontier.root()) {
+                self.found(format!(
+                    "epoch {epoch}: the head says {} entries, {size} are there{}",
+                    head.size,
+                    if size == head.size { " with another root" } else { "" }
+                ));
+            }
+            for finding in findings.kept() {
+                self.found(finding.to_string());
+            }
+        }
+        if let Some(last) = last_signed.filter(|last| last.epoch().is_none_or(|epoch| epoch > head.epoch)) {
+            self.found(format!("epoch {:?} was signed and is missing", last.epoch()));
+        }
+        Ok(())
+    }
+
+    async fn entries(
+        &mut self,
+        epoch: u32,
+        tree: &mut TreeVerifier,
+        size: u64,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<()> {
+        let mut next = 0_u64;
+        loop {
+            let args = vec![epoch.into(), next.into(), i64::MAX.into(), STRIDE.into()];
+            let rows = self.app.store.query(&ledger::ENTRIES_WITH_INDEX, args).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in &rows {
+                next = row.unsigned(0).map_err(Error::unavailable)? + 1;
+                let bytes = row.blob(7).map_err(Error::unavailable)?;
+                tree.push(bytes);
+                self.report.entries += 1;
+                if let Ok(entry) = Entry::decode(bytes) {
+                    if let Some(column) = differs(row, &entry) {
+                        self.found(format!(
+                            "epoch {epoch}, entry {}: column {column} is not what the entry says",
+                            next - 1
+                        ));
+                    }
+                    self.keep_commitments(&entry);
+                }
+            }
+            progress(self.report.entries, size.max(self.report.entries));
+        }
+    }
+
+    /// Entries of changes commit to new versions, others only repeat what was committed to before.
+    fn keep_commitments(&mut self, entry: &Entry) {
+        for commitment in &entry.draft.commitments {
+            self.committed.entry(*commitment).or_insert(Commitment {
+                unit: entry.draft.unit,
+                epoch: entry.position.epoch,
+                sequence: entry.position.sequence,
+                seen: false,
+            });
+        }
+    }
+
+    async fn objects(&mut self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<()> {
+        let mut heads = Heads { app: self.app, rows: Vec::new(), after: Vec::new(), done: false };
+        let mut after: (Vec<u8>, i64) = (Vec::new(), 0);
+        let mut latest: Option<Latest> = None;
+        loop {
+            let args = vec![after.0.clone().into(), after.1.into(), STRIDE.into()];
+            let rows = self.app.store.query(&objects::ALL_VERSIONS, args).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for mut row in rows {
+                let id: ObjectId = row.id_of(0).map_err(Error::unavailable)?;
+                let number = row.unsigned(1).map_err(Error::unavailable)?;
+                after = (id.to_vec(), row.int(1).map_err(Error::unavailable)?);
+                self.report.versions += 1;
+                if latest.as_ref().is_some_and(|latest| latest.id != id)
+                    && let Some(done) = latest.take()
+                {
+                    self.head(done, &mut heads).await?;
+                }
+                let before = latest.as_ref().map_or(0, |latest| latest.number);
+                if number != before + 1 {
+                    self.found(format!("object {id}: version {} is missing", before + 1));
+                }
+                let version = self.version(&mut row, id, number);
+                latest = Some(Latest { id, number, version });
+            }
+            progress(self.report.entries + self.report.versions, self.report.entries + self.report.versions);
+        }
+        if let Some(done) = latest {
+            self.head(done, &mut heads).await?;
+        }
+        while let Some(head) = heads.next().await? {
+            self.found(format!("object {}: it has a head and no version", head.object));
+        }
+        let missing: Vec<String> = self
+            .committed
+            .values()
+            .filter(|commitment| !commitment.seen)
+            .map(|commitment| {
+                format!(
+                    "epoch {}, entry {}: a version it committed to is missing or changed",
+                    commitment.epoch, commitment.sequence
+                )
+            })
+            .collect();
+        for what in missing {
+            self.found(what);
+        }
+        Ok(())
+    }
+
+    /// Checks one version against itself and the ledger.
+    fn version(&mut self, row: &mut Row, id: ObjectId, number: u64) -> Option<ObjectVersion> {
+        let kind = row.text(2).unwrap_or("?").to_owned();
+        match ObjectVersion::from_row(row, 0) {
+            Ok(version) => {
+                match self.committed.get_mut(&version.commitment()) {
+                    Some(commitment) if commitment.unit == version.unit => commitment.seen = true,
+                    Some(_) => self.found(format!("object {id} ({kind}), version {number}: committed by another unit")),
+                    None => self.found(format!(
+                        "object {id} ({kind}), version {number}: no entry of the ledger commits to it"
+                    )),
+                }
+                Some(version)
+            }
+            Err(ObjectVersionError::Commitment) => {
+                self.found(format!("object {id} ({kind}), version {number}: it was changed after it was recorded"));
+                None
+            }
+            Err(error) => {
+                self.found(format!("object {id}, version {number}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Compares the head of an object with its latest version.
+    async fn head(&mut self, latest: Latest, heads: &mut Heads<'_>) -> Result<()> {
+        while let Some(head) = heads.peek().await? {
+            if head.object > latest.id {
+                break;
+            }
+            let head = head.clone();
+            heads.rows.pop();
+            if head.object < latest.id {
+                self.found(format!("object {}: it has a head and no version", head.object));
+                continue;
+            }
+            let right = latest.version.as_ref().is_none_or(|version| {
+                ObjectHead { sort_time: head.sort_time, ..ObjectHead::of(version, head.sort_time) } == head
+            });
+            if head.version != latest.number || !right {
+                self.found(format!("object {}: its head is not that of version {}", latest.id, latest.number));
+            }
+            return Ok(());
+        }
+        self.found(format!("object {}: it has no head", latest.id));
+        Ok(())
+    }
+}
+
+/// The latest version of an object seen so far; `None` in it when that version cannot be read.
+struct Latest {
+    id: ObjectId,
+    number: u64,
+    version: Option<ObjectVersion>,
+}
+
+/// All heads in the order of their objects; read in parts, kept in reverse.
+struct Heads<'a> {
+    app: &'a App,
+    rows: Vec<ObjectHead>,
+    after: Vec<u8>,
+    done: bool,
+}
+
+impl Heads<'_> {
+    async fn peek(&mut self) -> Result<Option<&ObjectHead>> {
+        if self.rows.is_empty() && !self.done {
+            let args = vec![self.after.clone().into(), STRIDE.into()];
+            let rows = self.app.store.query(&objects::ALL_HEADS, args).await?;
+            self.rows = rows
+                .iter()
+                .map(|row| ObjectHead::from_row(row, 0))
+                .collect::<std::result::Result<_, _>>()
+                .map_err(Error::unavailable)?;
+            match self.rows.last() {
+                Some(last) => self.after = last.object.to_vec(),
+                None => self.done = true,
+            }
+            self.rows.reverse();
+        }
+        Ok(self.rows.last())
+    }
+
+    async fn next(&mut self) -> Result<Option<ObjectHead>> {
+        self.peek().await?;
+        Ok(self.rows.pop())
+    }
+}
+
+/// The first index column that is not what the entry says.
+fn differs(row: &Row, entry: &Entry) -> Option<&'static str> {
+    let (position, draft) = (&entry.position, &entry.draft);
+    let same = |column: usize, bytes: Option<&[u8]>| row.opt_blob(column).is_ok_and(|found| found == bytes);
+    [
+        ("sequence", row.unsigned(0).is_ok_and(|found| found == position.sequence)),
+        ("unit", same(1, Some(draft.unit.as_bytes()))),
+        ("recorded", row.time(2).is_ok_and(|found| found == position.recorded)),
+        ("actor", same(3, draft.actor.as_ref().map(|id| id.as_bytes().as_slice()))),
+        ("subject", same(4, draft.subject.as_ref().map(|id| id.as_bytes().as_slice()))),
+        ("institution", same(5, draft.institution.as_ref().map(|id| id.as_bytes().as_slice()))),
+        ("action", row.text(6).is_ok_and(|found| found == draft.action.as_str())),
+    ]
+    .into_iter()
+    .find(|(_, right)| !right)
+    .map(|(column, _)| column)
+}

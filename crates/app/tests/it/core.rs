@@ -1,0 +1,119 @@
+//! One read and one write end to end, and what must not happen.
+
+use mimamori_app::{CreateAs, ErrorKind, Paging, PeopleQuery, TimelineFilter, Window};
+use mimamori_domain::{Kind, RecordState};
+use mimamori_fhir::{Handling, SearchQuery};
+
+use crate::support::{START, Site, note, observation};
+
+#[tokio::test]
+async fn a_note_goes_from_draft_to_confirmed_and_every_step_is_recorded() {
+    let site = Site::new().await;
+    let hospital = site.institution("見守り病院").await;
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    let hana = site.sign_in("hana").await;
+    let subject = site.person(&hana, "山田", "花").await;
+
+    let draft = site.app.create(&hana, note(subject, "熱が下がった").into(), CreateAs::Draft).await.unwrap();
+    assert_eq!(draft.state, RecordState::Draft);
+    let kind = Kind::of("Communication");
+    let edited =
+        site.app.update(&hana, &kind, draft.id, note(subject, "熱は36.8℃").into(), draft.version).await.unwrap();
+    let confirmed = site.app.confirm(&hana, &kind, draft.id, edited.version).await.unwrap();
+    assert_eq!((confirmed.state, confirmed.version), (RecordState::Confirmed, 3));
+    let amended =
+        site.app.update(&hana, &kind, draft.id, note(subject, "熱は36.9℃").into(), 3).await.unwrap();
+    assert_eq!(amended.state, RecordState::Amended);
+    let stale = site.app.update(&hana, &kind, draft.id, note(subject, "?").into(), 3).await.unwrap_err();
+    assert_eq!(stale.kind(), ErrorKind::Conflict);
+    assert_eq!(site.app.history(&hana, &kind, draft.id).await.unwrap().len(), 4);
+
+    let page =
+        site.app.timeline(&hana, subject, &TimelineFilter::default(), &Paging::default()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    site.app.checkpoint().await.unwrap();
+    let report = site.app.verify(&|_, _| {}).await.unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    assert!(report.entries >= 9, "{report:?}");
+    assert!(report.versions >= 8, "{report:?}");
+}
+
+#[tokio::test]
+async fn another_institution_sees_nothing_until_team_and_consent_and_nothing_after() {
+    let site = Site::new().await;
+    let (hospital, clinic) = (site.institution("病院").await, site.institution("診療所").await);
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    let jiro = site.staff("jiro", Some("doctor"), clinic, &[]).await;
+    let (hana, jiro_caller) = (site.sign_in("hana").await, site.sign_in("jiro").await);
+    let subject = site.person(&hana, "佐藤", "一郎").await;
+    let kept = site.observation(&hana, subject, "36.50").await.unwrap();
+    let kind = Kind::of("Observation");
+
+    let refused = |result: mimamori_domain::Result<mimamori_app::Stored>| result.unwrap_err().kind();
+    assert_eq!(refused(site.app.read(&jiro_caller, &kind, kept.id).await), ErrorKind::Forbidden);
+
+    site.app.add_team_member(&site.operator(), subject, Some(jiro), None).await.unwrap();
+    let consent = site.app.add_consent(&site.operator(), subject, true, None, Some(clinic)).await.unwrap();
+    let read = site.app.read(&jiro_caller, &kind, kept.id).await.unwrap();
+    assert_eq!(read.bytes, observation(subject, "36.50").as_bytes(), "the bytes come back as they were received");
+    let mine = site.app.my_people(&jiro_caller, &Paging::default()).await.unwrap();
+    assert_eq!(mine.items.len(), 1);
+
+    site.app.withdraw_consent(&site.operator(), subject, consent).await.unwrap();
+    assert_eq!(refused(site.app.read(&jiro_caller, &kind, kept.id).await), ErrorKind::Forbidden);
+    assert!(site.app.read(&hana, &kind, kept.id).await.is_ok(), "never hidden from who answers for it");
+}
+
+#[tokio::test]
+async fn people_and_records_are_found_by_what_is_indexed_blind() {
+    let site = Site::new().await;
+    let hospital = site.institution("病院").await;
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    let hana = site.sign_in("hana").await;
+    let subject = site.person(&hana, "髙橋", "さくら").await;
+    site.person(&hana, "田中", "実").await;
+    site.observation(&hana, subject, "38.1").await.unwrap();
+
+    let query = PeopleQuery { name: Some("高橋".to_owned()), ..PeopleQuery::default() };
+    let found = site.app.search_people(&hana, &query, &Paging::default()).await.unwrap();
+    assert_eq!(found.items.iter().map(|card| card.subject).collect::<Vec<_>>(), [subject]);
+    let query = PeopleQuery { birth_date: Some("1940-05".to_owned()), ..PeopleQuery::default() };
+    assert_eq!(site.app.search_people(&hana, &query, &Paging::default()).await.unwrap().items.len(), 2);
+
+    let params = |text: &str| {
+        text.split('&')
+            .map(|pair| pair.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let search = async |text: &str| {
+        let query = SearchQuery::parse("Observation", &params(text), Handling::Strict).unwrap();
+        site.app.search(&hana, &query, &Paging::default()).await.unwrap().items.len()
+    };
+    assert_eq!(search(&format!("patient={subject}&code=http://loinc.org|8310-5")).await, 1);
+    assert_eq!(search(&format!("patient={subject}&code=8310-5&date=2026-11-20")).await, 1);
+    assert_eq!(search(&format!("patient={subject}&code=8867-4")).await, 0);
+    assert_eq!(search(&format!("patient={subject}&category=vital-signs&date=ge2026-11-21")).await, 0);
+}
+
+#[tokio::test]
+async fn who_looked_is_told_to_the_person_and_to_auditors_only() {
+    let site = Site::new().await;
+    let hospital = site.institution("病院").await;
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    site.staff("kansa", None, hospital, &["auditor"]).await;
+    let hana = site.sign_in("hana").await;
+    let subject = site.person(&hana, "鈴木", "春").await;
+    site.app.add_citizen(&site.operator(), "haru", "鈴木 春", crate::support::PASSWORD, Some(subject)).await.unwrap();
+    site.app.person(&hana, subject).await.unwrap();
+    let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
+    let (haru, kansa) = (site.sign_in("haru").await, site.sign_in("kansa").await);
+    let rows = site.app.who_looked(&haru, subject, window, &Paging::default()).await.unwrap();
+    assert!(rows.items.iter().any(|row| row.actor.as_ref().is_some_and(|actor| actor.name.starts_with("hana"))));
+    let rows = site.app.who_looked(&kansa, subject, window, &Paging::default()).await.unwrap();
+    assert!(rows.items.iter().all(|row| row.subject.as_ref().is_none_or(|(_, name)| name.is_empty())));
+    let counts = site.app.review_counts(&kansa, window).await.unwrap();
+    assert_eq!(counts.iter().map(|count| count.subject).collect::<Vec<_>>(), [subject]);
+    let refused = site.app.review_counts(&hana, window).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
+    assert!(site.app.person(&kansa, subject).await.is_err(), "no role opens a record");
+}
