@@ -112,6 +112,8 @@ impl Context {
 /// Runs the program: reads the command line, does what it says, tells how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Whatever is made from here on (databases, exports, receipts) is for this account only.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -89,8 +89,8 @@ impl Listeners {
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        let staff = self.staff.serve(with_origin(staff_router(web.clone())), stop.clone());
-        let fhir = self.fhir.serve(with_origin(fhir_router(web)), stop);
+        let staff = self.staff.serve(with_origin(staff_router(&web)), stop.clone());
+        let fhir = self.fhir.serve(with_origin(fhir_router(&web)), stop);
         let told = signals.act(self.certificates, stopper);
         tokio::join!(staff, fhir, told);
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.

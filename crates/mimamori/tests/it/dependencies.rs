@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mimamori-store-sqlite", &["domain", "ledger", "store"]),
     ("mimamori-store-postgres", &["domain", "ledger", "store"]),
     ("mimamori-app", &["domain", "ledger", "vault", "policy", "fhir", "store"]),
-    ("mimamori-web", &["domain", "fhir", "app"]),
+    // The pack's words are shown as they are; everything that decides goes through `app`.
+    ("mimamori-web", &["domain", "fhir", "policy", "app"]),
     (
         "mimamori",
         &[
