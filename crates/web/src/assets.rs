@@ -76,10 +76,7 @@ mod tests {
             .take(2)
             .map(|block| {
                 let block = block.split('}').next().unwrap();
-                block
-                    .split(';')
-                    .filter_map(|line| line.trim().strip_prefix("--")?.split_once(": "))
-                    .collect()
+                block.split(';').filter_map(|line| line.trim().strip_prefix("--")?.split_once(": ")).collect()
             })
             .collect();
         assert_eq!(schemes.len(), 2);

@@ -18,9 +18,8 @@ const ERAS: [(Date, &str, &str); 5] = [
     (Date::constant(1868, 1, 25), "明治", "Meiji"),
 ];
 
-static TOKYO: LazyLock<TimeZone> = LazyLock::new(|| {
-    TimeZone::get("Asia/Tokyo").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(9)))
-});
+static TOKYO: LazyLock<TimeZone> =
+    LazyLock::new(|| TimeZone::get("Asia/Tokyo").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(9))));
 
 /// A FHIR `date` or `dateTime` (FHIR R4 section 2.24.0.1) as far as it is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +121,8 @@ pub(crate) fn age(birth: &str, today: Date, texts: &Texts) -> Option<String> {
 }
 
 fn full_months(from: Date, until: Date) -> Option<u32> {
-    let months = (i32::from(until.year()) - i32::from(from.year())) * 12
-        + i32::from(until.month()) - i32::from(from.month())
+    let months = (i32::from(until.year()) - i32::from(from.year())) * 12 + i32::from(until.month())
+        - i32::from(from.month())
         - i32::from(until.day() < from.day());
     u32::try_from(months).ok()
 }

@@ -155,7 +155,8 @@ mod tests {
     fn both_texts_can_be_put_together_again() {
         let old = "a。".repeat(3000);
         let new = format!("{}終わり", "b。".repeat(3000));
-        for (old, new) in [("朝は粥を全量。", "昼は粥を半量。水分少なめ"), (&old, &new), ("", "x")] {
+        for (old, new) in [("朝は粥を全量。", "昼は粥を半量。水分少なめ"), (&old, &new), ("", "x")]
+        {
             let pieces = pieces(old, new);
             let without = |gone| {
                 let kept = pieces.iter().filter(|p| p.change != gone);

@@ -157,8 +157,16 @@ mod tests {
     fn every_kind_has_its_own_status_and_issue() {
         use ErrorKind as K;
         let kinds = [
-            K::Invalid, K::Unauthenticated, K::Forbidden, K::NotFound, K::Gone, K::Conflict, K::Busy,
-            K::TooLarge, K::Unavailable, K::Internal,
+            K::Invalid,
+            K::Unauthenticated,
+            K::Forbidden,
+            K::NotFound,
+            K::Gone,
+            K::Conflict,
+            K::Busy,
+            K::TooLarge,
+            K::Unavailable,
+            K::Internal,
         ];
         let mut statuses: Vec<_> = kinds.map(|kind| of_kind(kind).status.as_u16()).to_vec();
         assert_eq!(statuses, [422, 401, 403, 404, 410, 409, 429, 413, 503, 500]);

@@ -104,19 +104,13 @@ async fn headers(State(web): State<Web>, request: Request, next: Next) -> Respon
         headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("30"));
     }
     // What is not said to be public may be personal.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
 /// A bounded number of requests at once, each for a bounded time; beyond that 503 at once rather
 /// than a queue that nobody waits for.
-async fn places(
-    State((web, surface)): State<(Web, Surface)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn places(State((web, surface)): State<(Web, Surface)>, request: Request, next: Next) -> Response {
     let places = match surface {
         Surface::Staff => &web.staff_places,
         Surface::Fhir => &web.fhir_places,

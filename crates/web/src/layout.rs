@@ -181,8 +181,7 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 5] =
-    ["confirmed", "amended", "withdrawn", "vital-signs", "emergency"];
+pub(crate) const DONE: [&str; 5] = ["confirmed", "amended", "withdrawn", "vital-signs", "emergency"];
 
 /// A page as a response.
 pub(crate) fn page(template: &impl Template) -> Answered {

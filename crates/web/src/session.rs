@@ -58,11 +58,7 @@ pub(crate) fn origin(extensions: &axum::http::Extensions) -> Origin {
 }
 
 /// Layer of routes whose authorisation is `session`.
-pub(crate) async fn require_session(
-    State(web): State<Web>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn require_session(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(token) = session_token(request.headers(), web.settings.tls) else {
         return Fault::status(StatusCode::UNAUTHORIZED).into_response();
     };
@@ -79,11 +75,7 @@ pub(crate) async fn require_session(
 }
 
 /// Layer of routes whose authorisation is `bearer`.
-pub(crate) async fn require_bearer(
-    State(web): State<Web>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn require_bearer(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let origin = origin(request.extensions());
     let Some(token) = bearer_token(request.headers()) else {
         web.app.refused_before_sign_in(&origin, "no bearer token");
@@ -126,10 +118,7 @@ mod tests {
         let value = cookie("abc", true).unwrap();
         assert!(value.is_sensitive());
         assert_eq!(value, "__Host-session=abc; Path=/; Secure; HttpOnly; SameSite=Strict");
-        assert_eq!(
-            no_cookie(false).unwrap(),
-            "session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
-        );
+        assert_eq!(no_cookie(false).unwrap(), "session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
         assert_eq!(cookie("a\nb", true), None);
     }
 

@@ -129,13 +129,19 @@ mod tests {
     fn json_is_served_to_whoever_takes_it() {
         let accepts = |value| json(&headers("accept", value), None);
         for good in [
-            "application/fhir+json", "application/json", "*/*", "application/*;q=0.5",
-            "text/html, application/fhir+json; fhirVersion=4.0", "APPLICATION/JSON",
+            "application/fhir+json",
+            "application/json",
+            "*/*",
+            "application/*;q=0.5",
+            "text/html, application/fhir+json; fhirVersion=4.0",
+            "APPLICATION/JSON",
         ] {
             assert!(accepts(good), "{good}");
         }
         for bad in [
-            "application/fhir+xml", "text/html", "application/fhir+json;fhirVersion=5.0",
+            "application/fhir+xml",
+            "text/html",
+            "application/fhir+json;fhirVersion=5.0",
             "application/json;q=0",
         ] {
             assert!(!accepts(bad), "{bad}");

@@ -130,9 +130,7 @@ pub(crate) async fn finish(State(_): State<Web>, request: Request, next: Next) -
         } else {
             "Bearer realm=\"mimamori\""
         };
-        answer
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     answer
 }
@@ -169,11 +167,8 @@ fn object(text: &str) -> Result<ObjectId, Refusal> {
 
 /// A version as it goes out: the received bytes with our id and meta.
 fn body(stored: &Stored) -> Result<Vec<u8>, Refusal> {
-    let code = |system: &str, code: &str| Coding {
-        system: system.to_owned(),
-        code: code.to_owned(),
-        display: None,
-    };
+    let code =
+        |system: &str, code: &str| Coding { system: system.to_owned(), code: code.to_owned(), display: None };
     let meta = Meta {
         id: stored.id.to_string(),
         version_id: stored.version.to_string(),

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use mimamori_app::Stored;
 
 use super::{Answered, Refusal, body, headers, json_response, kind, object, version_headers};
-use crate::settings::Web;
 use crate::session::Known;
+use crate::settings::Web;
 
 /// `GET /fhir/{type}/{id}`
 pub(crate) async fn current(

@@ -60,10 +60,8 @@ async fn search(
 ) -> Answered {
     let query = SearchQuery::parse(kind.as_str(), params, handling(headers))
         .map_err(|issues| Refusal::issues(issues).with_status(StatusCode::BAD_REQUEST))?;
-    let paging = Paging {
-        count: u32::try_from(query.count).unwrap_or(u32::MAX),
-        cursor: query.cursor.clone(),
-    };
+    let paging =
+        Paging { count: u32::try_from(query.count).unwrap_or(u32::MAX), cursor: query.cursor.clone() };
     let found = web.app.search(caller, &query, &paging).await?;
     let next = found.next.as_ref().map(|cursor| next_link(base(web), kind, params, cursor));
     let links: Vec<(&str, &str)> = next.iter().map(|link| ("next", link.as_str())).collect();

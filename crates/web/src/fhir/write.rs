@@ -7,9 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use mimamori_app::{CreateAs, Stored};
 use mimamori_domain::{Error, ErrorKind, Kind};
-use mimamori_fhir::{
-    Issue, IssueCode, Limits, Resource, Severity, operation_outcome, parse, validate,
-};
+use mimamori_fhir::{Issue, IssueCode, Limits, Resource, Severity, operation_outcome, parse, validate};
 
 use super::headers::{Return, content_is_json, if_match, wanted};
 use super::read::representation;
@@ -53,8 +51,7 @@ pub(crate) async fn update(
     let expected = if_match(&headers)?;
     let bytes = whole(body, &web).await?;
     if checked(&bytes, &kind, &web)?.id() != Some(id.as_str()) {
-        let issue = Issue::error(IssueCode::Value, "id must be that of the address")
-            .at(format!("{kind}.id"));
+        let issue = Issue::error(IssueCode::Value, "id must be that of the address").at(format!("{kind}.id"));
         return Err(Refusal::issues(vec![issue]).with_status(StatusCode::BAD_REQUEST));
     }
     let updated = web.app.update(&caller, &kind, object, bytes, expected).await;
@@ -97,8 +94,7 @@ fn answer(web: &Web, status: StatusCode, stored: &Stored, asked: &HeaderMap) -> 
     };
     let headers = response.headers_mut();
     version_headers(headers, stored);
-    let location =
-        format!("{}/{}/{}/_history/{}", base(web), stored.kind, stored.id, stored.version);
+    let location = format!("{}/{}/{}/_history/{}", base(web), stored.kind, stored.id, stored.version);
     if status == StatusCode::CREATED
         && let Ok(location) = HeaderValue::from_str(&location)
     {

@@ -51,8 +51,8 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 
 /// Families whose last part is a code from data or from a word list.
 const FAMILIES: [&str; 11] = [
-    "action-", "basis-", "code-", "done-", "kind-", "label-", "outcome-", "purpose-",
-    "state-", "unit-", "vital-",
+    "action-", "basis-", "code-", "done-", "kind-", "label-", "outcome-", "purpose-", "state-", "unit-",
+    "vital-",
 ];
 
 #[test]
@@ -78,8 +78,15 @@ fn every_text_is_used_and_every_text_used_exists() {
 /// Keys given as literals to the functions that look texts up.
 fn collect_calls(dir: &Path, called: &mut BTreeSet<String>) {
     const CALLS: [&str; 9] = [
-        "l.t(\"", "l.v(\"", "l.n(\"", "texts.get(\"", "texts().get(\"", "texts.with(\"",
-        "texts.count(\"", "texts.pairs(\"", "layout(\"",
+        "l.t(\"",
+        "l.v(\"",
+        "l.n(\"",
+        "texts.get(\"",
+        "texts().get(\"",
+        "texts.with(\"",
+        "texts.count(\"",
+        "texts.pairs(\"",
+        "layout(\"",
     ];
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -30,11 +30,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let (today, texts) = (dates::day_of(ask.web.now()), ask.texts());
     page(&Page {
         l: ask.layout("home-title").current("home"),
-        people: list
-            .items
-            .iter()
-            .map(|card| Person::of(card.subject, &card.patient, today, texts))
-            .collect(),
+        people: list.items.iter().map(|card| Person::of(card.subject, &card.patient, today, texts)).collect(),
         total: list.total,
         next: list.next.map(|cursor| format!("/?cursor={}", encoded(&cursor))),
     })

@@ -124,26 +124,20 @@ impl Access {
             }
             None => action,
         };
-        let what = if row.count > 1 {
-            format!("{what}{}", texts.count("action-count", row.count))
-        } else {
-            what
-        };
+        let what =
+            if row.count > 1 { format!("{what}{}", texts.count("action-count", row.count)) } else { what };
         let actor = row.actor.as_ref();
         Self {
             when: dates::date_time(row.recorded, texts),
             when_machine: dates::machine(row.recorded),
             who: actor.map_or_else(|| texts.get("author-unknown"), |a| a.name.clone()),
-            occupation: actor
-                .and_then(|a| a.occupation.as_ref())
-                .map(|o| occupations.word(o, texts)),
+            occupation: actor.and_then(|a| a.occupation.as_ref()).map(|o| occupations.word(o, texts)),
             institution: row.institution.as_ref().map(|(_, name)| name.clone()),
             subject: row.subject.as_ref().map(|(id, name)| (format!("/people/{id}"), name.clone())),
             what,
             purpose: word("purpose", row.purpose.as_str()),
             basis: word("basis", row.basis.as_str()),
-            emergency: row.purpose == Purpose::Emergency
-                || row.action == mimamori_domain::Action::BreakGlass,
+            emergency: row.purpose == Purpose::Emergency || row.action == mimamori_domain::Action::BreakGlass,
             refused: (row.outcome != Outcome::Success).then(|| word("outcome", row.outcome.as_str())),
         }
     }

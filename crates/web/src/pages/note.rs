@@ -229,11 +229,8 @@ async fn form_over(
 ) -> Result<Form, Fault> {
     let (_, head) = Head::ask(ask, subject).await?;
     let base = format!("/records/{NOTE}/{}", stored.id);
-    let (title, here, action) = if amends {
-        ("amend-title", "amend", "amend/look")
-    } else {
-        ("note-title", "edit", "edit")
-    };
+    let (title, here, action) =
+        if amends { ("amend-title", "amend", "amend/look") } else { ("note-title", "edit", "edit") };
     Ok(Form {
         l: ask.layout(title).at(format!("{base}/{here}")),
         back: if amends { base.clone() } else { head.person.page.clone() },
@@ -247,11 +244,7 @@ async fn form_over(
 }
 
 /// `POST /records/{kind}/{id}/edit`
-pub(crate) async fn edit(
-    ask: Ask,
-    Path((kind, record)): Path<(String, String)>,
-    fields: Fields,
-) -> Answered {
+pub(crate) async fn edit(ask: Ask, Path((kind, record)): Path<(String, String)>, fields: Fields) -> Answered {
     let (stored, _, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
     let text = fields.lines("text");
     match change(&ask, &stored, &text, version(&fields)?).await {
@@ -354,7 +347,8 @@ mod tests {
         let changed = with_text(&stored, "新\n\"").unwrap();
         let text = r#"{ "resourceType":"Communication", "payload":[{"contentString":"新\n\""}],"x":1.50}"#;
         assert_eq!(std::str::from_utf8(&changed).unwrap(), text);
-        let two = r#"{"resourceType":"Communication","payload":[{"contentString":"1"},{"contentString":"2"}]}"#;
+        let two =
+            r#"{"resourceType":"Communication","payload":[{"contentString":"1"},{"contentString":"2"}]}"#;
         assert_eq!(editable(&crate::present::sample("Communication", two)), None);
     }
 }

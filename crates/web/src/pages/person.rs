@@ -60,11 +60,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
         may: person.may,
         kinds: SHOWN
             .into_iter()
-            .map(|code| KindChoice {
-                code,
-                word: present::kind(code, texts),
-                chosen: chosen == Some(code),
-            })
+            .map(|code| KindChoice { code, word: present::kind(code, texts), chosen: chosen == Some(code) })
             .collect(),
         items: items.collect(),
         filtered: chosen.is_some(),

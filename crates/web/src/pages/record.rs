@@ -90,11 +90,7 @@ pub(crate) async fn show(
         head,
         kind: present::kind(&kind, texts),
         steps: Steps::of(newest, &ask),
-        versions: items
-            .into_iter()
-            .zip(pieces)
-            .map(|(item, pieces)| Version { item, pieces })
-            .collect(),
+        versions: items.into_iter().zip(pieces).map(|(item, pieces)| Version { item, pieces }).collect(),
     })
 }
 
@@ -153,10 +149,7 @@ async fn withdrawal(ask: &Ask, kind: &str, record: &str) -> Result<Withdraw, Fau
 }
 
 /// `GET /records/{kind}/{id}/withdraw`
-pub(crate) async fn withdraw_form(
-    ask: Ask,
-    Path((kind, record)): Path<(String, String)>,
-) -> Answered {
+pub(crate) async fn withdraw_form(ask: Ask, Path((kind, record)): Path<(String, String)>) -> Answered {
     page(&withdrawal(&ask, &kind, &record).await?)
 }
 

@@ -51,11 +51,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         actor: query.get("actor").to_owned(),
         institutions: institutions
             .into_iter()
-            .map(|(id, name)| Institution {
-                chosen: institution == Some(id),
-                id: id.to_string(),
-                name,
-            })
+            .map(|(id, name)| Institution { chosen: institution == Some(id), id: id.to_string(), name })
             .collect(),
         error: None,
         found: None,

@@ -40,12 +40,7 @@ pub(super) struct Terms {
 impl Terms {
     fn read(fields: &Fields) -> Self {
         let get = |name| fields.get(name).to_owned();
-        Self {
-            name: get("name"),
-            kana: get("kana"),
-            birth: get("birth"),
-            identifier: get("identifier"),
-        }
+        Self { name: get("name"), kana: get("kana"), birth: get("birth"), identifier: get("identifier") }
     }
 
     fn query(&self) -> PeopleQuery {

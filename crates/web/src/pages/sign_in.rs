@@ -6,12 +6,12 @@ use axum::http::{Extensions, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mimamori_domain::ErrorKind;
 
+use crate::dates;
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query, local_path};
 use crate::layout::{Ask, Layout, Visit, page, page_with, see};
 use crate::session;
 use crate::settings::Web;
-use crate::dates;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]

@@ -14,8 +14,10 @@ use crate::language::Language;
 use crate::layout::Layout;
 use crate::present::{Item, Names, SHOWN, item, sample};
 
-const NOTE: &str = "朝の訪問。体温36.8℃、食事は8割。\n右足のむくみが強くなっています。夕方の受診をお勧めしました。";
-const LATER: &str = "朝の訪問。体温37.8℃、食事は半分。\n右足のむくみが強くなっています。夕方の受診をお勧めしました。";
+const NOTE: &str =
+    "朝の訪問。体温36.8℃、食事は8割。\n右足のむくみが強くなっています。夕方の受診をお勧めしました。";
+const LATER: &str =
+    "朝の訪問。体温37.8℃、食事は半分。\n右足のむくみが強くなっています。夕方の受診をお勧めしました。";
 
 /// A text that must never come out as markup.
 const HOSTILE: &str = "<script>alert(1)</script>\"'&";
@@ -24,9 +26,12 @@ fn head(texts: &'static Texts) -> Head {
     let patient = r#"{"resourceType":"Patient","gender":"female","birthDate":"1938-04-03",
         "name":[{"text":"試験 花子"},{"text":"しけん はなこ"}]}"#;
     let allergy = |what: &str, criticality: &str| {
-        sample("AllergyIntolerance", &format!(
-            r#"{{"resourceType":"AllergyIntolerance","code":{{"text":"{what}"}},"criticality":"{criticality}"}}"#
-        ))
+        sample(
+            "AllergyIntolerance",
+            &format!(
+                r#"{{"resourceType":"AllergyIntolerance","code":{{"text":"{what}"}},"criticality":"{criticality}"}}"#
+            ),
+        )
     };
     Head {
         person: Person::of(SubjectId::random(), &sample("Patient", patient), date(2026, 11, 21), texts),
@@ -39,17 +44,22 @@ fn items(texts: &'static Texts) -> Vec<Item> {
     let nurse = ActorId::random();
     let place = InstitutionId::random();
     let mut names = Names { occupations: Occupations::sample(), ..Names::default() };
-    names.actors.insert(nurse, ActorView {
-        id: nurse,
-        name: "試験 看護子".to_owned(),
-        occupation: "nurse".parse().ok(),
-        institution: Some(place),
-    });
-    names.institutions.insert(place, "みほん訪問看護ステーション".to_owned());
-    let note = |text: &str| format!(
-        r#"{{"resourceType":"Communication","payload":[{{"contentString":{}}}]}}"#,
-        serde_json::json!(text)
+    names.actors.insert(
+        nurse,
+        ActorView {
+            id: nurse,
+            name: "試験 看護子".to_owned(),
+            occupation: "nurse".parse().ok(),
+            institution: Some(place),
+        },
     );
+    names.institutions.insert(place, "みほん訪問看護ステーション".to_owned());
+    let note = |text: &str| {
+        format!(
+            r#"{{"resourceType":"Communication","payload":[{{"contentString":{}}}]}}"#,
+            serde_json::json!(text)
+        )
+    };
     let pressure = r#"{"resourceType":"Observation",
         "code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},
         "effectiveDateTime":"2026-11-21T09:30:00+09:00","component":[
@@ -120,125 +130,274 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     let mut add = |name, html: askama::Result<String>| out.push((name, html.unwrap()));
     let mut signing_in = l("sign-in-title");
     signing_in.who = None;
-    add("sign_in", sign_in::Form {
-        l: signing_in,
-        login: HOSTILE.to_owned(),
-        to: "/".to_owned(),
-        installation_notice: String::new(),
-        error: Some(texts.get("sign-in-failed")),
-        needed: true,
-    }.render());
-    add("signed_in", sign_in::Signed {
-        l: l("signed-in-title"), failed: 2, last: Some("–".to_owned()), to: "/".to_owned(),
-    }.render());
-    add("home", home::Page {
-        l: l("home-title").current("home").done("confirmed"),
-        people: people(), total: Some(2), next: Some("/?cursor=x".to_owned()),
-    }.render());
-    add("home_empty", home::Page {
-        l: l("home-title"), people: Vec::new(), total: None, next: None,
-    }.render());
+    add(
+        "sign_in",
+        sign_in::Form {
+            l: signing_in,
+            login: HOSTILE.to_owned(),
+            to: "/".to_owned(),
+            installation_notice: String::new(),
+            error: Some(texts.get("sign-in-failed")),
+            needed: true,
+        }
+        .render(),
+    );
+    add(
+        "signed_in",
+        sign_in::Signed {
+            l: l("signed-in-title"),
+            failed: 2,
+            last: Some("–".to_owned()),
+            to: "/".to_owned(),
+        }
+        .render(),
+    );
+    add(
+        "home",
+        home::Page {
+            l: l("home-title").current("home").done("confirmed"),
+            people: people(),
+            total: Some(2),
+            next: Some("/?cursor=x".to_owned()),
+        }
+        .render(),
+    );
+    add(
+        "home_empty",
+        home::Page { l: l("home-title"), people: Vec::new(), total: None, next: None }.render(),
+    );
     for (name, found) in [("search", people()), ("search_empty", Vec::new())] {
-        add(name, search::Page {
-            l: l("search-title").current("search"),
-            terms: search::Terms { name: HOSTILE.to_owned(), ..search::Terms::default() },
-            error: Some(texts.get("search-birth-form")),
-            found: Some(search::Found { people: found, total: Some(2), next: Some("c".to_owned()) }),
-        }.render());
+        add(
+            name,
+            search::Page {
+                l: l("search-title").current("search"),
+                terms: search::Terms { name: HOSTILE.to_owned(), ..search::Terms::default() },
+                error: Some(texts.get("search-birth-form")),
+                found: Some(search::Found { people: found, total: Some(2), next: Some("c".to_owned()) }),
+            }
+            .render(),
+        );
     }
     let kinds = SHOWN.into_iter().map(|code| person::KindChoice {
-        code, word: present::kind(code, texts), chosen: code == "Observation",
+        code,
+        word: present::kind(code, texts),
+        chosen: code == "Observation",
     });
     let may = May { write_note: true, write_vital_signs: true, review: true };
-    add("person", person::Page {
-        l: l("person-title"), head: head(texts), may, kinds: kinds.collect(), items: items(texts),
-        filtered: false, later: true, next: Some("/".to_owned()), team: vec!["試験 看護子".to_owned()],
-    }.render());
+    add(
+        "person",
+        person::Page {
+            l: l("person-title"),
+            head: head(texts),
+            may,
+            kinds: kinds.collect(),
+            items: items(texts),
+            filtered: false,
+            later: true,
+            next: Some("/".to_owned()),
+            team: vec!["試験 看護子".to_owned()],
+        }
+        .render(),
+    );
     let mut broken_glass = head(texts);
     broken_glass.emergency_until = Some("10:00".to_owned());
     broken_glass.allergies.clear();
-    add("person_empty", person::Page {
-        l: l("person-title").done("emergency"), head: broken_glass, may: May::default(), kinds: Vec::new(),
-        items: Vec::new(), filtered: true, later: false, next: None, team: Vec::new(),
-    }.render());
+    add(
+        "person_empty",
+        person::Page {
+            l: l("person-title").done("emergency"),
+            head: broken_glass,
+            may: May::default(),
+            kinds: Vec::new(),
+            items: Vec::new(),
+            filtered: true,
+            later: false,
+            next: None,
+            team: Vec::new(),
+        }
+        .render(),
+    );
     for (name, amends) in [("note_form", false), ("note_amend", true)] {
-        add(name, note::Form {
-            l: l("note-title"), head: head(texts), action: "/".to_owned(), text: NOTE.to_owned(),
-            version: Some(2), amends, error: Some(texts.get("note-too-long")), back: "/".to_owned(),
-        }.render());
+        add(
+            name,
+            note::Form {
+                l: l("note-title"),
+                head: head(texts),
+                action: "/".to_owned(),
+                text: NOTE.to_owned(),
+                version: Some(2),
+                amends,
+                error: Some(texts.get("note-too-long")),
+                back: "/".to_owned(),
+            }
+            .render(),
+        );
     }
     for (name, carried) in [("note_look", false), ("amend_look", true)] {
-        add(name, note::Look {
-            l: l("look-title"), head: head(texts), text: LATER.to_owned(),
-            pieces: if carried { diff::pieces(NOTE, LATER) } else { Vec::new() },
-            action: "/".to_owned(), version: 2, carried, back: "/".to_owned(),
-        }.render());
+        add(
+            name,
+            note::Look {
+                l: l("look-title"),
+                head: head(texts),
+                text: LATER.to_owned(),
+                pieces: if carried { diff::pieces(NOTE, LATER) } else { Vec::new() },
+                action: "/".to_owned(),
+                version: 2,
+                carried,
+                back: "/".to_owned(),
+            }
+            .render(),
+        );
     }
     let typed = Fields::of(&[("temperature", "36.8"), ("systolic", "128"), ("diastolic", "76")]);
     let mut inputs = vital_signs::inputs(&typed, texts);
     inputs[0].error = Some(texts.count("vitals-decimals", 1));
-    add("vital_signs_form", vital_signs::Form {
-        l: l("vitals-title"), head: head(texts), action: "/".to_owned(), inputs,
-        at: "2026-11-21T09:30".to_owned(), at_error: None, error: Some(texts.get("vitals-check")),
-        back: "/".to_owned(),
-    }.render());
-    add("vital_signs_look", vital_signs::Look {
-        l: l("vitals-look-title"), head: head(texts), action: "/".to_owned(),
-        at: "2026-11-21T09:30".to_owned(), at_words: "09:30".to_owned(),
-        inputs: vital_signs::inputs(&typed, texts), back: "/".to_owned(),
-    }.render());
+    add(
+        "vital_signs_form",
+        vital_signs::Form {
+            l: l("vitals-title"),
+            head: head(texts),
+            action: "/".to_owned(),
+            inputs,
+            at: "2026-11-21T09:30".to_owned(),
+            at_error: None,
+            error: Some(texts.get("vitals-check")),
+            back: "/".to_owned(),
+        }
+        .render(),
+    );
+    add(
+        "vital_signs_look",
+        vital_signs::Look {
+            l: l("vitals-look-title"),
+            head: head(texts),
+            action: "/".to_owned(),
+            at: "2026-11-21T09:30".to_owned(),
+            at_words: "09:30".to_owned(),
+            inputs: vital_signs::inputs(&typed, texts),
+            back: "/".to_owned(),
+        }
+        .render(),
+    );
     let versions = items(texts).into_iter().enumerate().map(|(n, item)| record::Version {
-        item, pieces: if n == 1 { diff::pieces(NOTE, LATER) } else { Vec::new() },
+        item,
+        pieces: if n == 1 { diff::pieces(NOTE, LATER) } else { Vec::new() },
     });
-    add("record", record::Page {
-        l: l("record-title").done("amended"), head: Some(head(texts)), kind: texts.get("kind-Communication"),
-        versions: versions.collect(),
-        steps: record::Steps {
-            base: "/r".to_owned(), version: 2, go_on: true, confirm: true, amend: true, withdraw: true,
-        },
-    }.render());
+    add(
+        "record",
+        record::Page {
+            l: l("record-title").done("amended"),
+            head: Some(head(texts)),
+            kind: texts.get("kind-Communication"),
+            versions: versions.collect(),
+            steps: record::Steps {
+                base: "/r".to_owned(),
+                version: 2,
+                go_on: true,
+                confirm: true,
+                amend: true,
+                withdraw: true,
+            },
+        }
+        .render(),
+    );
     for (name, last) in [("withdraw", false), ("withdraw_look", true)] {
-        add(name, record::Withdraw {
-            l: l("withdraw-title"), head: head(texts), item: items(texts).remove(1), base: "/r".to_owned(),
-            version: 2, reason: HOSTILE.to_owned(), error: Some(texts.get("reason-missing")), last,
-        }.render());
+        add(
+            name,
+            record::Withdraw {
+                l: l("withdraw-title"),
+                head: head(texts),
+                item: items(texts).remove(1),
+                base: "/r".to_owned(),
+                version: 2,
+                reason: HOSTILE.to_owned(),
+                error: Some(texts.get("reason-missing")),
+                last,
+            }
+            .render(),
+        );
     }
-    add("emergency", emergency::Page {
-        l: l("emergency-title"), action: "/".to_owned(), reason: HOSTILE.to_owned(),
-        error: Some(texts.get("reason-missing")),
-    }.render());
+    add(
+        "emergency",
+        emergency::Page {
+            l: l("emergency-title"),
+            action: "/".to_owned(),
+            reason: HOSTILE.to_owned(),
+            error: Some(texts.get("reason-missing")),
+        }
+        .render(),
+    );
     let windows = || looked::windows("/w", date(2026, 11, 21), &days(), texts);
-    add("looked", looked::Page {
-        l: l("looked-title"), head: head(texts), days: days(), windows: windows(), rows: accesses(texts),
-        total: Some(3), next: Some("/".to_owned()),
-    }.render());
-    add("looked_empty", looked::Page {
-        l: l("looked-title"), head: head(texts), days: days(), windows: windows(), rows: Vec::new(),
-        total: None, next: None,
-    }.render());
+    add(
+        "looked",
+        looked::Page {
+            l: l("looked-title"),
+            head: head(texts),
+            days: days(),
+            windows: windows(),
+            rows: accesses(texts),
+            total: Some(3),
+            next: Some("/".to_owned()),
+        }
+        .render(),
+    );
+    add(
+        "looked_empty",
+        looked::Page {
+            l: l("looked-title"),
+            head: head(texts),
+            days: days(),
+            windows: windows(),
+            rows: Vec::new(),
+            total: None,
+            next: None,
+        }
+        .render(),
+    );
     for (name, rows) in [("review", accesses(texts)), ("review_empty", Vec::new())] {
-        add(name, review::Page {
-            l: l("review-title").current("review"), days: days(), subject: String::new(),
-            actor: HOSTILE.to_owned(),
-            institutions: vec![review::Institution {
-                id: "1".to_owned(), name: "みほん市民病院".to_owned(), chosen: true,
-            }],
-            error: Some(texts.get("review-bad-id")),
-            found: Some(review::Found { rows, total: Some(3), next: Some("/".to_owned()) }),
-        }.render());
+        add(
+            name,
+            review::Page {
+                l: l("review-title").current("review"),
+                days: days(),
+                subject: String::new(),
+                actor: HOSTILE.to_owned(),
+                institutions: vec![review::Institution {
+                    id: "1".to_owned(),
+                    name: "みほん市民病院".to_owned(),
+                    chosen: true,
+                }],
+                error: Some(texts.get("review-bad-id")),
+                found: Some(review::Found { rows, total: Some(3), next: Some("/".to_owned()) }),
+            }
+            .render(),
+        );
     }
     for (name, some) in [("counts", true), ("counts_empty", false)] {
         let row = review::Count { name: "試験 花子".to_owned(), count: 12, link: "/review".to_owned() };
-        add(name, review::Counts {
-            l: l("counts-title"), days: days(), windows: windows(),
-            rows: some.then_some(row).into_iter().collect(),
-        }.render());
+        add(
+            name,
+            review::Counts {
+                l: l("counts-title"),
+                days: days(),
+                windows: windows(),
+                rows: some.then_some(row).into_iter().collect(),
+            }
+            .render(),
+        );
     }
     let told = problem::texts_of(axum::http::StatusCode::FORBIDDEN);
-    add("problem", problem::Page {
-        l: l(told.title), next: texts.get(told.next), message: HOSTILE.to_owned(),
-        emergency: Some("/people/x/emergency".to_owned()), sign_in_elsewhere: true,
-    }.render());
+    add(
+        "problem",
+        problem::Page {
+            l: l(told.title),
+            next: texts.get(told.next),
+            message: HOSTILE.to_owned(),
+            emergency: Some("/people/x/emergency".to_owned()),
+            sign_in_elsewhere: true,
+        }
+        .render(),
+    );
     out
 }
 
@@ -254,7 +413,8 @@ fn every_template_renders_in_both_languages() {
             assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{name}");
             assert_eq!(html.matches("<h1>").count(), 1, "{name}");
             for (open, close) in [("<form", "</form>"), ("<p", "</p>"), ("<section", "</section>")] {
-                let opened = html.matches(&format!("{open} ")).count() + html.matches(&format!("{open}>")).count();
+                let opened =
+                    html.matches(&format!("{open} ")).count() + html.matches(&format!("{open}>")).count();
                 assert_eq!(opened, html.matches(close).count(), "{open} in {name}");
             }
         }

@@ -215,9 +215,8 @@ fn observations(subject: SubjectId, measured: &Measured) -> Vec<(Vec<&'static st
         let Some((vital, entry)) = known(code) else { continue };
         if entry.panel.is_some() {
             pressures.push((vital, entry, number));
-        } else if let Some(body) = Observation::new(subject, measured.at, vital)
-            .with_value(vital, number)
-            .bytes()
+        } else if let Some(body) =
+            Observation::new(subject, measured.at, vital).with_value(vital, number).bytes()
         {
             out.push((vec![entry.field], body));
         }
@@ -338,7 +337,11 @@ mod tests {
     #[test]
     fn measurements_become_valid_observations_with_the_digits_as_typed() {
         let (measured, _) = read(&[
-            AT, ("temperature", "３７．０"), ("systolic", "128"), ("diastolic", "76"), ("oxygen", "97"),
+            AT,
+            ("temperature", "３７．０"),
+            ("systolic", "128"),
+            ("diastolic", "76"),
+            ("oxygen", "97"),
         ]);
         let made = observations(SubjectId::random(), &measured.unwrap());
         assert_eq!(made.len(), 3);
@@ -371,8 +374,7 @@ mod tests {
             let (measured, form) = read(pairs);
             assert_eq!(measured, None);
             assert!(form.error.is_some());
-            let marked: Vec<_> =
-                form.inputs.iter().filter(|i| i.error.is_some()).map(|i| i.field).collect();
+            let marked: Vec<_> = form.inputs.iter().filter(|i| i.error.is_some()).map(|i| i.field).collect();
             assert_eq!(marked, field.into_iter().collect::<Vec<_>>());
         }
     }

@@ -10,11 +10,7 @@ use crate::language::Texts;
 pub(super) fn select<'a>(root: Value<'a>, path: &str) -> Vec<Value<'a>> {
     let mut found = vec![root];
     for name in path.split('.') {
-        found = found
-            .into_iter()
-            .filter_map(|value| value.get(name))
-            .flat_map(Value::each)
-            .collect();
+        found = found.into_iter().filter_map(|value| value.get(name)).flat_map(Value::each).collect();
     }
     found
 }

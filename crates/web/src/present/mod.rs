@@ -121,9 +121,8 @@ impl Occupations {
     #[cfg(test)]
     pub(crate) fn sample() -> Self {
         let words = [("nurse", "看護師", "nurse"), ("doctor", "医師", "doctor")];
-        let words = words.into_iter().map(|(code, ja, en)| {
-            (OccupationCode::new(code).unwrap(), Text::new(ja, en))
-        });
+        let words =
+            words.into_iter().map(|(code, ja, en)| (OccupationCode::new(code).unwrap(), Text::new(ja, en)));
         Self(Arc::new(words.collect()))
     }
 }
@@ -140,11 +139,8 @@ impl Names {
     /// Asks for the names of everybody who had to do with `records`.
     pub(crate) async fn of(web: &Web, caller: &Caller, records: &[Stored]) -> Result<Self> {
         let app = &web.app;
-        let ids: HashSet<ActorId> = records
-            .iter()
-            .flat_map(|r| [r.author, r.on_behalf_of, r.confirmer])
-            .flatten()
-            .collect();
+        let ids: HashSet<ActorId> =
+            records.iter().flat_map(|r| [r.author, r.on_behalf_of, r.confirmer]).flatten().collect();
         let ids: Vec<ActorId> = ids.into_iter().collect();
         let actors = if ids.is_empty() { HashMap::new() } else { app.actors(caller, &ids).await? };
         let institutions = app.institutions(caller).await?.into_iter().collect();

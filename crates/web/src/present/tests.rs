@@ -149,8 +149,11 @@ fn severe_allergies_come_first_and_past_ones_not_at_all() {
         );
         sample("AllergyIntolerance", &json)
     };
-    let records =
-        [allergy("卵", "active", "low"), allergy("ペニシリン", "active", "high"), allergy("猫", "resolved", "low")];
+    let records = [
+        allergy("卵", "active", "low"),
+        allergy("ペニシリン", "active", "high"),
+        allergy("猫", "resolved", "low"),
+    ];
     let shown = allergies(&records, Language::Japanese.texts());
     let shown: Vec<_> = shown.iter().map(|a| (a.what.as_str(), a.severe)).collect();
     assert_eq!(shown, [("ペニシリン", true), ("卵", false)]);

@@ -163,10 +163,7 @@ static VIEWS: &[View] = &[
         kind: "CareTeam",
         title: &["name", "category"],
         happened: &["period"],
-        lines: &[
-            ("label-status", "status", Code),
-            ("label-members", "participant.member", Shape),
-        ],
+        lines: &[("label-status", "status", Code), ("label-members", "participant.member", Shape)],
         note: &["note.text"],
     },
     View {
@@ -184,10 +181,7 @@ static VIEWS: &[View] = &[
         kind: "RelatedPerson",
         title: &["name"],
         happened: &["period"],
-        lines: &[
-            ("label-relationship", "relationship", Shape),
-            ("label-contact", "telecom.value", Shape),
-        ],
+        lines: &[("label-relationship", "relationship", Shape), ("label-contact", "telecom.value", Shape)],
         note: &[],
     },
     View {
@@ -206,8 +200,16 @@ static VIEWS: &[View] = &[
 
 /// Kinds that a timeline can be narrowed to, the most used first.
 pub(crate) const SHOWN: [&str; 11] = [
-    "Communication", "Observation", "Condition", "MedicationRequest", "MedicationStatement",
-    "AllergyIntolerance", "Immunization", "DiagnosticReport", "DocumentReference", "CarePlan",
+    "Communication",
+    "Observation",
+    "Condition",
+    "MedicationRequest",
+    "MedicationStatement",
+    "AllergyIntolerance",
+    "Immunization",
+    "DiagnosticReport",
+    "DocumentReference",
+    "CarePlan",
     "Encounter",
 ];
 
@@ -229,17 +231,15 @@ pub(crate) fn content(resource: &Resource, texts: &Texts) -> Content {
         let new = !value.is_empty() && Some(&value) != title.as_ref();
         new.then(|| Line { label: texts.get(label), value })
     }));
-    let note: Vec<&str> = view
-        .note
-        .iter()
-        .flat_map(|path| select(root, path))
-        .filter_map(Value::text)
-        .collect();
+    let note: Vec<&str> =
+        view.note.iter().flat_map(|path| select(root, path)).filter_map(Value::text).collect();
     Content {
         title: title.unwrap_or_else(|| kind(name, texts)),
-        happened: view.happened.iter().flat_map(|p| select(root, p)).find_map(|v| {
-            if v.text().is_some() { show(v, Time, texts) } else { show(v, Shape, texts) }
-        }),
+        happened: view
+            .happened
+            .iter()
+            .flat_map(|p| select(root, p))
+            .find_map(|v| if v.text().is_some() { show(v, Time, texts) } else { show(v, Shape, texts) }),
         lines,
         note: Some(note.join("\n\n")).filter(|n| !n.is_empty()),
     }
@@ -254,8 +254,14 @@ fn title(value: Value<'_>) -> Option<String> {
 
 /// The forms an Observation's value takes.
 const VALUES: [&str; 8] = [
-    "valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger",
-    "valueRange", "valueRatio", "valuePeriod",
+    "valueQuantity",
+    "valueCodeableConcept",
+    "valueString",
+    "valueBoolean",
+    "valueInteger",
+    "valueRange",
+    "valueRatio",
+    "valuePeriod",
 ];
 
 /// An Observation's value and those of its components.

@@ -46,12 +46,7 @@ const fn entry(
     Vital { code, display, word, unit, entry: Some(entry) }
 }
 
-const fn shown(
-    code: &'static str,
-    display: &'static str,
-    word: &'static str,
-    unit: &'static str,
-) -> Vital {
+const fn shown(code: &'static str, display: &'static str, word: &'static str, unit: &'static str) -> Vital {
     Vital { code, display, word, unit, entry: None }
 }
 
@@ -70,7 +65,13 @@ const fn pressure(name: &'static str, range: (u32, u32)) -> Entry {
 pub(crate) static VITALS: &[Vital] = &[
     entry("8310-5", "Body temperature", "vital-temperature", "Cel", field("temperature", (25, 45), 1)),
     entry("8480-6", "Systolic blood pressure", "vital-systolic", "mm[Hg]", pressure("systolic", (30, 300))),
-    entry("8462-4", "Diastolic blood pressure", "vital-diastolic", "mm[Hg]", pressure("diastolic", (10, 200))),
+    entry(
+        "8462-4",
+        "Diastolic blood pressure",
+        "vital-diastolic",
+        "mm[Hg]",
+        pressure("diastolic", (10, 200)),
+    ),
     entry("8867-4", "Heart rate", "vital-pulse", "/min", field("pulse", (10, 300), 0)),
     entry(
         "2708-6",
@@ -91,9 +92,7 @@ pub(crate) static VITALS: &[Vital] = &[
 /// The vital sign whose code a resource or component carries.
 pub(crate) fn of(value: Value<'_>) -> Option<&'static Vital> {
     let codes = value.get("code")?.items("coding");
-    codes
-        .filter(|c| c.string("system") == Some(LOINC))
-        .find_map(|c| with_code(c.string("code")?))
+    codes.filter(|c| c.string("system") == Some(LOINC)).find_map(|c| with_code(c.string("code")?))
 }
 
 pub(crate) fn with_code(code: &str) -> Option<&'static Vital> {

@@ -1,0 +1,217 @@
+//! Work at the bedside, as a browser without JavaScript does it.
+
+use axum::http::StatusCode;
+
+use crate::world::{PASSWORD, World};
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(found, _)| found)
+}
+
+#[tokio::test]
+async fn signing_in_fails_alike_and_leads_back() {
+    let world = World::new().await;
+    let mut told = Vec::new();
+    for (login, password) in [("kango", "wrong"), ("nobody", "wrong")] {
+        let form = [("login", login), ("password", password)];
+        let answer = world.post("/sign-in", "", &form).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        told.push(answer.body.replace(login, "?"));
+        assert!(!answer.body.contains("value=\"wrong\""));
+    }
+    assert_eq!(told[0], told[1]);
+    let sent = world.get("/people/search", "").await;
+    assert_eq!(sent.header("location"), "/sign-in?return=/people/search");
+    let form = [("login", "kango"), ("password", PASSWORD), ("return", "//evil.example")];
+    let answer = world.post("/sign-in", "", &form).await;
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    // Somebody had failed with this name: that is told first.
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.body.contains("href=\"/\"") && !answer.body.contains("evil"));
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session() {
+    let world = World::new().await;
+    let cookie = world.sign_in("kango").await;
+    assert_eq!(world.get("/", &cookie).await.status, StatusCode::OK);
+    let answer = world.post("/sign-out", &cookie, &[]).await;
+    assert!(answer.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(world.get("/", &cookie).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_form_from_another_site_is_refused() {
+    let world = World::new().await;
+    let cookie = world.sign_in("kango").await;
+    let request = axum::http::Request::builder()
+        .method("POST")
+        .uri("/sign-out")
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "cross-site");
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let answer = crate::world::send(&world.pages, request).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.contains("別のサイト"));
+    assert_eq!(world.get("/", &cookie).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_language_is_kept_by_a_cookie() {
+    let world = World::new().await;
+    let answer = world.post("/language", "", &[("lang", "en"), ("return", "/sign-in")]).await;
+    assert_eq!(answer.header("location"), "/sign-in");
+    assert!(answer.header("set-cookie").starts_with("lang=en;"));
+    assert!(world.get("/sign-in", "lang=en").await.body.contains("<html lang=\"en\">"));
+    assert!(world.get("/sign-in", "").await.body.contains("<html lang=\"ja\">"));
+}
+
+#[tokio::test]
+async fn the_style_sheet_is_kept_for_ever_under_its_own_name() {
+    let world = World::new().await;
+    let page = world.get("/sign-in", "").await;
+    let name = between(&page.body, "href=\"/assets/", "\"").to_owned();
+    let style = world.get(&format!("/assets/{name}"), "").await;
+    assert_eq!(style.status, StatusCode::OK);
+    assert!(style.header("cache-control").contains("immutable"));
+    assert_eq!(world.get("/assets/other.css", "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_note_from_draft_to_withdrawal() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let cookie = world.sign_in("kango").await;
+    let home = world.get("/", &cookie).await;
+    assert!(home.body.contains("試験 花子"), "{}", home.body);
+
+    // Nothing typed: told, nothing kept.
+    let notes = format!("/people/{person}/notes");
+    let answer = world.post(&notes, &cookie, &[("text", " ")]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Draft, last look, edit, confirm.
+    let answer = world.post(&notes, &cookie, &[("text", "朝の体温は36.5度")]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let look = answer.header("location").to_owned();
+    let base = look.strip_suffix("/look").unwrap().to_owned();
+    let page = world.get(&look, &cookie).await;
+    assert!(page.body.contains("朝の体温は36.5度") && page.body.contains("試験 花子"));
+    let version = between(&page.body, "name=\"version\" value=\"", "\"").to_owned();
+    let edit = format!("{base}/edit");
+    let answer = world.post(&edit, &cookie, &[("text", "朝の体温は36.6度"), ("version", &version)]).await;
+    assert_eq!(answer.header("location"), look, "{}", answer.body);
+    // An edit over an older version is refused and keeps what was typed.
+    let answer = world.post(&edit, &cookie, &[("text", "古い上書き"), ("version", &version)]).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert!(answer.body.contains("古い上書き"));
+    let page = world.get(&look, &cookie).await;
+    let version = between(&page.body, "name=\"version\" value=\"", "\"").to_owned();
+    let answer = world.post(&format!("{base}/confirm"), &cookie, &[("version", &version)]).await;
+    assert_eq!(answer.header("location"), format!("/people/{person}?done=confirmed"), "{}", answer.body);
+    let page = world.get(answer.header("location"), &cookie).await;
+    assert!(page.body.contains("朝の体温は36.6度") && page.body.contains("確定しました"));
+    assert!(page.body.contains("試験 看護子") && page.body.contains("みほん訪問看護"));
+
+    // Amend: what changes is shown before and after.
+    let amend = format!("{base}/amend");
+    let form = world.get(&amend, &cookie).await;
+    assert_eq!(form.status, StatusCode::OK, "{}", form.body);
+    let version = between(&form.body, "name=\"version\" value=\"", "\"").to_owned();
+    let typed = [("text", "朝の体温は37.6度"), ("version", version.as_str())];
+    let page = world.post(&format!("{amend}/look"), &cookie, &typed).await;
+    assert!(page.body.contains("<del>36.6</del><ins>37.6</ins>"), "{}", page.body);
+    let answer = world.post(&amend, &cookie, &typed).await;
+    assert_eq!(answer.header("location"), format!("{base}?done=amended"), "{}", answer.body);
+    let page = world.get(&base, &cookie).await;
+    assert!(page.body.contains("<del>36.6</del><ins>37.6</ins>"), "{}", page.body);
+
+    // Withdraw: reason, last look, done; it can no longer be amended.
+    let withdraw = format!("{base}/withdraw");
+    let form = world.get(&withdraw, &cookie).await;
+    let version = between(&form.body, "name=\"version\" value=\"", "\"").to_owned();
+    let look = format!("{withdraw}/look");
+    let answer = world.post(&look, &cookie, &[("version", &version), ("reason", "")]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let typed = [("version", version.as_str()), ("reason", "別の方の記録でした")];
+    assert!(world.post(&look, &cookie, &typed).await.body.contains("別の方の記録でした"));
+    let answer = world.post(&withdraw, &cookie, &typed).await;
+    assert_eq!(answer.header("location"), format!("{base}?done=withdrawn"), "{}", answer.body);
+    let page = world.get(&base, &cookie).await;
+    assert!(page.body.contains("取消") && !page.body.contains("/amend\""), "{}", page.body);
+    assert_eq!(world.get(&amend, &cookie).await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn vital_signs_are_looked_at_and_recorded() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let cookie = world.sign_in("kango").await;
+    let base = format!("/people/{person}/vital-signs");
+    let form = world.get(&format!("{base}/new"), &cookie).await;
+    assert_eq!(form.status, StatusCode::OK, "{}", form.body);
+    let at = between(&form.body, "name=\"at\" value=\"", "\"").to_owned();
+    let wrong = [("at", at.as_str()), ("temperature", "366")];
+    let answer = world.post(&format!("{base}/look"), &cookie, &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("value=\"366\"") && answer.body.contains("aria-invalid"));
+    let right = [("at", at.as_str()), ("temperature", "３７．０"), ("systolic", "128"), ("diastolic", "76")];
+    let look = world.post(&format!("{base}/look"), &cookie, &right).await;
+    assert_eq!(look.status, StatusCode::OK, "{}", look.body);
+    assert!(look.body.contains("37.0 ℃"));
+    let answer = world.post(&base, &cookie, &right).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let page = world.get(&format!("/people/{person}?kind=Observation"), &cookie).await;
+    assert!(page.body.contains("37.0℃") && page.body.contains("128 mmHg"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn people_are_found_by_post_alone() {
+    let world = World::new().await;
+    world.person().await;
+    let cookie = world.sign_in("kango").await;
+    let found = world.post("/people/search", &cookie, &[("name", "試験")]).await;
+    assert!(found.body.contains("花子"), "{}", found.body);
+    let none = world.post("/people/search", &cookie, &[("name", "だれか")]).await;
+    assert!(none.body.contains("見つかりませんでした"), "{}", none.body);
+    let nothing = world.post("/people/search", &cookie, &[]).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let blank = world.get("/people/search?name=%E8%A9%A6%E9%A8%93", &cookie).await;
+    assert!(!blank.body.contains("花子"));
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_may_declare_an_emergency_and_is_seen() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let stranger = world.sign_in("yoso").await;
+    let page = format!("/people/{person}");
+    let refused = world.get(&page, &stranger).await;
+    let status = refused.status;
+    assert!(matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), "{status}");
+    assert!(!refused.body.contains("花子"));
+    assert!(refused.body.contains(&format!("{page}/emergency")), "{}", refused.body);
+    let form = format!("{page}/emergency");
+    assert!(!world.get(&form, &stranger).await.body.contains("花子"));
+    let missing = world.post(&form, &stranger, &[("reason", "")]).await;
+    assert_eq!(missing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let reason = "意識がなく搬送中。服薬とアレルギーの確認が必要";
+    let answer = world.post(&form, &stranger, &[("reason", reason)]).await;
+    assert_eq!(answer.header("location"), format!("{page}?done=emergency"), "{}", answer.body);
+    let opened = world.get(answer.header("location"), &stranger).await;
+    assert!(opened.body.contains("花子") && opened.body.contains("緊急時アクセス中"), "{}", opened.body);
+
+    // The person sees who looked, and that it was an emergency.
+    let (operator, subject) = (world.app.operator("test"), person.parse().unwrap());
+    let citizen = world.app.add_citizen(&operator, "hanako", "試験 花子", PASSWORD, Some(subject));
+    citizen.await.unwrap();
+    let own = world.sign_in("hanako").await;
+    assert_eq!(world.get("/", &own).await.header("location"), page);
+    assert_eq!(world.get(&page, &own).await.status, StatusCode::OK);
+    let looked = world.get(&format!("{page}/looked"), &own).await;
+    assert_eq!(looked.status, StatusCode::OK, "{}", looked.body);
+    assert!(looked.body.contains("試験 よその") && looked.body.contains("よその病院"), "{}", looked.body);
+    assert!(looked.body.contains("<tr class=\"emergency\">") && looked.body.contains("生命・身体の保護"));
+    // Reviewing the ledger as a whole is not theirs.
+    assert_eq!(world.get("/review?from=2026-01-01", &own).await.status, StatusCode::FORBIDDEN);
+}

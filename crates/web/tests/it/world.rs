@@ -1,0 +1,157 @@
+//! An installation with one institution, a nurse, a stranger, a program, and a person.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use mimamori_app::{App, NewStaff, Parts};
+use mimamori_domain::{Clock, InstanceId, InstitutionId, SystemClock};
+use mimamori_policy::Pack;
+use mimamori_store::EngineOptions;
+use mimamori_store_sqlite::SqliteOptions;
+use mimamori_vault::{Ring, RootKeyFile, Vault};
+use mimamori_web::{Settings, Web, fhir_router, staff_router};
+use tower::ServiceExt;
+
+pub const PASSWORD: &str = "yukidoke-no-kawa-7";
+
+pub struct World {
+    pub app: Arc<App>,
+    pub pages: Router,
+    pub fhir: Router,
+    pub token: String,
+    pub institution: InstitutionId,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer with its body read.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+}
+
+pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Settings { tls: false, ..Settings::default() }).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let instance = InstanceId::random();
+        let root = RootKeyFile::create(&at("root")).unwrap();
+        let ring = Ring::create(&at("ring"), &root, clock.now()).unwrap();
+        let engine = EngineOptions::new(Arc::clone(&clock), instance);
+        let options = SqliteOptions { create: true, ..SqliteOptions::new(engine) };
+        let store = mimamori_store_sqlite::open(at("data").to_str().unwrap(), options).await.unwrap();
+        std::fs::create_dir(at("state")).unwrap();
+        let parts = Parts {
+            store: Arc::new(store),
+            vault: Arc::new(Vault::new(ring)),
+            pack: Arc::new(Pack::embedded_base().unwrap()),
+            clock: Arc::clone(&clock),
+            instance,
+            state_dir: at("state"),
+        };
+        App::install(&parts, "web.test").await.unwrap();
+        let app = App::open(parts).await.unwrap();
+        let operator = app.operator("test");
+        let organization =
+            |name: &str| format!(r#"{{"resourceType":"Organization","name":"{name}","active":true}}"#);
+        let own = app.add_institution(&operator, &organization("みほん訪問看護")).await.unwrap();
+        let other = app.add_institution(&operator, &organization("よその病院")).await.unwrap();
+        for (login, name, institution) in [("kango", "試験 看護子", own), ("yoso", "試験 よその", other)]
+        {
+            let staff = NewStaff {
+                login: login.to_owned(),
+                name: name.to_owned(),
+                kana: None,
+                occupation: "nurse".parse().ok(),
+                institution: Some(institution),
+                roles: Vec::new(),
+                password: PASSWORD.to_owned(),
+            };
+            app.add_staff(&operator, &staff).await.unwrap();
+        }
+        let scopes = ["*.*".to_owned()];
+        let token = app.create_token(&operator, "test", own, &scopes, 1).await.unwrap();
+        let web = Web::new(Arc::clone(&app), clock, settings);
+        Self {
+            app,
+            pages: staff_router(&web),
+            fhir: fhir_router(&web),
+            token,
+            institution: own,
+            _folder: folder,
+        }
+    }
+
+    /// Registers a person by FHIR; gives their id.
+    pub async fn person(&self) -> String {
+        let patient = r#"{"resourceType":"Patient","active":true,"gender":"female","birthDate":"1938-04-03",
+            "identifier":[{"system":"urn:example:number","value":"A-123"}],
+            "name":[{"use":"official","text":"試験 花子","family":"試験","given":["花子"]}]}"#;
+        let made = self.rest("POST", "/fhir/Patient", &[], patient).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        let id = made.header("location").split('/').nth(3).unwrap().to_owned();
+        let (operator, subject) = (self.app.operator("test"), id.parse().unwrap());
+        self.app.add_team_member(&operator, subject, None, Some(self.institution)).await.unwrap();
+        id
+    }
+
+    /// A FHIR request with the program's token.
+    pub async fn rest(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token));
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/fhir+json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        send(&self.fhir, request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Signs in; gives the cookie.
+    pub async fn sign_in(&self, login: &str) -> String {
+        let form = [("login", login), ("password", PASSWORD)];
+        let answer = self.post("/sign-in", "", &form).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    pub async fn get(&self, path: &str, cookie: &str) -> Answer {
+        let request = Request::builder().uri(path).header(header::COOKIE, cookie);
+        send(&self.pages, request.body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin");
+        send(&self.pages, request.body(Body::from(body)).unwrap()).await
+    }
+}
