@@ -145,7 +145,7 @@ impl SqliteDriver {
             .pragma("cache_size", "-65536")
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864");
-        let reading = common.read_only(true).pragma("query_only", "ON").pragma("cache_size", "-16384");
+        let reading = common.read_only(true).pragma("query_only", "ON").pragma("cache_size", "-65536");
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)

@@ -95,7 +95,7 @@ fn changes(changes: &[Change], only_upkeep: bool) -> Result<usize, CommitError> 
 /// Pads a list with its last item to a length that is prepared; gives that length in items.
 pub(crate) fn pad(name: &str, list: &mut Vec<Value>, item: &'static [ColumnType]) -> Result<usize, String> {
     let width = item.len().max(1);
-    let fits = list.len() % width == 0
+    let fits = list.len().is_multiple_of(width)
         && list
             .chunks(width)
             .all(|values| values.iter().zip(item).all(|(value, column)| value.column_type() == *column));

@@ -302,7 +302,9 @@ impl Snapshot for EngineSnapshot {}
 
 /// The texts of statements with lists, once assembled, by the statement's name and the lists' lengths.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(RwLock<HashMap<(&'static str, Vec<usize>), Arc<str>>>);
+pub(crate) struct Texts(RwLock<HashMap<TextKey, Arc<str>>>);
+
+type TextKey = (&'static str, Vec<usize>);
 
 impl Texts {
     /// The text for lists of these lengths.

@@ -24,6 +24,8 @@ use crate::value::Value;
 const MAX_UNITS: usize = 256;
 /// The most bytes in one transaction, about; a larger unit goes alone.
 const MAX_BYTES: usize = 4 << 20;
+/// A batch is complete when nobody handed in a unit during so many turns of the scheduler.
+const QUIET_TURNS: u32 = 3;
 /// How often a batch is tried on passing failures: deadlock, lock not had, connection gone.
 const MAX_ATTEMPTS: u32 = 4;
 /// Waits between attempts to connect while an outcome is looked up.
@@ -102,9 +104,18 @@ impl Queue {
                 return;
             }
             let mut batch = vec![first];
-            // Those whose answer just went out get their turn to hand in the next unit.
-            tokio::task::yield_now().await;
-            next = gather(&mut receiver, &mut batch);
+            // Those whose answer just went out get their turn to hand in the next unit: as long as
+            // somebody does, the batch grows. No timer, so nobody waits for nothing.
+            let mut quiet = 0;
+            while quiet < QUIET_TURNS && next.is_none() {
+                tokio::task::yield_now().await;
+                let before = batch.len();
+                next = gather(&mut receiver, &mut batch);
+                quiet = if batch.len() > before { 0 } else { quiet + 1 };
+                if batch.len() >= MAX_UNITS || begins_epoch(&batch) {
+                    break;
+                }
+            }
             let weight: usize = batch.iter().map(|work| work.weight).sum();
             let verdict = self.commit(&batch).await;
             self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);

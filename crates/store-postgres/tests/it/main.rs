@@ -1,4 +1,11 @@
 //! The storage contract on PostgreSQL, and what only PostgreSQL has.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code, helpers included"
+)]
 
 mod cluster;
 mod proxy;

@@ -1,4 +1,11 @@
 //! The storage contract on SQLite, and what only SQLite has.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code, helpers included"
+)]
 
 mod file;
 

@@ -1,4 +1,4 @@
-//! What the databases' `append_speed` examples share.
+//! What the databases' speed examples share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! How fast the ledger grows on SQLite, and how fast a day is counted in two million entries.
 //!
-//! `cargo run --release -p mimamori-store-sqlite --example append_speed [FOLDER] [ENTRIES]`
+//! `cargo run --release -p mimamori-store-sqlite --example sqlite_append_speed [FOLDER] [ENTRIES]`
 #![allow(clippy::unwrap_used, reason = "a measuring tool")]
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! How fast the ledger grows on PostgreSQL, and how fast a day is counted in two million entries.
 //!
-//! `cargo run --release -p mimamori-store-postgres --example append_speed URL [ENTRIES]`
+//! `cargo run --release -p mimamori-store-postgres --example postgres_append_speed URL [ENTRIES]`
 #![allow(clippy::unwrap_used, reason = "a measuring tool")]
 
 use std::sync::Arc;
