@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Table, Value};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
@@ -85,6 +86,13 @@ where
         let query = sqlx::query_with(sql, args);
         in_time(self.patience, self.connection.deref_mut().execute(query)).await?;
         Ok(())
+    }
+
+    async fn begin(&mut self, dialect: &'static Dialect) -> Result<Vec<Row>, DriverError> {
+        let query = sqlx::raw_sql(dialect.begin_and_lock);
+        let found = self.connection.deref_mut().fetch(query).try_collect::<Vec<PgRow>>();
+        let found = in_time(self.patience, found).await?;
+        found.iter().map(|row| read(row, HEAD_COLUMNS)).collect()
     }
 
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {

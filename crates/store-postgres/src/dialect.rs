@@ -1,7 +1,6 @@
 //! What truly differs on PostgreSQL: types, locking, triggers, roles.
 
-use mimamori_store::Statement;
-use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
+use mimamori_store::schema::Dialect;
 
 /// PostgreSQL's dialect. Text is compared by code point, whatever the database's locale.
 pub static DIALECT: Dialect = Dialect {
@@ -13,13 +12,8 @@ pub static DIALECT: Dialect = Dialect {
     clustered: "",
     // Stated, because an administrator may have set other defaults. Each statement must see what
     // was committed before it: the head's lock is what keeps writers apart.
-    begin: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-    lock_head: Statement::read(
-        "ledger_lock_head",
-        "SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1 FOR UPDATE",
-        &[],
-        HEAD_COLUMNS,
-    ),
+    begin_and_lock: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+        SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1 FOR UPDATE",
     // A number of our own: nobody else locks it.
     begin_migration: "BEGIN; SELECT pg_advisory_xact_lock(7306357456645743980)",
     additions: &[(1, TRIGGERS_1)],

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
@@ -76,15 +77,23 @@ where
         Ok(())
     }
 
-    async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
+    async fn begin(&mut self, dialect: &'static Dialect) -> Result<Vec<Row>, DriverError> {
         if let Some(limit) = &mut self.page_limit {
             let wanted = limit.wanted.load(Ordering::Relaxed);
-            if wanted != limit.set && sql.as_str().starts_with("BEGIN") {
+            if wanted != limit.set {
                 let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
                 self.connection.deref_mut().execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
                 limit.set = wanted;
             }
         }
+        // Prepared and kept like any other; SQLite runs both statements.
+        let query = sqlx::query(dialect.begin_and_lock);
+        let found: Vec<SqliteRow> =
+            self.connection.deref_mut().fetch(query).try_collect().await.map_err(driver_error)?;
+        found.iter().map(|row| read(row, HEAD_COLUMNS)).collect()
+    }
+
+    async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
         self.connection.deref_mut().execute(sqlx::raw_sql(text(sql))).await.map_err(driver_error)?;
         Ok(())
     }

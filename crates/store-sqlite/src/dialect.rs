@@ -1,7 +1,6 @@
 //! What truly differs on SQLite: types, locking, triggers.
 
-use mimamori_store::Statement;
-use mimamori_store::schema::{Dialect, HEAD_COLUMNS, READ_HEAD};
+use mimamori_store::schema::Dialect;
 
 /// SQLite's dialect. `BEGIN IMMEDIATE` locks the whole database for writing, so that reading the
 /// head afterwards needs no lock of its own.
@@ -12,8 +11,8 @@ pub static DIALECT: Dialect = Dialect {
     blob: "BLOB",
     table: " STRICT",
     clustered: " STRICT, WITHOUT ROWID",
-    begin: "BEGIN IMMEDIATE",
-    lock_head: Statement::read("ledger_lock_head", READ_HEAD, &[], HEAD_COLUMNS),
+    begin_and_lock: "BEGIN IMMEDIATE; \
+        SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1",
     begin_migration: "BEGIN EXCLUSIVE",
     additions: &[(1, TRIGGERS_1)],
 };

@@ -105,8 +105,7 @@ pub(crate) async fn transaction(
     batch: &[Work],
     careful: bool,
 ) -> Result<Vec<Outcome>, Failure> {
-    connection.script(&Sql::Static(dialect.begin)).await?;
-    let head = lock_head(connection, dialect).await?;
+    let head = begin(connection, dialect).await?;
     let is_first = head.is_none();
     let mut access = AccessVersions::load(connection, place, batch).await?;
     let mut steps = Vec::with_capacity(batch.len());
@@ -153,11 +152,8 @@ async fn commit(
     Err(Failure::Commit(error, Unknown { unit, epoch, size, outcomes }))
 }
 
-async fn lock_head(
-    connection: &mut dyn Connection,
-    dialect: &'static Dialect,
-) -> Result<Option<Head>, Failure> {
-    let rows = connection.rows(&Sql::Static(dialect.lock_head.sql), &[], dialect.lock_head.columns).await?;
+async fn begin(connection: &mut dyn Connection, dialect: &'static Dialect) -> Result<Option<Head>, Failure> {
+    let rows = connection.begin(dialect).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };

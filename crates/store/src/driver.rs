@@ -63,7 +63,11 @@ pub trait Connection: Send {
     /// Inserts rows with as few statements as the database likes best.
     async fn insert(&mut self, table: &'static Table, rows: &[&[Value]]) -> Result<(), DriverError>;
 
-    /// Runs statements without parameters or rows, such as `BEGIN` or a migration.
+    /// Begins a transaction that writes and reads the ledger's head, as [`Dialect::begin_and_lock`]
+    /// says: one journey to the database instead of two, at the start of every batch.
+    async fn begin(&mut self, dialect: &'static Dialect) -> Result<Vec<Row>, DriverError>;
+
+    /// Runs statements without parameters or rows, such as `COMMIT` or a migration.
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError>;
 
     /// Prepares a statement without running it.

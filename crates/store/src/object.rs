@@ -282,3 +282,52 @@ fn optional_text(out: &mut Vec<u8>, value: Option<&str>) {
         None => out.push(NULL),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version() -> ObjectVersion {
+        ObjectVersion {
+            object: ObjectId::from_bytes([1; 16]),
+            version: 300,
+            kind: Kind::of("Observation"),
+            subject: Some(SubjectId::from_bytes([2; 16])),
+            class: Some(ClassCode::new("vital-signs").unwrap()),
+            state: Some(RecordState::Confirmed),
+            author: Some(ActorId::from_bytes([3; 16])),
+            on_behalf: None,
+            confirmer: None,
+            institution: Some(InstitutionId::from_bytes([4; 16])),
+            recorded: Timestamp::from_micros(-5),
+            pack: [5; 32],
+            key: None,
+            body: vec![6; 300],
+            unit: UnitId::from_bytes([7; 16]),
+        }
+    }
+
+    /// The expected value was made by a CBOR writer of another language from docs/storage.md.
+    #[test]
+    fn the_commitment_is_the_documented_one() {
+        let shown: String = version().commitment().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(shown, "69fb0ff749c2fff8515f2195163ac59751b6cd868a00490d6c96937cc1a61374");
+    }
+
+    #[test]
+    fn a_change_of_any_column_is_noticed() {
+        let row = version().into_row();
+        for position in (0..row.len()).filter(|position| *position != 14) {
+            let mut values = row.clone();
+            values[position] = match &values[position] {
+                Value::Int(value) => Value::Int(value + 1),
+                Value::Text(_) => Value::from("amended"),
+                Value::Blob(bytes) => Value::Blob(vec![0xff; bytes.len()]),
+                Value::Null(_) => Value::Blob(vec![8; 16]),
+            };
+            let read = ObjectVersion::from_row(&mut Row::new(values), 0);
+            assert_eq!(read, Err(ObjectVersionError::Commitment), "column {position}");
+        }
+        assert_eq!(ObjectVersion::from_row(&mut Row::new(row), 0), Ok(version()));
+    }
+}

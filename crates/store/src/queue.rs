@@ -269,10 +269,8 @@ impl LookUp {
 
     async fn is_committed(&self, unknown: &Unknown, unit: UnitId) -> Result<bool, DriverError> {
         let mut connection = self.driver.writer().await?;
-        let dialect = self.driver.dialect();
-        connection.script(&Sql::Static(dialect.begin)).await?;
         // Waits for the old transaction, should the server still be at it.
-        connection.rows(&Sql::Static(dialect.lock_head.sql), &[], dialect.lock_head.columns).await?;
+        connection.begin(self.driver.dialect()).await?;
         let sql = self.texts.sql(&ledger::UNITS_SINCE, &[1]);
         let args = [Value::from(unknown.epoch), Value::from(unknown.size), Value::from(unit)];
         let found = connection.rows(&sql, &args, ledger::UNITS_SINCE.columns).await?;

@@ -21,10 +21,9 @@ pub struct Dialect {
     pub table: &'static str,
     /// What follows the columns of a table that is stored in the order of its key.
     pub clustered: &'static str,
-    /// Begins a transaction that writes.
-    pub begin: &'static str,
-    /// Reads the ledger's head; afterwards no other transaction writes until this one ends.
-    pub lock_head: Statement,
+    /// Begins a transaction that writes, then reads the ledger's head with [`HEAD_COLUMNS`];
+    /// afterwards no other transaction writes until this one ends.
+    pub begin_and_lock: &'static str,
     /// Begins the migration's transaction, so that two programs cannot migrate at once.
     pub begin_migration: &'static str,
     /// This database's own additions to a migration, by its number: triggers.
@@ -155,7 +154,7 @@ fn missing(history: &[Row]) -> Result<&'static [Migration], MigrationError> {
     Ok(MIGRATIONS.get(history.len()..).unwrap_or_default())
 }
 
-/// Text of the head's reading; a database that locks rows adds its own words.
+/// Text of the head's reading without a lock.
 pub const READ_HEAD: &str = "SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1";
 
 /// Types of [`READ_HEAD`]'s columns.
