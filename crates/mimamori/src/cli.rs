@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
 use crate::command;
 use crate::console::Console;
 use crate::exit::{self, Exit, Result};
@@ -65,6 +66,11 @@ enum Command {
     Policy(command::policy::Command),
     /// Look for what is wrong with this installation and say what to do
     Doctor(command::doctor::Arguments),
+    /// Measure how fast this program is on this machine, on an installation of its own
+    Bench(bench::Arguments),
+    /// The plain server that `bench` compares with
+    #[command(hide = true)]
+    BenchPeer(bench::peer::Arguments),
 }
 
 /// What a command works with.
@@ -164,6 +170,8 @@ async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Key(command) => command::key::run(context, command).await,
         Command::Policy(command) => command::policy::run(context, command).await,
         Command::Doctor(arguments) => command::doctor::run(context, &arguments).await,
+        Command::Bench(arguments) => bench::run(context, &arguments).await,
+        Command::BenchPeer(arguments) => bench::peer::run(&arguments).await,
     }
 }
 
@@ -175,6 +183,46 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    const READMES: [&str; 2] = [include_str!("../../../README.md"), include_str!("../../../README.ja.md")];
+
+    #[test]
+    fn every_command_shown_in_the_readmes_exists() {
+        for readme in READMES {
+            let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("mimamori ")).collect();
+            assert!(lines.len() >= 10, "the commands have gone");
+            for line in lines {
+                let command = line.split(" # ").next().unwrap_or_default().trim();
+                let id = "123e4567-e89b-42d3-a456-426614174000";
+                let words = words(&command.replace(" ID", &format!(" {id}")));
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{command}: {error}");
+                }
+            }
+            for (exit, _) in exit::TABLE {
+                assert!(readme.contains(&format!("\n| {} | ", exit.code())), "{exit:?}");
+            }
+        }
+        for (exit, meaning) in exit::TABLE {
+            assert!(READMES[0].contains(&format!("| {} | {meaning} |", exit.code())), "{exit:?}");
+        }
+    }
+
+    /// Words as a shell would part them, quotes taken away.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for c in line.chars() {
+            match (quote, c) {
+                (None, '"' | '\'') => quote = Some(c),
+                (Some(open), _) if open == c => quote = None,
+                (None, ' ') => words.push(std::mem::take(&mut word)),
+                _ => word.push(c),
+            }
+        }
+        words.push(word);
+        words.retain(|word| !word.is_empty());
+        words
     }
 
     #[test]

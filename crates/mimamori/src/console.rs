@@ -73,32 +73,36 @@ impl Console {
         bar
     }
 
-    /// Asks for a password: from standard input when `from_input`, else twice without echo.
+    /// Asks for a new password: from standard input when `from_input`, else twice without echo.
     ///
     /// # Errors
-    /// [`Exit::Usage`] when there is no terminal, or the two differ; [`Exit::Failed`] when it is
-    /// empty.
+    /// As [`Console::password`]; [`Exit::Usage`] when the two differ.
     pub fn new_password(self, from_input: bool) -> Result<String> {
-        let unreadable =
-            |error: io::Error| Failure::new(Exit::Usage, format!("no password could be read: {error}"));
+        let password = self.password(from_input)?;
+        if !from_input && prompt("もう一度 / Again: ")? != password {
+            return Err(Failure::new(Exit::Usage, "the two passwords differ"));
+        }
+        Ok(password)
+    }
+
+    /// Asks for a password: from standard input when `from_input`, else without echo.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when there is no terminal or it is empty.
+    pub fn password(self, from_input: bool) -> Result<String> {
         let password = if from_input {
             let mut line = String::new();
-            io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
+            io::stdin().lock().read_line(&mut line).map_err(|error| unreadable(&error))?;
             line.trim_end_matches(['\r', '\n']).to_owned()
         } else {
             if !io::stdin().is_terminal() {
                 return Err(Failure::new(Exit::Usage, "no terminal to ask for a password")
                     .next("Send it on standard input with --password-stdin."));
             }
-            let first = rpassword::prompt_password("パスワード / Password: ").map_err(unreadable)?;
-            let again = rpassword::prompt_password("もう一度 / Again: ").map_err(unreadable)?;
-            if first != again {
-                return Err(Failure::new(Exit::Usage, "the two passwords differ"));
-            }
-            first
+            prompt("パスワード / Password: ")?
         };
         if password.is_empty() {
-            return Err(Failure::new(Exit::Failed, "the password is empty"));
+            return Err(Failure::new(Exit::Usage, "the password is empty"));
         }
         Ok(password)
     }
@@ -126,6 +130,14 @@ impl Console {
             Err(Failure::new(Exit::Failed, "not confirmed; nothing was changed"))
         }
     }
+}
+
+fn prompt(question: &str) -> Result<String> {
+    rpassword::prompt_password(question).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(Exit::Usage, format!("no password could be read: {error}"))
 }
 
 /// A table with aligned columns; Japanese letters count as wide as they show.

@@ -4,10 +4,11 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use mimamori_app::{App, Caller, Parts};
-use mimamori_domain::{InstanceId, SystemClock};
+use mimamori_app::{App, Caller, Origin, Parts};
+use mimamori_domain::{InstanceId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
-use mimamori_store::{EngineOptions, OpenError, Store};
+use mimamori_store::statements::upkeep;
+use mimamori_store::{EngineOptions, Lease, OpenError, Store};
 use mimamori_store_postgres::PostgresOptions;
 use mimamori_store_sqlite::SqliteOptions;
 use mimamori_vault::{Ring, RootKeyFile, Vault, VaultError};
@@ -15,6 +16,7 @@ use mimamori_vault::{Ring, RootKeyFile, Vault, VaultError};
 use crate::account;
 use crate::cli::Context;
 use crate::config::{Config, Database, example_file};
+use crate::console::Console;
 use crate::exit::{Exit, Failure, Result};
 use crate::home::{self, Home};
 use crate::logging;
@@ -91,9 +93,78 @@ impl Installation {
         self.app.operator(&account::name())
     }
 
-    /// Lets the database finish.
+    /// Somebody who signs in for this one command, because the rules let no machine do it: the
+    /// password is asked for.
+    ///
+    /// # Errors
+    /// What signing in refused.
+    pub async fn signed_in(
+        &self,
+        console: Console,
+        login: &str,
+        password_stdin: bool,
+    ) -> Result<SignedInCaller> {
+        let password = console.password(password_stdin)?;
+        let origin = Origin::default();
+        let signed_in = self.app.sign_in(login, &password, &origin).await?;
+        Ok(SignedInCaller { app: Arc::clone(&self.app), token: signed_in.token, origin })
+    }
+
+    /// Gives back what this program holds and lets the database finish.
     pub async fn close(self) {
-        self.store.close().await;
+        close_store(self.store.as_ref(), self.instance).await;
+    }
+}
+
+/// Gives back the leases of this program, so that the next one need not wait until they run out, and
+/// closes the database.
+pub async fn close_store(store: &dyn Store, instance: InstanceId) {
+    for row in store.query(&upkeep::LEASES, Vec::new()).await.unwrap_or_default() {
+        let (Ok(name), Ok(holder), Ok(fencing)) = (row.text(0), row.blob(1), row.int(2)) else { continue };
+        if let Some(name) = LEASES.iter().find(|known| **known == name)
+            && holder == instance.as_bytes()
+        {
+            let lease = Lease { name, holder: instance, fencing, expires: Timestamp::default() };
+            // If that fails, it runs out by itself.
+            let _released = store.release_lease(lease).await;
+        }
+    }
+    store.close().await;
+}
+
+/// The leases that a program may hold.
+const LEASES: &[&str] = &["checkpoint"];
+
+/// A person signed in for one command.
+pub struct SignedInCaller {
+    app: Arc<App>,
+    token: String,
+    origin: Origin,
+}
+
+impl SignedInCaller {
+    /// The caller for one request.
+    ///
+    /// # Errors
+    /// When the session is over.
+    pub async fn caller(&self) -> Result<Caller> {
+        Ok(self.app.caller(&self.token, &self.origin).await?)
+    }
+
+    /// Ends the session.
+    ///
+    /// # Errors
+    /// When it could not be ended.
+    pub async fn sign_out(self) -> Result<()> {
+        let caller = self.caller().await?;
+        Ok(self.app.sign_out(&caller).await?)
+    }
+}
+
+/// The token stays out of debug output.
+impl std::fmt::Debug for SignedInCaller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedInCaller").finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_app::App;
-use mimamori_domain::SystemClock;
+use mimamori_domain::{ErrorKind, SystemClock};
 use mimamori_store::Store;
 use tokio::time::Instant;
 
@@ -42,6 +42,11 @@ pub async fn checkpoints(app: Arc<App>, store: Arc<dyn Store>, mut stop: Stop) {
                         tracing::info!("checkpoints are signed again");
                     }
                     (signed_size, signed_at, failing) = (size, Instant::now(), false);
+                }
+                // Another instance, or one that ended a moment ago, holds the lease.
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    tracing::debug!(reason = "other-signer", "no checkpoint signed here");
+                    (signed_size, signed_at) = (None, Instant::now());
                 }
                 Err(error) => {
                     // Once is enough: a database that is away would fill the log every second.

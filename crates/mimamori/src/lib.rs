@@ -5,6 +5,7 @@
 //! an installation's folder.
 
 mod account;
+mod bench;
 pub mod cli;
 mod clock_offset;
 pub mod command;

@@ -96,7 +96,7 @@ impl Listeners {
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
         stop_jobs.stop();
         while jobs.join_next().await.is_some() {}
-        store.close().await;
+        installation::close_store(store.as_ref(), instance).await;
         tracing::info!("stopped");
         Ok(())
     }
