@@ -137,6 +137,7 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 /// Chooses the language, and turns every failure into a page.
 async fn finish_page(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let visit = Visit::of(&request);
+    let had_session = session::session_token(request.headers(), web.settings.tls).is_some();
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = session::origin(request.extensions());
     request.extensions_mut().insert(visit.clone());
@@ -153,7 +154,7 @@ async fn finish_page(State(web): State<Web>, mut request: Request, next: Next) -
     let fault = response.extensions().get::<Fault>().cloned();
     let fault = fault.unwrap_or_else(|| Fault::status(status));
     if status == StatusCode::UNAUTHORIZED && read {
-        return pages::sign_in::first(&web, &visit);
+        return pages::sign_in::first(&web, &visit, had_session);
     }
     let caller = response.extensions().get::<Caller>();
     let allow = response.headers().get(header::ALLOW).cloned();

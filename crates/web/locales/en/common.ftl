@@ -29,6 +29,7 @@ word-no = No
 sign-in-title = Sign in
 sign-in = Sign in
 sign-in-needed = Please sign in to see this page.
+sign-in-already = If you are signed in already, open it here
 sign-in-failed = Sign-in did not work. Check your user ID and password and try again.
 sign-in-wait = There were too many failed tries. Please wait a while before you try again. If it is urgent, contact your facility manager.
 sign-in-notice-title = Before you sign in

@@ -33,12 +33,15 @@ pub(crate) async fn form(State(web): State<Web>, visit: Visit, Query(query): Que
 }
 
 /// Leads to the sign-in form and from there back to the page that was asked for.
-pub(crate) fn first(web: &Web, visit: &Visit) -> Response {
+///
+/// A session that is over is removed from the browser. Without one sent nothing is removed: a link
+/// from another site comes without the cookie (SameSite=Strict) and must not end a good session.
+pub(crate) fn first(web: &Web, visit: &Visit, had_session: bool) -> Response {
     let mut response = match local_path(&visit.path) {
         Some("/") | None => see("/sign-in"),
         Some(path) => see(&format!("/sign-in?return={path}")),
     };
-    if let Some(cookie) = session::no_cookie(web.settings.tls) {
+    if let Some(cookie) = session::no_cookie(web.settings.tls).filter(|_| had_session) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

@@ -114,12 +114,15 @@ async fn searches_page_and_their_links_name_nobody() {
     assert_eq!(strict.status, StatusCode::BAD_REQUEST);
 }
 
+/// Path, headers, body, the status expected and what is said.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 #[tokio::test]
 async fn bad_requests_are_told_what_is_wrong() {
     let world = World::new().await;
     let person = world.person().await;
     let good = observation(&person, "36.5");
-    let cases: &[(&str, &[(&str, &str)], &str, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/fhir/Observation", &[], "{\n \"resourceType\": x}", 400, "line 2, column"),
         ("/fhir/Observation", &[], "[]", 400, "a resource is a JSON object"),
         ("/fhir/Patient", &[], &good, 400, "resourceType must be that of the address"),

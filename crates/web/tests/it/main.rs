@@ -1,4 +1,5 @@
 //! The edge over a real application on SQLite.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
 
 mod fhir;
 mod pages;

@@ -22,6 +22,10 @@ async fn signing_in_fails_alike_and_leads_back() {
     assert_eq!(told[0], told[1]);
     let sent = world.get("/people/search", "").await;
     assert_eq!(sent.header("location"), "/sign-in?return=/people/search");
+    // A link from another site comes without the cookie: it must not end a session.
+    assert_eq!(sent.header("set-cookie"), "");
+    let over = world.get("/", "session=00").await;
+    assert!(over.header("set-cookie").starts_with("session=;"));
     let form = [("login", "kango"), ("password", PASSWORD), ("return", "//evil.example")];
     let answer = world.post("/sign-in", "", &form).await;
     let cookie = answer.header("set-cookie");
