@@ -246,7 +246,9 @@ async fn parts(
     })
 }
 
-fn key_failure(error: VaultError) -> Failure {
+/// What is wrong with a key file, with what to do.
+#[must_use]
+pub fn key_failure(error: VaultError) -> Failure {
     let exit =
         if matches!(error, VaultError::Exists { .. }) { Exit::CannotCreate } else { Exit::Unavailable };
     Failure::new(exit, error.to_string()).next(

@@ -1,12 +1,14 @@
 //! `mimamori key`: rotation and destruction of keys. First the plan, then `--apply`.
 
 use clap::{Args, Subcommand};
+use mimamori_app::{Disposal, ShredReport};
 use mimamori_domain::{ClassCode, SubjectId};
+use mimamori_vault::RootKeyFile;
 use serde_json::json;
 
 use crate::cli::Context;
 use crate::exit::{Exit, Failure, Result};
-use crate::installation::Installation;
+use crate::installation::{self, Installation};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -18,6 +20,9 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Rotate {
+    /// Change the key of the search indexes instead, and make them anew
+    #[arg(long)]
+    index: bool,
     /// Do it; without this, only what would be done is shown
     #[arg(long)]
     apply: bool,
@@ -37,6 +42,9 @@ pub struct Shred {
     /// Which month of creation: YYYY-MM
     #[arg(long)]
     month: String,
+    /// Why; kept in the ledger
+    #[arg(long)]
+    reason: String,
     /// Do it; without this, only what would be destroyed is shown
     #[arg(long)]
     apply: bool,
@@ -52,42 +60,66 @@ pub struct Shred {
 pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     let installation = Installation::open(context).await?;
     let (app, operator, console) = (&installation.app, installation.operator(), context.console);
+    // The root key is read for this command only: a running program does not keep it.
+    let root = RootKeyFile::open(&installation.config.root_key).map_err(installation::key_failure)?;
     match command {
-        Command::Rotate(rotate) if !rotate.apply => {
-            console.result(
-                &json!({"applied": false}),
-                "A new ring key would be made, every wrapped key put under it, and the old ring key \
-                 destroyed.\nKey backups made before would no longer open newly wrapped keys: make a new one \
-                 afterwards.\nAdd --apply to do it.",
-            );
-        }
         Command::Rotate(rotate) => {
-            confirm(context, "Put every key under a new ring key and destroy the old one?", rotate.yes)
-                .await?;
-            let rewrapped = app.rotate_ring(&operator).await?;
-            console.result(
-                &json!({"applied": true, "rewrapped": rewrapped}),
-                format!("{rewrapped} keys stand under the new ring key; make a new key backup now"),
-            );
-        }
-        Command::Shred(shred) => {
-            let plan = app.shred(&operator, shred.subject, shred.class.clone(), &shred.month, false).await?;
-            if !shred.apply {
+            let plan = if rotate.index { INDEX_PLAN } else { RING_PLAN };
+            if !rotate.apply {
                 console.result(
                     &json!({"applied": false, "plan": plan}),
                     format!("{plan}\nAdd --apply to do it."),
                 );
-                installation.close().await;
-                return Ok(Exit::Done);
+            } else {
+                confirm(context, plan, rotate.yes).await?;
+                let (count, what) = if rotate.index {
+                    (app.rotate_index(&operator).await?, "search tokens were made anew")
+                } else {
+                    let count = app.rotate_ring(&operator, &root).await?;
+                    (count, "keys stand under the new ring key; make a new key backup now")
+                };
+                console.result(&json!({"applied": true, "count": count}), format!("{count} {what}"));
             }
-            console.note(&plan);
-            confirm(context, "This cannot be undone. Destroy the key?", shred.yes).await?;
-            let done = app.shred(&operator, shred.subject, shred.class, &shred.month, true).await?;
-            console.result(&json!({"applied": true, "certificate": done}), done);
+        }
+        Command::Shred(shred) => {
+            let disposal = Disposal {
+                subject: shred.subject,
+                class: shred.class,
+                month: shred.month,
+                reason: shred.reason,
+            };
+            let plan = app.shred(&operator, &root, &disposal, false).await?;
+            if !shred.apply {
+                console.result(&value_of(&plan), format!("{plan}\nAdd --apply to do it."));
+            } else {
+                console.note(&plan);
+                confirm(context, "This cannot be undone. Destroy the keys?", shred.yes).await?;
+                let done = app.shred(&operator, &root, &disposal, true).await?;
+                console.result(&value_of(&done), &done);
+            }
         }
     }
     installation.close().await;
     Ok(Exit::Done)
+}
+
+const RING_PLAN: &str = "Every wrapped key is put under a new ring key, and the old ring key is destroyed. \
+     Key backups made before no longer open newly wrapped keys.";
+const INDEX_PLAN: &str = "The search indexes get a new key and are made anew; searching goes on meanwhile.";
+
+fn value_of(report: &ShredReport) -> serde_json::Value {
+    json!({
+        "applied": report.applied,
+        "subject": report.subject,
+        "class": report.class,
+        "month": report.month,
+        "keys": report.keys,
+        "versions": report.versions,
+        "kept_keys": report.kept_keys,
+        "rings_destroyed": report.rings_destroyed,
+        "destroyed": report.destroyed.map(|time| time.to_string()),
+        "unreadable_everywhere_from": report.unreadable_everywhere_from.map(|time| time.to_string()),
+    })
 }
 
 /// Asks on the terminal without holding up the runtime.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mimamori_domain::{Action, ClassCode, InstitutionId, SubjectId};
+use mimamori_policy::Language;
 use serde_json::json;
 
 use crate::cli::Context;
@@ -70,7 +71,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
                     explain.action,
                     explain.class,
                     explain.institution,
-                    &explain.language,
+                    if explain.language == "en" { Language::En } else { Language::Ja },
                 )
                 .await?;
             context.console.result(&json!({"explanation": text}), &text);

@@ -49,13 +49,13 @@ impl Piece {
     #[must_use]
     pub fn place(&self, at: &str) -> String {
         let number = at.strip_prefix("line ").and_then(|rest| {
-            let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let (number, rest) = rest.split_at_checked(digits)?;
             let index = number.parse::<usize>().ok()?.checked_sub(1)?;
             Some((self.numbers.get(index)?, rest))
         });
         match number {
-            Some((line, "")) => format!("line {line}"),
-            Some((line, rest)) => format!("line {line} {rest}"),
+            Some((line, rest)) => format!("line {line}{rest}"),
             None if self.bundle.is_some() => {
                 if at.is_empty() {
                     "Bundle".to_owned()
@@ -239,7 +239,7 @@ mod tests {
         let mut reader = ordered[2].open().unwrap();
         let piece = reader.next().unwrap().unwrap();
         assert_eq!(piece.lines.len(), 2);
-        assert_eq!(piece.place("line 2 Observation.status"), "line 3 Observation.status");
+        assert_eq!(piece.place("line 2: Observation.status"), "line 3: Observation.status");
         assert_eq!(piece.bytes, ordered[2].bytes);
         assert!(reader.next().unwrap().is_none());
 
