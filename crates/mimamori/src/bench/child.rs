@@ -44,7 +44,9 @@ impl Server {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
                 return Err(broken(format!("the server ended at once ({status}): {said}")));
             }
-            let request = Request::get("/fhir/metadata").header("host", fhir.to_string()).body(Full::<Bytes>::default());
+            let request = Request::get("/fhir/metadata")
+                .header("host", fhir.to_string())
+                .body(Full::<Bytes>::default());
             if let Ok((StatusCode::OK, _)) = load::once(fhir, request.map_err(broken)?).await {
                 return Ok((server, begun.elapsed()));
             }
@@ -73,7 +75,8 @@ impl Server {
             let mut line = String::new();
             BufReader::new(said).read_line(&mut line).map(|_| line)
         });
-        let line = tokio::time::timeout(PATIENCE, line).await.map_err(broken)?.map_err(broken)?.map_err(broken)?;
+        let line =
+            tokio::time::timeout(PATIENCE, line).await.map_err(broken)?.map_err(broken)?.map_err(broken)?;
         let address = line.trim().parse().map_err(|_| {
             let said = std::fs::read_to_string(folder.join("peer.log")).unwrap_or_default();
             broken(format!("the plain server did not start: {said}"))

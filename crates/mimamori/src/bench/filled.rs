@@ -196,8 +196,10 @@ async fn records(store: &dyn Store, seed: u64) -> Result<Vec<(ObjectId, SubjectI
     let mut records = Vec::new();
     let mut after = Vec::new();
     while records.len() < MOST_RECORDS {
-        let rows =
-            store.query(&RECORDS, vec!["Observation".into(), after.into(), 10_000_i64.into()]).await.map_err(broken)?;
+        let rows = store
+            .query(&RECORDS, vec!["Observation".into(), after.into(), 10_000_i64.into()])
+            .await
+            .map_err(broken)?;
         let Some(last) = rows.last() else { break };
         after = last.blob(0).map_err(broken)?.to_vec();
         for row in &rows {
@@ -235,7 +237,9 @@ mod tests {
         for line in lines {
             let value: serde_json::Value = serde_json::from_slice(line).unwrap();
             assert!(!value.to_string().contains(SUBJECT));
-            assert!(value["resourceType"] != "Patient" || value["id"].as_str().unwrap().starts_with("person-"));
+            assert!(
+                value["resourceType"] != "Patient" || value["id"].as_str().unwrap().starts_with("person-")
+            );
         }
     }
 }

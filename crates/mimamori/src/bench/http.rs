@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,7 +40,12 @@ const MIXED: u64 = 10;
 ///
 /// # Errors
 /// When a server does not start, or an answer is not what it must be.
-pub async fn measure(world: &World, arguments: &Arguments, filled: &Filled, report: &mut Report) -> Result<()> {
+pub async fn measure(
+    world: &World,
+    arguments: &Arguments,
+    filled: &Filled,
+    report: &mut Report,
+) -> Result<()> {
     let (staff, fhir) = (world.config().listen.staff, world.config().listen.fhir);
     let server = start(world, fhir, arguments.wants(Part::Start), report).await?;
     if arguments.wants(Part::Start) {
@@ -48,24 +53,35 @@ pub async fn measure(world: &World, arguments: &Arguments, filled: &Filled, repo
         report.keep(memory("memory_idle", &server)?);
     }
     let (plain, plain_address) = Server::plain(&world.database_url(), world.folder()).await?;
-    let store = open_store(&world.config().database, &Arc::new(SystemClock::default()), InstanceId::random(), false).await?;
+    let store =
+        open_store(&world.config().database, &Arc::new(SystemClock::default()), InstanceId::random(), false)
+            .await?;
     let index_rows = index_rows(fhir, filled, store.as_ref()).await?;
     let asked = Asked { filled: filled.clone(), staff, fhir, plain: plain_address, index_rows };
     let both = Both { server: &server, plain: &plain, store: store.as_ref(), time: arguments.time() / TURNS };
     first_reads(&asked, &both, report).await?;
     for connections in arguments.connections.iter().copied() {
         if arguments.wants(Part::Read) {
-            both.compare("audited_read", "plain_read", connections, &[asked.reads(), asked.plain_reads()], report).await?;
+            both.compare(
+                "audited_read",
+                "plain_read",
+                connections,
+                &[asked.reads(), asked.plain_reads()],
+                report,
+            )
+            .await?;
         }
         if arguments.wants(Part::Timeline) {
             both.compare("timeline", "", connections, &[asked.timelines()], report).await?;
         }
         if arguments.wants(Part::Create) {
-            let sides = [asked.creates(), asked.plain_creates("create"), asked.plain_creates("create-together")];
+            let sides =
+                [asked.creates(), asked.plain_creates("create"), asked.plain_creates("create-together")];
             both.compare("create", "plain_create", connections, &sides, report).await?;
         }
         if arguments.wants(Part::Mixed) {
-            both.compare("mixed", "plain_mixed", connections, &[asked.mixed(), asked.plain_mixed()], report).await?;
+            both.compare("mixed", "plain_mixed", connections, &[asked.mixed(), asked.plain_mixed()], report)
+                .await?;
         }
     }
     if arguments.wants(Part::Mixed) {
@@ -180,7 +196,8 @@ impl Both<'_> {
         let mut sides: Vec<(Side, Arc<AtomicU64>)> = Vec::new();
         for work in works {
             let next = Arc::new(AtomicU64::new(0));
-            load::round(work, connections, (self.time / 2).max(Duration::from_millis(300)), &next, u64::MAX).await?;
+            load::round(work, connections, (self.time / 2).max(Duration::from_millis(300)), &next, u64::MAX)
+                .await?;
             sides.push((Side::default(), next));
         }
         for _ in 0..TURNS {
@@ -220,7 +237,11 @@ fn names(plain: &'static str) -> Vec<(&'static str, &'static str, &'static str)>
     const ALL: &[(&str, &str, &str)] = &[
         ("plain_read", "ratio_to_plain_read", "processor_ratio_to_plain_read"),
         ("plain_create", "ratio_to_plain_create", "processor_ratio_to_plain_create"),
-        ("plain_create_together", "ratio_to_plain_create_together", "processor_ratio_to_plain_create_together"),
+        (
+            "plain_create_together",
+            "ratio_to_plain_create_together",
+            "processor_ratio_to_plain_create_together",
+        ),
         ("plain_mixed", "ratio_to_plain_mixed", "processor_ratio_to_plain_mixed"),
     ];
     ALL.iter().filter(|(name, ..)| !plain.is_empty() && name.starts_with(plain)).copied().collect()
@@ -286,7 +307,11 @@ impl Asked {
 
     fn mixed(&self) -> Work {
         let request = |asked: &Self, number: u64| {
-            if number.is_multiple_of(MIXED) { asked.create_request(number) } else { asked.read_request(number) }
+            if number.is_multiple_of(MIXED) {
+                asked.create_request(number)
+            } else {
+                asked.read_request(number)
+            }
         };
         self.work(self.fhir, request, |status| status.is_success())
     }

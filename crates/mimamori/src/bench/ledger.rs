@@ -61,7 +61,13 @@ fn timed(measured: Measured, samples: &Samples) -> Measured {
 }
 
 /// So many writers, each one unit of so many entries after the other.
-async fn append(store: &Arc<dyn Store>, writers: u16, entries: usize, time: Duration, most: u64) -> Result<Samples> {
+async fn append(
+    store: &Arc<dyn Store>,
+    writers: u16,
+    entries: usize,
+    time: Duration,
+    most: u64,
+) -> Result<Samples> {
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for writer in 0..writers {
@@ -128,7 +134,8 @@ fn looked(unit: &Unit, number: u32) -> EntryDraft {
 async fn count_day(store: &dyn Store) -> Result<Measured> {
     let head = store.head().await.map_err(broken)?.ok_or_else(|| broken("there is no ledger"))?;
     let from = head.size.saturating_sub(DAY);
-    let row = store.query_one(&ledger::RECORDED_AT, vec![head.epoch.into(), from.into()]).await.map_err(broken)?;
+    let row =
+        store.query_one(&ledger::RECORDED_AT, vec![head.epoch.into(), from.into()]).await.map_err(broken)?;
     let time = row.ok_or_else(|| broken("an entry is missing"))?.time(0).map_err(broken)?;
     let (mut times, mut people) = (Vec::new(), 0);
     for _ in 0..TURNS * 2 + 1 {
@@ -153,7 +160,8 @@ async fn verify(installation: &Installation, folder: &Path, report: &mut Report)
     let begun = Instant::now();
     let busy = process::processor_time(std::process::id())?;
     let verified = app.verify(&|_, _| ()).await?;
-    let (elapsed, busy) = (begun.elapsed(), process::processor_time(std::process::id())?.saturating_sub(busy));
+    let (elapsed, busy) =
+        (begun.elapsed(), process::processor_time(std::process::id())?.saturating_sub(busy));
     if let Some(finding) = verified.findings.first() {
         return Err(broken(format!("the verification found: {finding}")));
     }
@@ -164,7 +172,8 @@ async fn verify(installation: &Installation, folder: &Path, report: &mut Report)
     let entries = app.export_ledger(&copy, &|_, _| ()).await?;
     report.keep(rate("export_ledger", entries, begun.elapsed()));
     let key: VerifierKey = app.verifier_key().parse().map_err(broken)?;
-    let measured = tokio::task::spawn_blocking(move || bundles(&copy, entries, &key)).await.map_err(broken)??;
+    let measured =
+        tokio::task::spawn_blocking(move || bundles(&copy, entries, &key)).await.map_err(broken)??;
     report.keep(measured);
     Ok(())
 }

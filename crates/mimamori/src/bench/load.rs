@@ -72,7 +72,9 @@ impl Samples {
     pub fn within_ms(&self, hundredths: usize) -> f64 {
         let mut times = self.times.clone();
         times.sort_unstable();
-        times.get(times.len().saturating_sub(1) * hundredths / 100).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+        times
+            .get(times.len().saturating_sub(1) * hundredths / 100)
+            .map_or(0.0, |time| time.as_secs_f64() * 1e3)
     }
 }
 
@@ -81,7 +83,13 @@ impl Samples {
 ///
 /// # Errors
 /// When a connection fails or an answer is not the expected one: then nothing was measured.
-pub async fn round(work: &Work, connections: u16, time: Duration, next: &Arc<AtomicU64>, end: u64) -> Result<Samples> {
+pub async fn round(
+    work: &Work,
+    connections: u16,
+    time: Duration,
+    next: &Arc<AtomicU64>,
+    end: u64,
+) -> Result<Samples> {
     let mut open = Vec::new();
     for _ in 0..connections {
         open.push(connect(work.address).await?);
@@ -137,7 +145,10 @@ async fn ask(
     Ok(samples)
 }
 
-async fn answer(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+async fn answer(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes)> {
     sender.ready().await.map_err(broken)?;
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();
@@ -159,7 +170,8 @@ mod tests {
 
     #[test]
     fn hundredths_are_taken_from_the_sorted_times() {
-        let samples = Samples::of((1..=100).rev().map(Duration::from_millis).collect(), Duration::from_secs(1));
+        let samples =
+            Samples::of((1..=100).rev().map(Duration::from_millis).collect(), Duration::from_secs(1));
         assert!((samples.within_ms(50) - 50.0).abs() < 1.01);
         assert!((samples.within_ms(99) - 99.0).abs() < 1.01);
         assert!((samples.per_second() - 100.0).abs() < 1e-9);

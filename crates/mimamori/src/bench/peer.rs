@@ -15,7 +15,6 @@ use mimamori_store::driver::{Connection, Driver, Sql};
 use mimamori_store::{ColumnType, Engine, EngineOptions, Statement, Store, Value, tables};
 use mimamori_store_postgres::PostgresOptions;
 use mimamori_store_sqlite::SqliteOptions;
-use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::broken;
@@ -55,7 +54,8 @@ pub async fn run(_arguments: &Arguments) -> Result<Exit> {
             let path = path.to_str().ok_or_else(|| broken("the path must be Unicode"))?.to_owned();
             let options = SqliteOptions { create: false, ..SqliteOptions::new(engine) };
             // One writer at a time is all that SQLite has.
-            serve(mimamori_store_sqlite::open(&path, options).await.map_err(broken)?, 1, "BEGIN IMMEDIATE").await
+            serve(mimamori_store_sqlite::open(&path, options).await.map_err(broken)?, 1, "BEGIN IMMEDIATE")
+                .await
         }
         Database::Postgres(url) => {
             let options = PostgresOptions::new(engine);
@@ -87,9 +87,8 @@ async fn serve<D: Driver>(engine: Engine<D>, writers: usize, begin: &'static str
     let listener = Listener::bind("plain", address, None, limits).await?;
     println!("{}", listener.address());
     let (stopper, stop) = stop_pair();
-    tokio::spawn(async move {
-        let mut rest = Vec::new();
-        let _ended = tokio::io::stdin().read_to_end(&mut rest).await;
+    std::thread::spawn(move || {
+        let _ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         stopper.stop();
     });
     listener.serve(router, stop).await;
@@ -146,7 +145,11 @@ async fn create_together(
 ) -> Result<StatusCode, StatusCode> {
     let (reply, answer) = oneshot::channel();
     plain.group.send((Rows::new(&subject, index_rows, &body)?, reply)).await.map_err(internal)?;
-    if answer.await.map_err(internal)? { Ok(StatusCode::CREATED) } else { Err(StatusCode::INTERNAL_SERVER_ERROR) }
+    if answer.await.map_err(internal)? {
+        Ok(StatusCode::CREATED)
+    } else {
+        Err(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 /// Takes what waits into one transaction.
@@ -233,7 +236,14 @@ impl Rows {
         let index = (0..index_rows)
             .map(|_| {
                 let token = UnitId::random().to_vec();
-                vec![subject.into(), "Observation".into(), token.into(), now.into(), now.into(), object.into()]
+                vec![
+                    subject.into(),
+                    "Observation".into(),
+                    token.into(),
+                    now.into(),
+                    now.into(),
+                    object.into(),
+                ]
             })
             .collect();
         Ok(Self { version, head, index })

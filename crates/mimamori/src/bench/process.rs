@@ -28,7 +28,11 @@ fn resident(status: &str) -> Option<u64> {
 pub fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(broken)?;
     ticks(&stat)
-        .map(|ticks| Duration::from_micros(ticks.saturating_mul(1_000_000 / rustix::param::clock_ticks_per_second().max(1))))
+        .map(|ticks| {
+            Duration::from_micros(
+                ticks.saturating_mul(1_000_000 / rustix::param::clock_ticks_per_second().max(1)),
+            )
+        })
         .ok_or_else(|| broken("the system does not tell a process's time"))
 }
 

@@ -126,7 +126,13 @@ impl Report {
             setting.insert(name.to_owned(), value);
         }
         let console = world.console();
-        Ok(Self { database: world.database_name(), setting, measured: Vec::new(), begun: Instant::now(), console })
+        Ok(Self {
+            database: world.database_name(),
+            setting,
+            measured: Vec::new(),
+            begun: Instant::now(),
+            console,
+        })
     }
 
     /// Keeps a measurement and shows it at once: the whole takes minutes.
@@ -194,11 +200,8 @@ impl Report {
     }
 
     fn line(&self, measured: &Measured) -> Vec<String> {
-        let numbers: Vec<String> = measured
-            .fields
-            .iter()
-            .map(|(field, number)| format!("{field} {}", rounded(*number)))
-            .collect();
+        let numbers: Vec<String> =
+            measured.fields.iter().map(|(field, number)| format!("{field} {}", rounded(*number))).collect();
         let targets: Vec<String> = self
             .targets(measured)
             .map(|(target, found)| {
@@ -260,7 +263,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_three_digits() {
-        for (number, shown) in [(12_345.6, 12_346.0), (1.2345, 1.23), (0.012_345, 0.0123), (0.0, 0.0), (99.94, 99.9)] {
+        for (number, shown) in
+            [(12_345.6, 12_346.0), (1.2345, 1.23), (0.012_345, 0.0123), (0.0, 0.0), (99.94, 99.9)]
+        {
             assert!((rounded(number) - shown).abs() < 1e-9, "{number}");
         }
     }

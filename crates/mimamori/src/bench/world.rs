@@ -30,15 +30,21 @@ impl World {
     pub async fn make(context: &Context, arguments: &Arguments) -> Result<Self> {
         let folder = Folder::make(arguments.folder.as_deref())?;
         if in_memory(&folder.0) {
-            return Err(Failure::new(Exit::Usage, format!("{} is in memory, not on a disk", folder.0.display()))
-                .next("Name a folder on a disk with --folder: otherwise nothing durable is measured."));
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{} is in memory, not on a disk", folder.0.display()),
+            )
+            .next("Name a folder on a disk with --folder: otherwise nothing durable is measured."));
         }
         let home = Home::at(folder.0.join("home"));
         let mut context = context.at(&home);
         // Settings of this account are for its own installation.
         context.environment.clear();
         if context.config_file()? != home.config() {
-            return Err(Failure::new(Exit::Usage, "a measurement makes its own settings: leave out --config"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "a measurement makes its own settings: leave out --config",
+            ));
         }
         let (staff, fhir) = child::free_addresses()?;
         let connections = arguments.connections.iter().copied().max().unwrap_or(1).max(128).to_string();
