@@ -20,7 +20,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row as _};
+use sqlx::{ConnectOptions, Connection as _, Executor as _, Row as _};
 
 use crate::connection::{PageLimit, Session};
 pub use crate::dialect::DIALECT;
@@ -166,6 +166,17 @@ impl SqliteDriver {
     async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
         self.writing.connect().await
     }
+
+    /// Brings what is only in the write-ahead log into the file, so that the file alone is whole once
+    /// nobody has it open: people copy it. The queue's connection does not wait for its own end, and
+    /// readers may not write, so neither would.
+    async fn fold_log(&self) -> Result<(), sqlx::Error> {
+        // Another program at the file is no reason to wait; it does the same when it ends.
+        let last = self.writing.clone().create_if_missing(false).busy_timeout(Duration::ZERO);
+        let mut connection = last.connect().await?;
+        connection.execute(sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)")).await?;
+        connection.close().await
+    }
 }
 
 #[async_trait]
@@ -197,5 +208,9 @@ impl Driver for SqliteDriver {
 
     async fn close(&self) {
         self.readers.close().await;
+        if let Err(error) = self.fold_log().await {
+            // Nothing is lost: the log is read at the next start.
+            tracing::debug!(%error, "the write-ahead log stays beside the file");
+        }
     }
 }

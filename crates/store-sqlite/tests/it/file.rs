@@ -44,6 +44,22 @@ async fn a_full_disk_refuses_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_file_is_whole_without_its_log() {
+    let file = fresh().await;
+    let store = opened(&file.address()).await;
+    for _ in 0..3 {
+        store.commit(large()).await.unwrap();
+    }
+    store.close().await;
+    let copy = fresh().await;
+    std::fs::copy(file.address(), copy.address()).unwrap();
+    let options = SqliteOptions::new(options(&Arc::new(ManualClock::at(START))));
+    let copied = open(&copy.address(), options).await.unwrap();
+    assert_eq!(entries(&copied, 0).await.len(), 4);
+    copied.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_of_another_program_refuses_and_passes() {
     let file = fresh().await;
     let store = opened(&file.address()).await;
