@@ -1,4 +1,4 @@
-//! What runs beside the listeners: checkpoints, and the measuring of the clock.
+//! What runs beside the listeners: checkpoints, counted refusals, and the measuring of the clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use crate::net::Stop;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// A checkpoint is signed at least so often, so that a stopped clock of checkpoints shows.
 const CHECKPOINT_AT_LEAST: Duration = Duration::from_secs(60);
+/// How often refusals before sign-in are written down: they are counted by the minute.
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 /// How often the clock's distance from standard time is measured.
 const CLOCK_EVERY: Duration = Duration::from_secs(600);
 
@@ -60,6 +62,25 @@ pub async fn checkpoints(app: Arc<App>, store: Arc<dyn Store>, mut stop: Stop) {
         if stopping {
             return;
         }
+    }
+}
+
+/// Writes down the refusals before sign-in that were counted, until told to stop. What was counted
+/// since the last time is left to [`write_refusals`].
+pub async fn refusals(app: Arc<App>, mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(REFUSALS_EVERY) => write_refusals(&app).await,
+            () = stop.wait() => return,
+        }
+    }
+}
+
+/// Writes down the refusals before sign-in that were counted.
+pub async fn write_refusals(app: &App) {
+    if let Err(error) = app.write_refusals().await {
+        // They stay counted, for the next time.
+        tracing::warn!(%error, "counted refusals could not be written");
     }
 }
 

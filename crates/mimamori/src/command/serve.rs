@@ -79,6 +79,7 @@ impl Listeners {
         let (stop_jobs, jobs_stop) = stop_pair();
         let mut jobs = JoinSet::new();
         jobs.spawn(jobs::checkpoints(Arc::clone(&app), Arc::clone(&store), jobs_stop.clone()));
+        jobs.spawn(jobs::refusals(Arc::clone(&app), jobs_stop.clone()));
         jobs.spawn(jobs::clock(clock, jobs_stop));
         tracing::info!(
             staff = %self.staff.address(),
@@ -94,6 +95,7 @@ impl Listeners {
         let told = signals.act(self.certificates, stopper);
         tokio::join!(staff, fhir, told);
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
+        jobs::write_refusals(&app).await;
         stop_jobs.stop();
         while jobs.join_next().await.is_some() {}
         installation::close_store(store.as_ref(), instance).await;
