@@ -22,6 +22,10 @@ const LEASE_TIME: Duration = Duration::from_secs(20);
 /// The signer's state in the folder outside the database.
 const STATE_FILE: &str = "signer";
 
+fn another_signs() -> Error {
+    Error::new(mimamori_domain::ErrorKind::Busy, "another program of this installation signs checkpoints")
+}
+
 /// What the signer keeps between checkpoints.
 pub(crate) struct Signing {
     state: SignerState,
@@ -86,9 +90,7 @@ impl App {
             .acquire_lease(LEASE, self.instance, LEASE_TIME)
             .await
             .map_err(commit_error)?
-            .ok_or_else(|| {
-                Error::new(mimamori_domain::ErrorKind::Busy, "another program of this installation signs checkpoints")
-            })?;
+            .ok_or_else(another_signs)?;
         let path = self.state_dir.join(STATE_FILE);
         let state = match SignerState::open(&path) {
             Err(SignerStateError::Missing(_)) if !self.was_signed().await? => SignerState::create(&path),
@@ -98,7 +100,11 @@ impl App {
             Ok(state) => Ok(Signing { state, lease, grown: None }),
             Err(error) => {
                 let _ = self.store.release_lease(lease).await;
-                Err(Error::unavailable(error))
+                Err(match error {
+                    // While nothing is added, a server signs less often than its lease lasts.
+                    SignerStateError::InUse(_) => another_signs(),
+                    error => Error::unavailable(error),
+                })
             }
         }
     }
@@ -129,10 +135,8 @@ impl App {
     /// Keeps full tiles up to the head, proves that the log only grew, and signs.
     async fn sign(&self, signing: &mut Signing, head: &Head, next: &Checkpoint) -> Result<String> {
         let full = self.grow_tiles(signing, head).await?;
-        let mut changes = vec![Change::one(
-            &upkeep::LEASE_FENCE,
-            vec![LEASE.into(), signing.lease.fencing.into()],
-        )];
+        let mut changes =
+            vec![Change::one(&upkeep::LEASE_FENCE, vec![LEASE.into(), signing.lease.fencing.into()])];
         for tile in &full {
             let args = vec![
                 head.epoch.into(),
@@ -161,7 +165,9 @@ impl App {
                 let continuity = Continuity::NewEpoch { first_entry: first, inclusion: &proof };
                 signing.state.sign_next(&signer, next, continuity)
             }
-            Some(last) if last.size > next.size => signing.state.sign_next(&signer, next, Continuity::Grown(&[])),
+            Some(last) if last.size > next.size => {
+                signing.state.sign_next(&signer, next, Continuity::Grown(&[]))
+            }
             Some(last) => {
                 let wanted = tiles_for_consistency(last.size, next.size).map_err(Error::unavailable)?;
                 let tiles = self.tiles(head.epoch, wanted).await?;
@@ -173,10 +179,7 @@ impl App {
         let signed = signed.map_err(|error| self.not_signed(&error))?;
         let note = signed.to_string();
         let args = vec![head.epoch.into(), next.size.into(), self.clock.now().into(), note.clone().into()];
-        self.store
-            .upkeep(vec![Change::any(&ledger::KEEP_CHECKPOINT, args)])
-            .await
-            .map_err(commit_error)?;
+        self.store.upkeep(vec![Change::any(&ledger::KEEP_CHECKPOINT, args)]).await.map_err(commit_error)?;
         Ok(note)
     }
 
@@ -185,7 +188,10 @@ impl App {
     fn not_signed(&self, error: &SignError) -> Error {
         let broken = matches!(
             error,
-            SignError::Rollback { .. } | SignError::Fork { .. } | SignError::OtherLog | SignError::PreviousNotNamed
+            SignError::Rollback { .. }
+                | SignError::Fork { .. }
+                | SignError::OtherLog
+                | SignError::PreviousNotNamed
         );
         if broken {
             self.halted.store(true, Ordering::SeqCst);
