@@ -200,7 +200,11 @@ pub async fn open_store(
                 .to_str()
                 .ok_or_else(|| Failure::new(Exit::Configuration, "database: the path must be Unicode"))?;
             let options = SqliteOptions { create, ..SqliteOptions::new(engine) };
-            Arc::new(mimamori_store_sqlite::open(path, options).await.map_err(database_failure)?)
+            let opened = mimamori_store_sqlite::open(path, options).await;
+            Arc::new(opened.map_err(|error| {
+                let failure = database_failure(error);
+                Failure { message: format!("{path}: {}", failure.message), ..failure }
+            })?)
         }
         Database::Postgres(url) => Arc::new(
             mimamori_store_postgres::open(url, PostgresOptions::new(engine))
