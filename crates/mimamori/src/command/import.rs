@@ -200,7 +200,17 @@ async fn import_piece(
             Err(error)
                 if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::TooLarge | ErrorKind::Conflict) =>
             {
-                outcome.problems.push((format!("{file}: {}", piece.place("")), error.message().to_owned()));
+                outcome.problems.extend(
+                    error
+                        .faults()
+                        .iter()
+                        .map(|fault| (format!("{file}: {}", piece.place(&fault.place)), fault.rule.clone())),
+                );
+                if error.faults().is_empty() {
+                    outcome
+                        .problems
+                        .push((format!("{file}: {}", piece.place("")), error.message().to_owned()));
+                }
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
