@@ -144,7 +144,7 @@ impl Fill {
             .registrars
             .get(&person.registered_by)
             .ok_or_else(|| internal("an institution registers people but has nobody who may"))?;
-        let created = self.create(directory, registrar, &person.patient).await?;
+        let created = self.create(directory, registrar, &person.patient).await.map_err(at("person"))?;
         let Some(subject) = created.subject else {
             return Err(internal("a person was registered without an identifier"));
         };
@@ -154,7 +154,7 @@ impl Fill {
                 TeamMember::Staff(key) => (directory.staff.get(key).map(|member| member.actor), None),
                 TeamMember::Institution(key) => (None, directory.institutions.get(key).copied()),
             };
-            self.app.add_team_member(&caller, subject, actor, institution).await?;
+            self.app.add_team_member(&caller, subject, actor, institution).await.map_err(at("care team"))?;
         }
         for consent in &person.consents {
             let institution =
@@ -165,7 +165,10 @@ impl Fill {
         }
         if let Some(login) = &person.citizen_login {
             let name = name_of(&person.patient);
-            self.app.add_citizen(&self.operator, login, &name, PASSWORD, Some(subject)).await?;
+            self.app
+                .add_citizen(&self.operator, login, &name, PASSWORD, Some(subject))
+                .await
+                .map_err(at("citizen"))?;
         }
         for related in &person.related {
             self.related(directory, registrar, subject, related, &mut left_out).await?;
@@ -175,7 +178,8 @@ impl Fill {
             keep_going(self.create(directory, &resource.author, &fhir).await.map(drop), &mut left_out)?;
         }
         if person.protection_flag {
-            self.app.set_protection(&caller, subject, true).await?;
+            // Whoever registered a person need not be who keeps watch over their protection.
+            self.app.set_protection(&self.operator, subject, true).await.map_err(at("protection"))?;
         }
         Ok(left_out)
     }
@@ -195,7 +199,7 @@ impl Fill {
             let actor = self.app.add_citizen(&self.operator, login, &name, PASSWORD, None).await?;
             if related.is_proxy {
                 let caller = self.caller(directory, registrar).await?;
-                self.app.add_proxy(&caller, subject, actor, None).await?;
+                self.app.add_proxy(&caller, subject, actor, None).await.map_err(at("proxy"))?;
             }
         }
         Ok(())
@@ -249,6 +253,14 @@ fn name_of(fhir: &str) -> String {
         }
     };
     serde_json::from_str::<serde_json::Value>(fhir).ok().as_ref().and_then(text).unwrap_or_default()
+}
+
+/// Names the step that failed: what went wrong in a city of thousands must be found.
+fn at(step: &'static str) -> impl Fn(Error) -> Failure {
+    move |error| {
+        let failure = Failure::from(error);
+        Failure { message: format!("{step}: {}", failure.message), ..failure }
+    }
 }
 
 /// What the rules or the validation refuse concerns one record; anything else concerns all.
