@@ -53,7 +53,12 @@ impl Position {
 
 impl App {
     /// Seals a position. `question` names everything the list depends on.
-    pub(crate) fn seal_cursor(&self, caller: &Caller, question: &[&[u8]], position: Position) -> Result<String> {
+    pub(crate) fn seal_cursor(
+        &self,
+        caller: &Caller,
+        question: &[&[u8]],
+        position: Position,
+    ) -> Result<String> {
         let expires: Timestamp = self.clock.now().plus(LIFETIME);
         self.keys
             .cursor
@@ -70,11 +75,39 @@ impl App {
         start: Position,
     ) -> Result<Position> {
         let Some(text) = cursor else { return Ok(start) };
-        let refused = || Error::invalid("this continuation is not valid any more; start the search again");
-        let plain =
-            self.keys.cursor.open(&context(caller, question), text, self.clock.now()).map_err(|_| refused())?;
-        Position::from_bytes(&plain).ok_or_else(refused)
+        let plain = self.keys.cursor.open(&context(caller, question), text, self.clock.now());
+        Position::from_bytes(&plain.map_err(|_| over())?).ok_or_else(over)
     }
+}
+
+impl App {
+    /// Seals a whole question (search parameters as text) for a link that shall say nothing of who
+    /// somebody is: opaque, good for this caller and as long as a cursor. Fits into a URL.
+    ///
+    /// # Errors
+    /// Unavailable when no random numbers can be had.
+    pub fn seal_query(&self, caller: &Caller, text: &str) -> Result<String> {
+        let expires = self.clock.now().plus(LIFETIME);
+        let sealed = self.keys.cursor.seal(&context(caller, &[QUERY]), text.as_bytes(), expires);
+        sealed.map_err(crate::keys::vault_error)
+    }
+
+    /// Opens what [`App::seal_query`] made for the same caller.
+    ///
+    /// # Errors
+    /// Invalid, the same for an altered, foreign and expired text.
+    pub fn open_query(&self, caller: &Caller, sealed: &str) -> Result<String> {
+        let plain = self.keys.cursor.open(&context(caller, &[QUERY]), sealed, self.clock.now());
+        let text = plain.ok().and_then(|plain| String::from_utf8(plain.to_vec()).ok());
+        text.ok_or_else(over)
+    }
+}
+
+/// What a sealed question is sealed for; no list's own question is named so.
+const QUERY: &[u8] = b"sealed-query";
+
+fn over() -> Error {
+    Error::invalid("this continuation is not valid any more; start the search again")
 }
 
 /// Caller and question, each part with its length so that no two questions run together.

@@ -94,8 +94,10 @@ pub(crate) fn of_kind(kind: ErrorKind) -> &'static Answer {
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) status: StatusCode,
-    /// For the person; empty when the status says all.
+    /// For the person, in English (`messages` has it in Japanese); empty when the status says all.
     pub(crate) message: String,
+    /// What is wrong where in what was sent, as the application found it.
+    pub(crate) faults: Vec<mimamori_domain::Fault>,
     /// Whose page was refused, where emergency access may be asked for.
     pub(crate) emergency: Option<SubjectId>,
 }
@@ -105,7 +107,7 @@ pub(crate) type Answered = Result<Response, Fault>;
 
 impl Fault {
     pub(crate) fn status(status: StatusCode) -> Self {
-        Self { status, message: String::new(), emergency: None }
+        Self { status, message: String::new(), faults: Vec::new(), emergency: None }
     }
 
     pub(crate) fn told(status: StatusCode, message: impl Into<String>) -> Self {
@@ -133,7 +135,8 @@ impl From<Error> for Fault {
             tracing::debug!(kind = ?error.kind(), detail, "a request was refused");
         }
         let message = if answer.tells { error.message() } else { "" };
-        Self::told(answer.status, message)
+        let faults = if answer.tells { error.faults().to_vec() } else { Vec::new() };
+        Self { faults, ..Self::told(answer.status, message) }
     }
 }
 

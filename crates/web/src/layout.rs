@@ -10,6 +10,7 @@ use mimamori_app::Caller;
 
 use crate::error::{Answered, Fault, Rendered};
 use crate::language::{self, Language, Texts};
+use crate::navigation::Navigation;
 use crate::session::{self, Known};
 use crate::settings::Web;
 use crate::{assets, dates};
@@ -98,6 +99,7 @@ pub(crate) struct Who {
     pub(crate) name: String,
     pub(crate) institution: Option<String>,
     pub(crate) staff: bool,
+    pub(crate) links: Navigation,
     /// Until when the session lasts if nothing is done, `10:23`.
     pub(crate) until: Option<String>,
 }
@@ -108,6 +110,7 @@ impl Layout {
             name: c.name().to_owned(),
             institution: c.institution_name().map(str::to_owned),
             staff: c.is_staff(),
+            links: Navigation::of(web, c),
             until: c.session_expires().map(dates::time_of_day),
         });
         Self {
@@ -134,6 +137,7 @@ impl Layout {
                 name: "試験 看護子".to_owned(),
                 institution: Some("みほん訪問看護ステーション".to_owned()),
                 staff: true,
+                links: Navigation { search: true, review: true },
                 until: Some("10:53".to_owned()),
             }),
             here: "/".to_owned(),

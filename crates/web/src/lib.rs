@@ -20,6 +20,8 @@ mod forms;
 mod language;
 mod layers;
 mod layout;
+mod messages;
+mod navigation;
 mod pages;
 mod present;
 mod routes;

@@ -1,6 +1,8 @@
 # Finding and seeing people
 
 home-title = My people
+home-title-own = My own and my family's records
+home-empty-own = There is no record to show yet. If you have registered, please ask your care provider.
 home-empty = There is nobody here yet. People appear here when you join their care team.
 people-count = { $n ->
         [one] { $n } person

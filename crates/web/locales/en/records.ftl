@@ -28,6 +28,7 @@ withdraw-reason = Reason for withdrawing
 withdraw-to-look = Check the withdrawal
 withdraw-button = Withdraw this record
 record-title = Record and its versions
+recorded-at = recorded { $time }
 record-details = Details
 versions-count = Version { $n }: see what changed
 version-number = Version { $n }

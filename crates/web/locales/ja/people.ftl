@@ -1,6 +1,8 @@
 # 対象者をさがす・見る
 
 home-title = 担当の方
+home-title-own = ご自分・ご家族の記録
+home-empty-own = 表示できる記録がまだありません。登録をお済ませの方は、利用している施設にたずねてください。
 home-empty = まだ担当の方がいません。支援チームに加わると、ここに表示されます。
 people-count = { $n }人
 person-title = 連絡帳

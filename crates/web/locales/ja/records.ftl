@@ -28,6 +28,7 @@ withdraw-reason = 取り消す理由
 withdraw-to-look = 取り消しの確認へ
 withdraw-button = この記録を取り消す
 record-title = 記録と変更の履歴
+recorded-at = 記録 { $time }
 record-details = くわしく見る
 versions-count = 第{ $n }版・変更の履歴を見る
 version-number = 第{ $n }版

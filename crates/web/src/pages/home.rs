@@ -1,4 +1,5 @@
-//! 担当の方: the people somebody cares for.
+//! 担当の方: the people somebody cares for; for citizens ご自分・ご家族の記録, their own record and
+//! those of whom they speak for.
 
 use askama::Template;
 
@@ -7,6 +8,7 @@ use crate::dates;
 use crate::error::Answered;
 use crate::forms::Query;
 use crate::layout::{Ask, Layout, page, see};
+use crate::navigation::Navigation;
 use crate::present::Person;
 
 /// People on one page of a list.
@@ -19,17 +21,25 @@ pub(super) struct Page {
     pub(super) people: Vec<Person>,
     pub(super) total: Option<u64>,
     pub(super) next: Option<String>,
+    /// Somebody's own and their family's.
+    pub(super) own: bool,
+    /// Whether to offer the search for people.
+    pub(super) finds: bool,
 }
 
 /// `GET /`
 pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
-    if let (false, Some(own)) = (ask.caller.is_staff(), ask.caller.own_subject()) {
-        return Ok(see(&format!("/people/{own}")));
+    let (own, paging) = (!ask.caller.is_staff(), paging(&query, PEOPLE));
+    let list = ask.web.app.my_people(&ask.caller, &paging).await?;
+    // Whoever has one record to read is led to it at once.
+    if let (true, [only], None, None) = (own, list.items.as_slice(), &paging.cursor, &list.next) {
+        return Ok(see(&format!("/people/{}", only.subject)));
     }
-    let list = ask.web.app.my_people(&ask.caller, &paging(&query, PEOPLE)).await?;
     let (today, texts) = (dates::day_of(ask.web.now()), ask.texts());
     page(&Page {
-        l: ask.layout("home-title").current("home"),
+        l: if own { ask.layout("home-title-own") } else { ask.layout("home-title") }.current("home"),
+        own,
+        finds: Navigation::of(&ask.web, &ask.caller).search,
         people: list.items.iter().map(|card| Person::of(card.subject, &card.patient, today, texts)).collect(),
         total: list.total,
         next: list.next.map(|cursor| format!("/?cursor={}", encoded(&cursor))),

@@ -27,6 +27,7 @@ use crate::error::Fault;
 use crate::forms::Fields;
 use crate::language::Texts;
 use crate::layout::Ask;
+use crate::messages;
 use crate::present::{self, Allergy, Occupations, Person};
 
 /// An identifier from an address; one that is none leads nowhere.
@@ -147,7 +148,8 @@ impl Access {
 fn form_error(fault: &Fault, texts: &Texts) -> String {
     let told = problem::texts_of(fault.status);
     let text = format!("{} {}", texts.get(told.title), texts.get(told.next));
-    if fault.message.is_empty() { text } else { format!("{text} ({})", fault.message) }
+    let said = messages::said(fault, texts);
+    if said.is_empty() { text } else { texts.pairs("form-told", &[("text", &text), ("said", &said)]) }
 }
 
 /// Whether a form is shown again with what was typed, rather than an error page in its place: the

@@ -7,6 +7,7 @@ use mimamori_app::Caller;
 
 use crate::error::Fault;
 use crate::layout::{Layout, Visit, page_with};
+use crate::messages;
 use crate::settings::Web;
 
 /// The texts of a status.
@@ -75,7 +76,7 @@ pub(crate) fn page(
     let page = Page {
         l: Layout::new(web, visit, caller, title),
         next: visit.texts.get(next),
-        message: fault.message.clone(),
+        message: messages::said(fault, visit.texts),
         emergency: fault.emergency.filter(|_| carer).map(|s| format!("/people/{s}/emergency")),
         sign_in_elsewhere: fault.status == StatusCode::UNAUTHORIZED,
     };

@@ -159,13 +159,15 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             people: people(),
             total: Some(2),
             next: Some("/?cursor=x".to_owned()),
+            own: false,
+            finds: true,
         }
         .render(),
     );
-    add(
-        "home_empty",
-        home::Page { l: l("home-title"), people: Vec::new(), total: None, next: None }.render(),
-    );
+    for (name, own, finds) in [("home_empty", false, true), ("home_own_empty", true, false)] {
+        let l = l("home-title").current("home");
+        add(name, home::Page { l, people: Vec::new(), total: None, next: None, own, finds }.render());
+    }
     for (name, found) in [("search", people()), ("search_empty", Vec::new())] {
         add(
             name,

@@ -7,9 +7,10 @@ pub(crate) mod vital;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mimamori_app::{ActorView, App, Caller, Stored};
-use mimamori_domain::{ActorId, InstitutionId, OccupationCode, RecordState, Result};
+use mimamori_domain::{ActorId, InstitutionId, OccupationCode, RecordState, Result, Timestamp};
 use mimamori_fhir::{Limits, Resource, parse};
 use mimamori_policy::Text;
 
@@ -19,6 +20,9 @@ pub(crate) use views::{SHOWN, content};
 use crate::dates;
 use crate::language::{Language, Texts};
 use crate::settings::Web;
+
+/// What is stated this soon after it happened was stated at once: writing takes a little.
+const TYPING: Duration = Duration::from_secs(5 * 60);
 
 /// A label and what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(crate) struct Content {
     pub(crate) title: String,
     /// When it happened, if the record says so.
     pub(crate) happened: Option<String>,
+    /// The same, where the record says it to the second.
+    pub(crate) happened_at: Option<Timestamp>,
     pub(crate) lines: Vec<Line>,
     /// Free text, with its line breaks.
     pub(crate) note: Option<String>,
@@ -61,8 +67,14 @@ pub(crate) struct Item {
     pub(crate) content: Content,
     pub(crate) state: Badge,
     pub(crate) version: u64,
+    /// When it happened as the record says, else when it was stated; in Asia/Tokyo.
+    pub(crate) when: String,
+    /// The same for programs, where it is a moment.
+    pub(crate) when_machine: Option<String>,
     /// When it was stated, in Asia/Tokyo.
     pub(crate) recorded: String,
+    /// Whether it was stated at another time than it happened.
+    pub(crate) recorded_apart: bool,
     /// The same for programs.
     pub(crate) recorded_machine: String,
     pub(crate) author: Author,
@@ -182,13 +194,24 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
     let other = |id: Option<ActorId>| {
         id.filter(|id| Some(*id) != stored.author).map(|id| names.author(id, None, texts))
     };
+    let recorded = dates::date_time(stored.recorded, texts);
+    let recorded_machine = dates::machine(stored.recorded);
+    let (when, when_machine) = match &content.happened {
+        Some(happened) => (happened.clone(), content.happened_at.map(dates::machine)),
+        None => (recorded.clone(), Some(recorded_machine.clone())),
+    };
+    let apart =
+        |at: Timestamp| Duration::from_micros(at.as_micros().abs_diff(stored.recorded.as_micros())) > TYPING;
     Item {
+        when,
+        when_machine,
+        recorded_apart: content.happened.is_some() && content.happened_at.is_none_or(apart),
         kind: kind(stored.kind.as_str(), texts),
         content,
         state: Badge::of(stored.state, texts),
         version: stored.version,
-        recorded: dates::date_time(stored.recorded, texts),
-        recorded_machine: dates::machine(stored.recorded),
+        recorded,
+        recorded_machine,
         author,
         on_behalf_of: other(stored.on_behalf_of),
         confirmer: other(stored.confirmer),

@@ -107,6 +107,28 @@ fn notes_keep_their_line_breaks_and_markup_is_text() {
 }
 
 #[test]
+fn the_time_shown_is_when_it_happened() {
+    let note = |sent: &str| {
+        let json =
+            format!(r#"{{"resourceType":"Communication",{sent}"payload":[{{"contentString":"朝の訪問"}}]}}"#);
+        item(&sample("Communication", &json), &Names::default(), Language::Japanese.texts())
+    };
+    // Recorded on 21 November at 10:23.
+    let hours_before = note(r#""sent":"2026-11-21T07:05:00+09:00","#);
+    assert_eq!(hours_before.when, "2026年11月21日（土）07:05");
+    assert_eq!(hours_before.when_machine.as_deref(), Some("2026-11-20T22:05:00Z"));
+    assert!(hours_before.recorded_apart && hours_before.recorded.ends_with("10:23"));
+    let just_before = note(r#""sent":"2026-11-21T10:20:00+09:00","#);
+    assert!(just_before.when.ends_with("10:20") && !just_before.recorded_apart);
+    // Where only the day is stated, the time of recording tells more.
+    let that_day = note(r#""sent":"2026-11-21","#);
+    assert_eq!((that_day.when.as_str(), that_day.when_machine.as_deref()), ("2026年11月21日", None));
+    assert!(that_day.recorded_apart);
+    let unstated = note("");
+    assert!(unstated.when.ends_with("10:23") && !unstated.recorded_apart);
+}
+
+#[test]
 fn a_type_without_a_row_and_unreadable_content_still_show() {
     let content = shown(r#"{"resourceType":"PractitionerRole"}"#);
     assert_eq!(content.title, "業務利用者の役割");

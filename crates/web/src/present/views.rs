@@ -4,6 +4,7 @@ use mimamori_fhir::{Resource, Value};
 
 use super::element::{As, concept, human_name, select, show};
 use super::{Content, Line, kind, vital};
+use crate::dates::FhirTime;
 use crate::language::Texts;
 
 struct View {
@@ -24,7 +25,7 @@ static VIEWS: &[View] = &[
     View {
         kind: "Communication",
         title: &["topic"],
-        happened: &[],
+        happened: &["sent", "received"],
         lines: &[("label-category", "category", Shape)],
         note: &["payload.contentString", "note.text"],
     },
@@ -233,13 +234,17 @@ pub(crate) fn content(resource: &Resource, texts: &Texts) -> Content {
     }));
     let note: Vec<&str> =
         view.note.iter().flat_map(|path| select(root, path)).filter_map(Value::text).collect();
+    let happened = view.happened.iter().flat_map(|path| select(root, path)).find_map(|value| {
+        let how = if value.text().is_some() { Time } else { Shape };
+        Some((show(value, how, texts)?, value.text().and_then(FhirTime::parse)))
+    });
     Content {
         title: title.unwrap_or_else(|| kind(name, texts)),
-        happened: view
-            .happened
-            .iter()
-            .flat_map(|p| select(root, p))
-            .find_map(|v| if v.text().is_some() { show(v, Time, texts) } else { show(v, Shape, texts) }),
+        happened_at: match happened {
+            Some((_, Some(FhirTime::Instant(at)))) => Some(at),
+            _ => None,
+        },
+        happened: happened.map(|(shown, _)| shown),
         lines,
         note: Some(note.join("\n\n")).filter(|n| !n.is_empty()),
     }

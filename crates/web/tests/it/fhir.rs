@@ -95,6 +95,7 @@ async fn searches_page_and_their_links_name_nobody() {
         pages += 1;
         let Some((_, link)) = page.body.split_once("\"relation\":\"next\",\"url\":\"") else { break };
         url = link.split('"').next().unwrap().to_owned();
+        assert!(names_of(&url) == ["_query", "_cursor"] && !url.contains(&person), "{url}");
     }
     assert_eq!((found, pages), (3, 2));
 
@@ -112,6 +113,58 @@ async fn searches_page_and_their_links_name_nobody() {
     assert!(lenient.body.contains("\"mode\":\"outcome\""), "{}", lenient.body);
     let strict = world.rest("GET", &url, &[("prefer", "handling=strict")], "").await;
     assert_eq!(strict.status, StatusCode::BAD_REQUEST);
+}
+
+/// The names of the parameters of an address.
+fn names_of(url: &str) -> Vec<String> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_next_page_of_people_is_reached_by_the_link_alone() {
+    let mut world = World::new().await;
+    for given in ["花子", "太郎"] {
+        let patient = format!(
+            r#"{{"resourceType":"Patient","birthDate":"1938-04-03",
+            "name":[{{"use":"official","text":"試験 {given}","family":"試験","given":["{given}"]}}]}}"#
+        );
+        let made = world.rest("POST", "/fhir/Patient", &[], &patient).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let terms = form_urlencoded::Serializer::new(String::new())
+        .append_pair("family", "試験")
+        .append_pair("birthdate", "1938-04-03")
+        .append_pair("_count", "1")
+        .finish();
+    let first = world.rest("POST", "/fhir/Patient/_search", &form, &terms).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    let link = first.body.split_once("\"relation\":\"next\",\"url\":\"").map(|(_, rest)| rest);
+    let link = link.and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    assert_eq!(names_of(&link), ["_query", "_cursor"]);
+    assert!(!link.contains("1938"), "{link}");
+    let second = world.rest("GET", &link, &[], "").await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.body);
+    for given in ["花子", "太郎"] {
+        assert_ne!(first.body.contains(given), second.body.contains(given), "each stands on one page");
+    }
+
+    // The link is good as it is and for whoever asked.
+    let other = link.replace("/Patient?", "/Observation?");
+    assert_eq!(world.rest("GET", &other, &[], "").await.status, StatusCode::BAD_REQUEST);
+    let more = format!("{link}&gender=male");
+    assert_eq!(world.rest("GET", &more, &[], "").await.status, StatusCode::BAD_REQUEST);
+    let altered = link.replace("_query=", "_query=A");
+    let refused = world.rest("GET", &altered, &[], "").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    assert!(refused.body.contains("start the search again"), "{}", refused.body);
+    let operator = world.app.operator("test");
+    let scopes = ["*.*".to_owned()];
+    let token = world.app.create_token(&operator, "another", world.institution, &scopes, 1).await;
+    world.token = token.unwrap();
+    let foreign = world.rest("GET", &link, &[], "").await;
+    assert_eq!(foreign.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", foreign.body);
 }
 
 /// Path, headers, body, the status expected and what is said.

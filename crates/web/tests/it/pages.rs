@@ -109,6 +109,11 @@ async fn a_note_from_draft_to_withdrawal() {
     let answer = world.post(&edit, &cookie, &[("text", "古い上書き"), ("version", &version)]).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.body.contains("古い上書き"));
+    // What the application says stands in the language of the page.
+    assert!(answer.body.contains("ほかの人が先に更新しました") && !answer.body.contains("somebody else"));
+    let english = format!("{cookie}; lang=en");
+    let answer = world.post(&edit, &english, &[("text", "old"), ("version", &version)]).await;
+    assert!(answer.body.contains("somebody else changed this meanwhile"), "{}", answer.body);
     let page = world.get(&look, &cookie).await;
     let version = between(&page.body, "name=\"version\" value=\"", "\"").to_owned();
     let answer = world.post(&format!("{base}/confirm"), &cookie, &[("version", &version)]).await;
@@ -167,6 +172,109 @@ async fn vital_signs_are_looked_at_and_recorded() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let page = world.get(&format!("/people/{person}?kind=Observation"), &cookie).await;
     assert!(page.body.contains("37.0℃") && page.body.contains("128 mmHg"), "{}", page.body);
+}
+
+fn temperature(person: &str, minute: usize) -> String {
+    format!(
+        r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/{person}"}},
+        "code":{{"coding":[{{"system":"http://loinc.org","code":"8310-5"}}]}},
+        "category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],
+        "effectiveDateTime":"2026-10-01T09:{minute:02}:00+09:00",
+        "valueQuantity":{{"value":36.{minute:02},"unit":"C","system":"http://unitsofmeasure.org","code":"Cel"}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_long_notebook_is_read_page_by_page_by_the_time_things_happened() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let times = 10..33;
+    for minute in times.clone() {
+        let made = world.rest("POST", "/fhir/Observation", &[], &temperature(&person, minute)).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    }
+    let cookie = world.sign_in("kango").await;
+    let mut path = format!("/people/{person}?kind=Observation");
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = world.get(&path, &cookie).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        // Stated today about October: both times are shown, that of the measurement first.
+        let items = page.body.matches("<article>").count();
+        assert_eq!(page.body.matches("2026年10月1日（木）09:").count(), 2 * items);
+        assert_eq!(page.body.matches(">記録 20").count(), items);
+        let shown = page.body.split("<dd>36.").skip(1).filter_map(|rest| rest.get(..2)?.parse().ok());
+        seen.extend(shown.collect::<Vec<usize>>());
+        pages += 1;
+        assert_eq!(page.body.contains("最新の記録へ戻る"), pages > 1);
+        let Some(next) = next_of(&page.body) else { break };
+        path = format!("/people/{}", next.replace("&#38;", "&").replace("&amp;", "&"));
+    }
+    assert_eq!(pages, 2);
+    // Newest first, each once.
+    assert_eq!(seen, times.rev().collect::<Vec<_>>());
+}
+
+/// Where the link to the next page leads, below `/people/`.
+fn next_of(page: &str) -> Option<String> {
+    let links = page.split("href=\"/people/").skip(1).filter_map(|rest| rest.split('"').next());
+    links.into_iter().find(|link| link.contains("cursor=")).map(str::to_owned)
+}
+
+#[tokio::test]
+async fn the_menu_leads_only_where_somebody_may_go() {
+    let world = World::new().await;
+    let operator = world.app.operator("test");
+    for (login, occupation, role) in [
+        ("kaigo", Some("helper"), None),
+        ("kansa", None, Some("auditor")),
+        ("kanri", Some("clerk"), Some("facility-manager")),
+    ] {
+        let staff = mimamori_app::NewStaff {
+            login: login.to_owned(),
+            name: "試験 職員".to_owned(),
+            kana: None,
+            occupation: occupation.and_then(|o| o.parse().ok()),
+            institution: Some(world.institution),
+            roles: role.and_then(|r| r.parse().ok()).into_iter().collect(),
+            password: PASSWORD.to_owned(),
+        };
+        world.app.add_staff(&operator, &staff).await.unwrap();
+    }
+    for (login, search, review) in
+        [("kango", true, false), ("kaigo", false, false), ("kansa", false, true), ("kanri", true, true)]
+    {
+        let cookie = world.sign_in(login).await;
+        let home = world.get("/", &cookie).await;
+        assert!(home.body.contains("担当の方"), "{login}");
+        assert_eq!(home.body.contains("href=\"/people/search\""), search, "{login}");
+        assert_eq!(home.body.contains("href=\"/review\""), review, "{login}");
+    }
+}
+
+#[tokio::test]
+async fn citizens_see_their_own_and_their_family_s_records() {
+    let world = World::new().await;
+    let own = world.person().await;
+    let patient = r#"{"resourceType":"Patient","birthDate":"1930-01-01",
+        "name":[{"use":"official","text":"試験 梅子","family":"試験","given":["梅子"]}]}"#;
+    let made = world.rest("POST", "/fhir/Patient", &[], patient).await;
+    let mother = made.header("location").split('/').nth(3).unwrap().to_owned();
+    let operator = world.app.operator("test");
+    let subject = own.parse().unwrap();
+    let actor =
+        world.app.add_citizen(&operator, "hanako", "試験 花子", PASSWORD, Some(subject)).await.unwrap();
+    let cookie = world.sign_in("hanako").await;
+    // One record: nothing to choose.
+    assert_eq!(world.get("/", &cookie).await.header("location"), format!("/people/{own}"));
+    world.app.add_proxy(&operator, mother.parse().unwrap(), actor, None).await.unwrap();
+    let home = world.get("/", &cookie).await;
+    assert_eq!(home.status, StatusCode::OK);
+    assert!(home.body.contains("<h1>ご自分・ご家族の記録</h1>"), "{}", home.body);
+    assert!(home.body.contains("花子") && home.body.contains("梅子"), "{}", home.body);
+    for not_theirs in ["担当の方", "/people/search", "/review"] {
+        assert!(!home.body.contains(not_theirs), "{not_theirs}");
+    }
 }
 
 #[tokio::test]

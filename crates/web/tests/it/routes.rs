@@ -149,6 +149,33 @@ async fn limits_hold() {
     assert!(rest.body.contains("\"timeout\""));
 }
 
+/// A body that panics while a handler reads it: what a fault in a handler would do.
+fn panicking() -> Body {
+    let bytes = futures::stream::poll_fn(|_| -> std::task::Poll<Option<std::io::Result<Bytes>>> {
+        panic!("the name of a person")
+    });
+    Body::from_stream(bytes)
+}
+
+#[tokio::test]
+async fn a_fault_in_a_handler_is_a_clean_answer_and_the_next_request_is_served() {
+    let world = World::new().await;
+    let post = |path: &str, kind: &str| {
+        let request = Request::builder().method("POST").uri(path).header("content-type", kind);
+        request.header("authorization", format!("Bearer {}", world.token)).body(panicking()).unwrap()
+    };
+    let page = send(&world.pages, post("/sign-in", "application/x-www-form-urlencoded")).await;
+    assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
+    check_headers(&page, "a page");
+    assert!(page.body.contains("システムの不具合") && !page.body.contains("the name of a person"));
+    let rest = send(&world.fhir, post("/fhir/Patient", "application/fhir+json")).await;
+    assert_eq!(rest.status, StatusCode::INTERNAL_SERVER_ERROR);
+    check_headers(&rest, "FHIR");
+    assert!(rest.body.contains("\"exception\"") && !rest.body.contains("the name of a person"));
+    assert_eq!(world.get("/sign-in", "").await.status, StatusCode::OK);
+    assert_eq!(world.rest("GET", "/fhir/metadata", &[], "").await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn without_a_free_place_the_answer_is_503_at_once() {
     let world = World::with(Settings { tls: true, concurrent: 0, ..Settings::default() }).await;

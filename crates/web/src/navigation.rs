@@ -1,0 +1,53 @@
+//! Which links of the main navigation somebody is shown. It follows the rules so that nobody is led
+//! where they will be refused; what is permitted is decided by the use cases alone.
+
+use mimamori_app::Caller;
+
+use crate::settings::Web;
+
+/// Roles that review the ledger: for the whole installation, and facility managers for their own
+/// institution. Access is reviewed regularly by those who answer for it (health ministry's
+/// guideline, 5th edition, section 6.5, access records). Clauses `ledger-review` and
+/// `ledger-review-own-institution` of the pack's `access.cedar`; a test compares them.
+const REVIEWERS: [&str; 6] =
+    ["auditor", "system-manager", "security-manager", "ciso", "privacy-officer", "facility-manager"];
+
+/// The links somebody is shown beside their own people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Navigation {
+    /// Searching for people: the pack's occupations say who does.
+    pub(crate) search: bool,
+    pub(crate) review: bool,
+}
+
+impl Navigation {
+    pub(crate) fn of(web: &Web, caller: &Caller) -> Self {
+        if !caller.is_staff() {
+            return Self::default();
+        }
+        let occupation = caller.occupation().and_then(|code| web.app.pack().occupation(code));
+        Self {
+            search: occupation.is_some_and(|o| o.finds_people),
+            review: caller.roles().iter().any(|role| REVIEWERS.contains(&role.as_str())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_reviewers_are_those_of_the_rules() {
+        let rules = include_str!("../../../packs/base/access.cedar");
+        let mut roles = BTreeSet::new();
+        for clause in ["ledger-review", "ledger-review-own-institution"] {
+            let (_, text) = rules.split_once(&format!("@id(\"{clause}\")")).unwrap();
+            let text = text.split("@id(").next().unwrap();
+            roles.extend(text.split("Role::\"").skip(1).filter_map(|rest| rest.split('"').next()));
+        }
+        assert_eq!(roles, REVIEWERS.into_iter().collect());
+    }
+}
