@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use mimamori_domain::{
-    AccessLabel, Action, Authorship, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, Result, SubjectId, Timestamp,
+    AccessLabel, Action, Authorship, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, Result, SubjectId,
+    Timestamp,
 };
 use mimamori_ledger::{EntryDraft, Sealed};
 use mimamori_policy::{BreakGlass, CallerFacts, Decision, GeneralTarget};
@@ -131,6 +132,7 @@ impl App {
             return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
         }
         unit.guards.extend(caller.guards());
+        unit.guards.extend(crate::key_admin::guards_of_keys(&unit.changes));
         let touched = self.touch(caller, &mut unit);
         let bumps = unit.bumps.clone();
         let outcome = self.store.commit(unit).await;
@@ -146,6 +148,9 @@ impl App {
             }
             Err(CommitError::GuardFailed { key, .. }) => {
                 self.forget(key);
+                if crate::key_admin::is_of_keys(key) {
+                    return Err(self.keys_changed().await);
+                }
                 // The caller's own facts changed: no further attempt with what this request
                 // carries. Asked again, the request is met with the facts as they are then.
                 if caller.guards().iter().any(|guard| guard.key == key) {

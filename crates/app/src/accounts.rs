@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode, RecordState,
-    Result, RoleCode, SubjectId,
+    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode,
+    RecordState, Result, RoleCode, SubjectId,
 };
 use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
@@ -205,10 +205,8 @@ impl App {
             return Err(Error::conflict("this sign-in name is taken; choose another one"));
         }
         let mut unit = Unit::new();
-        unit.changes.push(Change::insert(
-            &tables::LOGIN,
-            vec![login_token.into(), Value::Null(ColumnType::Blob)],
-        ));
+        unit.changes
+            .push(Change::insert(&tables::LOGIN, vec![login_token.into(), Value::Null(ColumnType::Blob)]));
         self.keep_account(caller, account, roles, unit).await
     }
 
@@ -257,8 +255,12 @@ impl App {
             unit.changes.push(Change::insert(&tables::LINK, row));
         }
         if let Some(institution) = account.institution {
-            let row =
-                vec![ObjectId::from(actor).into(), "works-for".into(), institution.into(), Value::Null(ColumnType::Blob)];
+            let row = vec![
+                ObjectId::from(actor).into(),
+                "works-for".into(),
+                institution.into(),
+                Value::Null(ColumnType::Blob),
+            ];
             unit.changes.push(Change::insert(&tables::LINK, row));
         }
         unit.bumps.push(AccessKey::from(actor));
@@ -306,7 +308,10 @@ impl App {
     /// Not found for an unknown sign-in name; invalid for a password against the rules.
     pub async fn set_password(&self, caller: &Caller, login: &str, password: &str) -> Result<()> {
         let hash = self.new_password(password).await?;
-        self.change_account(caller, login, Action::Update, None, |account| account.password = Some(hash.clone())).await
+        self.change_account(caller, login, Action::Update, None, |account| {
+            account.password = Some(hash.clone())
+        })
+        .await
     }
 
     /// Stops an account; running sessions end at once.
@@ -341,10 +346,9 @@ impl App {
         stated: Option<&str>,
         change: impl Fn(&mut Account),
     ) -> Result<()> {
-        let actor = self
-            .actor_of_login(&self.login_token(login))
-            .await?
-            .ok_or_else(|| Error::new(mimamori_domain::ErrorKind::NotFound, "there is no account of this sign-in name"))?;
+        let actor = self.actor_of_login(&self.login_token(login)).await?.ok_or_else(|| {
+            Error::new(mimamori_domain::ErrorKind::NotFound, "there is no account of this sign-in name")
+        })?;
         self.change_actor(caller, actor, action, stated, change).await
     }
 
@@ -445,7 +449,11 @@ impl App {
         days: u32,
     ) -> Result<String> {
         if scopes.is_empty() || scopes.iter().any(|text| scope(text).is_none()) {
-            return Err(fault("scope", "a scope is TYPE.read, TYPE.write or TYPE.*, where TYPE may be *", "value"));
+            return Err(fault(
+                "scope",
+                "a scope is TYPE.read, TYPE.write or TYPE.*, where TYPE may be *",
+                "value",
+            ));
         }
         if days == 0 || days > 366 {
             return Err(fault("days", "a token lasts 1 to 366 days", "value"));

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Authorship, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
-    SubjectId, Timestamp,
+    AccessLabel, Action, ActorId, Authorship, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState,
+    Result, SubjectId, Timestamp,
 };
 use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::{AccessKey, Change, ObjectVersion, Unit, tables};
@@ -65,10 +65,16 @@ impl App {
         self.change_team(caller, subject, |team, now| {
             let mut ended = false;
             for participant in participants(team)? {
-                let open = participant["period"].get("end").is_none();
-                if participant["member"]["reference"] == member.as_str() && open {
-                    participant["period"]["end"] = now.to_string().into();
-                    ended = true;
+                let is_member =
+                    participant.pointer("/member/reference").is_some_and(|text| *text == member.as_str());
+                let open = participant.pointer("/period/end").is_none();
+                if is_member && open {
+                    let start = participant.pointer("/period/start").cloned();
+                    let period = serde_json::json!({"start": start, "end": now.to_string()});
+                    if let Some(participant) = participant.as_object_mut() {
+                        participant.insert("period".to_owned(), period);
+                        ended = true;
+                    }
                 }
             }
             if ended { Ok(()) } else { Err(Error::not_found()) }
@@ -129,11 +135,21 @@ impl App {
     ///
     /// # Errors
     /// Not found when the person has no such consent.
-    pub async fn withdraw_consent(&self, caller: &Caller, subject: SubjectId, consent: ObjectId) -> Result<()> {
+    pub async fn withdraw_consent(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        consent: ObjectId,
+    ) -> Result<()> {
         self.change_deciding(caller, subject, Action::Update, None, |app, objects| {
-            next_object::<Consent>(objects, |version, _| version.object == consent, "consent", |consent| {
-                consent.until = Some(app.clock.now().as_micros());
-            })
+            next_object::<Consent>(
+                objects,
+                |version, _| version.object == consent,
+                "consent",
+                |consent| {
+                    consent.until = Some(app.clock.now().as_micros());
+                },
+            )
         })
         .await
         .map(|_| ())
@@ -167,7 +183,12 @@ impl App {
     }
 
     /// Ties a citizen user's account to the person they are.
-    pub(crate) async fn set_own_actor(&self, caller: &Caller, subject: SubjectId, actor: ActorId) -> Result<()> {
+    pub(crate) async fn set_own_actor(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        actor: ActorId,
+    ) -> Result<()> {
         self.change_flags(caller, subject, Some(("self", actor)), |flags| flags.own_actor = Some(actor)).await
     }
 
@@ -204,7 +225,8 @@ impl App {
             declared.declare_emergency(until);
             let target = GeneralTarget::of(Kind::of("break-glass"));
             let decision = self.require_general(&declared, Action::BreakGlass, target).await?;
-            let body = BreakGlass { actor: caller.actor, reason: reason.to_owned(), until: until.as_micros() };
+            let body =
+                BreakGlass { actor: caller.actor, reason: reason.to_owned(), until: until.as_micros() };
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
             let change = new_object(&body, "break-glass")?;
@@ -366,7 +388,13 @@ fn participants(team: &mut serde_json::Value) -> Result<&mut Vec<serde_json::Val
 }
 
 fn new_object<T: Body>(body: &T, class: &'static str) -> Result<Deciding> {
-    Ok(Deciding { object: ObjectId::random(), previous: None, kind: T::KIND, class, bytes: body::to_bytes(body)? })
+    Ok(Deciding {
+        object: ObjectId::random(),
+        previous: None,
+        kind: T::KIND,
+        class,
+        bytes: body::to_bytes(body)?,
+    })
 }
 
 /// The next version of the first object of a kind that `which` accepts.

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use mimamori_domain::{AccessLabel, ActorId, Error, InstitutionId, KeyId, ObjectId, Result, SubjectId, Timestamp};
+use mimamori_domain::{
+    AccessLabel, ActorId, Error, InstitutionId, KeyId, ObjectId, Result, SubjectId, Timestamp,
+};
 use mimamori_policy::{ConsentEffect, ConsentFact, ProxyFact, SubjectFacts};
 use mimamori_store::{AccessKey, Guard, ObjectVersion, Row};
 use mimamori_vault::{KeyUse, Parent, Place, SecretKey, key_id_of};
@@ -46,7 +48,7 @@ impl App {
             .store
             .query_one(&sql::ACCESS_VERSION, vec![key.id.into(), i64::from(key.scope as u8).into()])
             .await?;
-        Ok(row.map_or(Ok(0), |row| row.int(0)).map_err(Error::unavailable)?)
+        row.map_or(Ok(0), |row| row.int(0)).map_err(Error::unavailable)
     }
 
     /// The context of a subject, from memory or from the database; not found when there is none.
@@ -114,7 +116,10 @@ impl App {
         let mut roles = Vec::new();
         let links = self
             .store
-            .query(&sql::LINKS_TO, vec![actor.into(), "appointed".into(), vec![0_u8; 16].into(), 200_i64.into()])
+            .query(
+                &sql::LINKS_TO,
+                vec![actor.into(), "appointed".into(), vec![0_u8; 16].into(), 200_i64.into()],
+            )
             .await?;
         for row in links {
             let role: ObjectId = row.id_of(0).map_err(Error::unavailable)?;

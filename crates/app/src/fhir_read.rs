@@ -10,31 +10,36 @@ fn parse(bytes: &[u8]) -> Result<Value> {
         .map_err(|e| Error::internal(format!("a stored resource is unreadable at column {}", e.column())))
 }
 
+/// A member of an object; JSON null where there is none.
+fn at<'a>(value: &'a Value, member: &str) -> &'a Value {
+    value.get(member).unwrap_or(&Value::Null)
+}
+
 /// The memberships a CareTeam states: R4 `CareTeam.participant.member` of type Practitioner or
 /// Organization, with the participant's period.
 pub(crate) fn team(bytes: &[u8]) -> Result<Vec<TeamMembership>> {
     let resource = parse(bytes)?;
-    if !matches!(resource["status"].as_str(), None | Some("active" | "proposed")) {
+    if !matches!(at(&resource, "status").as_str(), None | Some("active" | "proposed")) {
         return Ok(Vec::new());
     }
-    let participants = resource["participant"].as_array().map_or(&[][..], Vec::as_slice);
+    let participants = at(&resource, "participant").as_array().map_or(&[][..], Vec::as_slice);
     Ok(participants.iter().filter_map(membership).collect())
 }
 
 fn membership(participant: &Value) -> Option<TeamMembership> {
-    let reference = participant["member"]["reference"].as_str()?;
+    let reference = at(at(participant, "member"), "reference").as_str()?;
     let (kind, id) = reference.split_once('/')?;
     let (actor, institution) = match kind {
         "Practitioner" => (Some(id.parse::<ActorId>().ok()?), None),
         "Organization" => (None, Some(id.parse::<InstitutionId>().ok()?)),
         _ => return None,
     };
-    let period = &participant["period"];
+    let period = at(participant, "period");
     Some(TeamMembership {
         actor,
         institution,
-        from: bound(&period["start"], false).unwrap_or(Timestamp::from_micros(i64::MIN)),
-        until: bound(&period["end"], true),
+        from: bound(at(period, "start"), false).unwrap_or(Timestamp::from_micros(i64::MIN)),
+        until: bound(at(period, "end"), true),
     })
 }
 
@@ -46,37 +51,37 @@ fn bound(value: &Value, end: bool) -> Option<Timestamp> {
 
 /// An Organization's name.
 pub(crate) fn organization_name(bytes: &[u8]) -> Result<Option<String>> {
-    Ok(parse(bytes)?["name"].as_str().map(ToOwned::to_owned))
+    Ok(at(&parse(bytes)?, "name").as_str().map(ToOwned::to_owned))
 }
 
 /// The name of a Patient or Practitioner as it is written (not the reading): the official name
 /// before others.
 pub(crate) fn person_name(bytes: &[u8]) -> Result<String> {
     let resource = parse(bytes)?;
-    let names = resource["name"].as_array().map_or(&[][..], Vec::as_slice);
+    let names = at(&resource, "name").as_array().map_or(&[][..], Vec::as_slice);
     let written = |name: &&Value| !is_reading(name);
     let name = names
         .iter()
         .filter(written)
-        .find(|name| name["use"] == "official")
+        .find(|name| at(name, "use") == "official")
         .or_else(|| names.iter().find(written))
         .or_else(|| names.first());
     Ok(name.map(name_text).unwrap_or_default())
 }
 
 fn is_reading(name: &Value) -> bool {
-    name["extension"]
+    at(name, "extension")
         .as_array()
-        .is_some_and(|all| all.iter().any(|e| e["valueCode"] == "SYL" || e["valueCode"] == "ABC"))
+        .is_some_and(|all| all.iter().any(|e| at(e, "valueCode") == "SYL" || at(e, "valueCode") == "ABC"))
 }
 
 fn name_text(name: &Value) -> String {
-    if let Some(text) = name["text"].as_str() {
+    if let Some(text) = at(name, "text").as_str() {
         return text.to_owned();
     }
-    let given = name["given"].as_array().map_or(&[][..], Vec::as_slice);
+    let given = at(name, "given").as_array().map_or(&[][..], Vec::as_slice);
     let parts: Vec<&str> =
-        name["family"].as_str().into_iter().chain(given.iter().filter_map(Value::as_str)).collect();
+        at(name, "family").as_str().into_iter().chain(given.iter().filter_map(Value::as_str)).collect();
     parts.join(" ")
 }
 

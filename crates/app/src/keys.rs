@@ -1,11 +1,15 @@
 //! The keys of the installation and of people, as rows and as opened keys.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mimamori_domain::{ActorId, ClassCode, Error, KeyId, Result, SubjectId, Timestamp};
 use mimamori_ledger::Signer;
 use mimamori_store::{Change, Row, Value, tables};
-use mimamori_vault::{CursorKey, IndexField, IndexKey, KeyUse, Month, Parent, SecretKey, Vault, VaultError, WrappedKey, hash_token};
+use mimamori_vault::{
+    CursorKey, IndexField, IndexKey, KeyUse, Month, Parent, SecretKey, Vault, VaultError, WrappedKey,
+    hash_token,
+};
 
 /// Every failure of the vault is a refusal: nothing personal leaves without its key.
 pub(crate) fn vault_error(error: VaultError) -> Error {
@@ -16,7 +20,11 @@ pub(crate) fn vault_error(error: VaultError) -> Error {
 pub(crate) struct InstallationKeys {
     pub(crate) settings: SecretKey,
     pub(crate) ledger_seal: SecretKey,
-    pub(crate) index: IndexKey,
+    /// Makes the search tokens of people.
+    pub(crate) index: Indexes,
+    /// Makes the tokens of what is kept only as a token or outlives an index: sign-in names, source
+    /// ids of imports, codes of session rows. It is generation 0 and is never replaced.
+    pub(crate) fixed: IndexKey,
     pub(crate) cursor: CursorKey,
     pub(crate) signer_seed: SecretKey,
 }
@@ -27,7 +35,8 @@ impl InstallationKeys {
         [
             KeyUse::Settings,
             KeyUse::LedgerSeal,
-            KeyUse::Index { generation: 1 },
+            KeyUse::Index { generation: FIXED },
+            KeyUse::Index { generation: FIXED + 1 },
             KeyUse::Cursor,
             KeyUse::CheckpointSigner,
         ]
@@ -36,7 +45,7 @@ impl InstallationKeys {
         .collect()
     }
 
-    /// Opens the keys from their rows. Of several index keys the latest generation is used.
+    /// Opens the keys from their rows.
     pub(crate) fn open(vault: &Vault, rows: &[WrappedKey]) -> Result<Self> {
         let find = |wanted: fn(&KeyUse) -> Option<u32>| {
             rows.iter()
@@ -51,14 +60,12 @@ impl InstallationKeys {
         let (_, ledger_seal) = find(|usage| (*usage == KeyUse::LedgerSeal).then_some(0))?;
         let (_, cursor) = find(|usage| (*usage == KeyUse::Cursor).then_some(0))?;
         let (_, signer_seed) = find(|usage| (*usage == KeyUse::CheckpointSigner).then_some(0))?;
-        let (_, index) = find(|usage| match usage {
-            KeyUse::Index { generation } => Some(*generation),
-            _ => None,
-        })?;
+        let (_, fixed) = find(|usage| (*usage == KeyUse::Index { generation: FIXED }).then_some(0))?;
         Ok(Self {
             settings,
             ledger_seal,
-            index: IndexKey::new(&index).map_err(vault_error)?,
+            index: Indexes::open(vault, rows)?,
+            fixed: IndexKey::new(&fixed).map_err(vault_error)?,
             cursor: CursorKey::new(&cursor).map_err(vault_error)?,
             signer_seed,
         })
@@ -66,7 +73,7 @@ impl InstallationKeys {
 
     /// What address hashes are made with: the same in every program of the installation.
     pub(crate) fn address_salt(&self) -> [u8; 32] {
-        let token = self.index.token(IndexField::Identifier, "mimamori:address-salt|");
+        let token = self.fixed.token(IndexField::Identifier, "mimamori:address-salt|");
         hash_token(token.as_bytes())
     }
 
@@ -74,6 +81,51 @@ impl InstallationKeys {
     pub(crate) fn signer(&self, origin: &str) -> Result<Signer> {
         let seed = self.signer_seed.expose_seed().map_err(vault_error)?;
         Signer::from_seed(origin, &seed).map_err(Error::unavailable)
+    }
+}
+
+/// The generation of the index key that is never replaced.
+const FIXED: u32 = 0;
+
+/// The keys of people's search tokens, by rising generation: one, or two while the index is made
+/// anew. What is written gets tokens of each; what is searched for is asked for with each.
+pub(crate) struct Indexes(RwLock<Arc<[IndexKey]>>);
+
+impl Indexes {
+    fn open(vault: &Vault, rows: &[WrappedKey]) -> Result<Self> {
+        Ok(Self(RwLock::new(Self::keys(vault, rows)?)))
+    }
+
+    /// Takes what the rows say now.
+    pub(crate) fn renew(&self, vault: &Vault, rows: &[WrappedKey]) -> Result<()> {
+        let keys = Self::keys(vault, rows)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn keys(vault: &Vault, rows: &[WrappedKey]) -> Result<Arc<[IndexKey]>> {
+        let mut keys = Vec::new();
+        for row in rows {
+            if matches!(row.usage, KeyUse::Index { generation } if generation != FIXED) {
+                let key = unwrap(vault, row, Parent::Ring)?;
+                keys.push(IndexKey::new(&key).map_err(vault_error)?);
+            }
+        }
+        if keys.is_empty() {
+            return Err(Error::unavailable("the index key is missing from wrapped_key"));
+        }
+        keys.sort_by_key(IndexKey::generation);
+        Ok(keys.into())
+    }
+
+    /// Every key in use, by rising generation.
+    pub(crate) fn all(&self) -> Arc<[IndexKey]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The generation that is in use, or is being made.
+    pub(crate) fn newest(&self) -> u32 {
+        self.all().last().map_or(FIXED, IndexKey::generation)
     }
 }
 
@@ -109,7 +161,8 @@ impl SubjectKeys {
         Ok((Self { subject: key, data: HashMap::new(), newest: HashMap::new() }, row))
     }
 
-    fn add(&mut self, key: SecretKey) {
+    /// Takes a key in, for what is sealed or opened next.
+    pub(crate) fn add(&mut self, key: SecretKey) {
         if let KeyUse::Data { class, month } = key.usage() {
             self.newest.insert((class.clone(), *month), key.id());
         }
@@ -134,8 +187,9 @@ impl SubjectKeys {
             return Ok((key.clone(), None));
         }
         let usage = KeyUse::Data { class: class.clone(), month };
-        let (key, row) =
-            vault.generate(Parent::Key(&self.subject), usage, self.subject.owner(), now).map_err(vault_error)?;
+        let (key, row) = vault
+            .generate(Parent::Key(&self.subject), usage, self.subject.owner(), now)
+            .map_err(vault_error)?;
         Ok((key, Some(row)))
     }
 }
@@ -167,7 +221,8 @@ pub(crate) fn insert_key(row: &WrappedKey) -> Change {
 
 /// Reads a row of `id, parent, usage, owner, created, bytes`.
 pub(crate) fn key_from_row(row: &mut Row) -> Result<WrappedKey> {
-    let wrong = |e: &dyn std::fmt::Display| Error::unavailable(format!("a row of wrapped_key is unreadable: {e}"));
+    let wrong =
+        |e: &dyn std::fmt::Display| Error::unavailable(format!("a row of wrapped_key is unreadable: {e}"));
     Ok(WrappedKey {
         id: row.id_of(0).map_err(|e| wrong(&e))?,
         parent: row.id_of(1).map_err(|e| wrong(&e))?,

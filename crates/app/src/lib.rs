@@ -13,12 +13,14 @@ mod caller;
 mod care;
 mod context;
 mod cursor;
+mod explain;
 mod fhir_read;
+mod import;
 mod install;
+mod key_admin;
 mod keys;
 mod ledger;
 mod passwords;
-mod pending;
 mod people;
 mod record;
 mod refusals;
@@ -34,20 +36,21 @@ use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
+pub use import::ImportReport;
 pub use install::Parts;
-pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
+pub use key_admin::{Disposal, ShredReport};
+pub use ledger::VerifyReport;
 use mimamori_domain::{ActorId, Clock, InstanceId, InstitutionId, SubjectId};
+pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
 use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
-pub use ledger::VerifyReport;
-pub use pending::*;
 use quick_cache::sync::Cache;
 pub use record::CreateAs;
 pub use sign_in::SignedIn;
 pub use view::{
-    AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage,
-    ReviewQuery, Stored, SubjectCount, TeamMember, TimelineFilter, Window,
+    AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage, ReviewQuery,
+    Stored, SubjectCount, TeamMember, TimelineFilter, Window,
 };
 
 use crate::caller::ActorContext;

@@ -57,7 +57,8 @@ impl Passwords {
         let password = Zeroizing::new(password.to_owned());
         let right = self
             .run(move || {
-                let parsed = PasswordHash::new(&hash).map_err(|_| Error::internal("a stored password hash is unreadable"))?;
+                let parsed = PasswordHash::new(&hash)
+                    .map_err(|_| Error::internal("a stored password hash is unreadable"))?;
                 Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
             })
             .await?;
@@ -65,7 +66,12 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let busy = || Error::new(mimamori_domain::ErrorKind::Busy, "too many sign-ins at once; please try again shortly");
+        let busy = || {
+            Error::new(
+                mimamori_domain::ErrorKind::Busy,
+                "too many sign-ins at once; please try again shortly",
+            )
+        };
         let _place = self.waiting.try_acquire().map_err(|_| busy())?;
         let _turn = self.running.acquire().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?

@@ -49,7 +49,8 @@ impl App {
         let question: [&[u8]; 1] = [b"my-people"];
         let size = page_size(paging.count);
         for _ in 0..ATTEMPTS {
-            let mut position = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
+            let mut position =
+                self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
             let mut found = Found::default();
             let mut more = true;
             while more && found.cards.len() < size {
@@ -92,13 +93,15 @@ impl App {
     ) -> Result<Page<PersonCard>> {
         let target = GeneralTarget::of(Kind::of("people-search"));
         self.require_general(caller, Action::Search, target).await?;
+        let index = self.index_guard();
         let (conditions, names) = self.conditions(query)?;
         let stated = query.stated();
         let question: [&[u8]; 2] = [b"people", stated.as_bytes()];
         let size = page_size(paging.count);
         for _ in 0..ATTEMPTS {
-            let mut position = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
-            let mut found = Found::default();
+            let mut position =
+                self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
+            let mut found = Found { guards: vec![index], ..Found::default() };
             let mut looked = 0;
             let mut more = true;
             while more && found.cards.len() < size {
@@ -120,7 +123,9 @@ impl App {
                 }
                 looked += STRIDE;
                 if looked >= MOST_CANDIDATES && found.cards.is_empty() && more {
-                    return Err(Error::invalid("too many people begin like this; add the birth date or more of the name"));
+                    return Err(Error::invalid(
+                        "too many people begin like this; add the birth date or more of the name",
+                    ));
                 }
             }
             let next = if more { Some(self.seal_cursor(caller, &question, position)?) } else { None };
@@ -152,8 +157,11 @@ impl App {
                 vec![first.fields(), first.tokens()],
             )
             .await?;
-        let mut people =
-            rows.iter().map(|row| row.id_of(0)).collect::<Result<Vec<SubjectId>, _>>().map_err(Error::unavailable)?;
+        let mut people = rows
+            .iter()
+            .map(|row| row.id_of(0))
+            .collect::<Result<Vec<SubjectId>, _>>()
+            .map_err(Error::unavailable)?;
         let last = if people.len() == STRIDE { people.last().copied() } else { None };
         for condition in others {
             if people.is_empty() {
@@ -162,10 +170,17 @@ impl App {
             let list = people.iter().map(|subject| (*subject).into()).collect();
             let rows = self
                 .store
-                .query_lists(&sql::PEOPLE_ALSO, Vec::new(), vec![condition.fields(), condition.tokens(), list])
+                .query_lists(
+                    &sql::PEOPLE_ALSO,
+                    Vec::new(),
+                    vec![condition.fields(), condition.tokens(), list],
+                )
                 .await?;
-            let also =
-                rows.iter().map(|row| row.id_of(0)).collect::<Result<Vec<SubjectId>, _>>().map_err(Error::unavailable)?;
+            let also = rows
+                .iter()
+                .map(|row| row.id_of(0))
+                .collect::<Result<Vec<SubjectId>, _>>()
+                .map_err(Error::unavailable)?;
             people.retain(|subject| also.contains(subject));
         }
         people.retain(|subject| ids.is_empty() || ids.contains(subject));
@@ -174,7 +189,7 @@ impl App {
 
     /// The conditions of a query, and the names to compare after decryption.
     fn conditions(&self, query: &PeopleQuery) -> Result<(Vec<Condition>, Vec<PersonName>)> {
-        let index = &self.keys.index;
+        let indexes = self.keys.index.all();
         let mut conditions = Vec::new();
         let mut names = Vec::new();
         // The most selective first.
@@ -182,26 +197,36 @@ impl App {
             let (system, value) = identifier.split_once('|').unwrap_or(("", identifier));
             conditions.push(Condition {
                 fields: vec![field_number(IndexField::Identifier)],
-                tokens: vec![index.identifier(system, value)],
+                tokens: indexes.iter().map(|index| index.identifier(system, value)).collect(),
             });
         }
         if let Some(date) = filled(query.birth_date.as_deref()) {
-            let (field, token) = BirthDate::new(date)
-                .and_then(|date| date.query(index))
-                .ok_or_else(|| crate::record::fault("birthdate", "a date is YYYY, YYYY-MM or YYYY-MM-DD", "value"))?;
-            conditions.push(Condition { fields: vec![field_number(field)], tokens: vec![token] });
+            let asked: Vec<(IndexField, Token)> = BirthDate::new(date)
+                .map(|date| indexes.iter().filter_map(|index| date.query(index)).collect())
+                .ok_or_else(|| {
+                    crate::record::fault("birthdate", "a date is YYYY, YYYY-MM or YYYY-MM-DD", "value")
+                })?;
+            conditions.push(Condition {
+                fields: asked.iter().map(|(field, _)| field_number(*field)).collect(),
+                tokens: asked.into_iter().map(|(_, token)| token).collect(),
+            });
         }
         for text in [filled(query.name.as_deref()), filled(query.kana.as_deref())].into_iter().flatten() {
             // A name typed in kana may be somebody's written name or their reading.
-            let readings = [PersonName::from_text(Script::Written, text), PersonName::from_text(Script::Kana, text)];
-            let [written, kana] = readings.each_ref().map(|name| name.query(index));
-            if written.is_empty() {
+            let readings =
+                [PersonName::from_text(Script::Written, text), PersonName::from_text(Script::Kana, text)];
+            let asked: Vec<Vec<(IndexField, Token)>> =
+                indexes.iter().flat_map(|index| readings.each_ref().map(|name| name.query(index))).collect();
+            let words = asked.first().map_or(0, Vec::len);
+            if words == 0 {
                 return Err(crate::record::fault("name", "a name needs at least one letter", "value"));
             }
-            for ((written_field, written), (kana_field, kana)) in written.into_iter().zip(kana) {
+            for word in 0..words {
+                let any: Vec<(IndexField, Token)> =
+                    asked.iter().filter_map(|all| all.get(word).copied()).collect();
                 conditions.push(Condition {
-                    fields: vec![field_number(written_field), field_number(kana_field)],
-                    tokens: vec![written, kana],
+                    fields: any.iter().map(|(field, _)| field_number(*field)).collect(),
+                    tokens: any.into_iter().map(|(_, token)| token).collect(),
                 });
             }
             names.extend(readings.into_iter().next());
@@ -299,7 +324,7 @@ fn answers(names: &[PersonName], query: &PeopleQuery, values: &SearchValues) -> 
         && query.gender.as_deref().is_none_or(|gender| values.gender.as_deref() == Some(gender))
 }
 
-fn values_of(plain: &[u8]) -> Result<SearchValues> {
+pub(crate) fn values_of(plain: &[u8]) -> Result<SearchValues> {
     let resource = mimamori_fhir::parse(plain, &Limits::default())
         .map_err(|_| Error::internal("a stored Patient is unreadable"))?;
     Ok(mimamori_fhir::search_values(&resource))

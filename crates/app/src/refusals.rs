@@ -15,7 +15,10 @@ use crate::{App, Origin, sql};
 const MOST: usize = 1_000;
 
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<(i64, [u8; 16], &'static str), i64>>);
+pub(crate) struct Refusals(Mutex<HashMap<Counted, i64>>);
+
+/// Minute, hash of the address, reason.
+type Counted = (i64, [u8; 16], &'static str);
 
 /// A keyed hash of an address: the table tells equal from different, not who.
 pub(crate) fn address_hash(salt: &[u8; 32], address: Option<IpAddr>) -> [u8; 16] {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, ClassCode, Error, Kind, ObjectId, Outcome, Purpose, RecordState, Result, SubjectId,
+    AccessLabel, Action, ActorId, ClassCode, Error, Kind, ObjectId, Outcome, Purpose, RecordState, Result,
+    SubjectId,
 };
 use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
@@ -48,11 +49,21 @@ impl App {
     ///
     /// # Errors
     /// Forbidden, unavailable.
-    pub async fn review(&self, caller: &Caller, query: &ReviewQuery, paging: &Paging) -> Result<Page<AccessRow>> {
+    pub async fn review(
+        &self,
+        caller: &Caller,
+        query: &ReviewQuery,
+        paging: &Paging,
+    ) -> Result<Page<AccessRow>> {
         self.reviewed(caller, query, paging).await
     }
 
-    async fn reviewed(&self, caller: &Caller, query: &ReviewQuery, paging: &Paging) -> Result<Page<AccessRow>> {
+    async fn reviewed(
+        &self,
+        caller: &Caller,
+        query: &ReviewQuery,
+        paging: &Paging,
+    ) -> Result<Page<AccessRow>> {
         let question = [
             b"review".to_vec(),
             query.subject.map(SubjectId::to_vec).unwrap_or_default(),
@@ -110,7 +121,8 @@ impl App {
         sums.truncate(MOST_COUNTED);
         let mut counts = Vec::with_capacity(sums.len());
         for (at, (subject, count)) in sums.into_iter().enumerate() {
-            let name = if at < MOST_NAMED { self.subject_name(caller, subject).await? } else { String::new() };
+            let name =
+                if at < MOST_NAMED { self.subject_name(caller, subject).await? } else { String::new() };
             counts.push(SubjectCount { subject, name, count });
         }
         let unit = Unit::new();
@@ -124,7 +136,12 @@ impl App {
 
     /// The person and their proxies may see who looked at their record; everybody else needs a role
     /// that reviews the ledger, for the whole or for their own institution.
-    async fn review_decision(&self, caller: &Caller, query: &ReviewQuery, unit: &mut Unit) -> Result<Decision> {
+    async fn review_decision(
+        &self,
+        caller: &Caller,
+        query: &ReviewQuery,
+        unit: &mut Unit,
+    ) -> Result<Decision> {
         let now = self.clock.now();
         if let Some(subject) = query.subject {
             let context = self.subject_context(subject).await?;
@@ -168,7 +185,8 @@ impl App {
                 let rows = self.ledger_rows(query, &span, before, size + 1).await?;
                 for row in &rows {
                     let sequence = row.unsigned(0).map_err(Error::unavailable)?;
-                    let entry = Entry::decode(row.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
+                    let entry = Entry::decode(row.blob(1).map_err(Error::unavailable)?)
+                        .map_err(Error::unavailable)?;
                     if fits(query, &entry.draft) {
                         if found.len() == size {
                             return Ok((found, Some(last)));
@@ -196,11 +214,7 @@ impl App {
         let mut spans = Vec::new();
         for row in self.store.query(&ledger::EPOCHS, Vec::new()).await? {
             let epoch = row.epoch(0).map_err(Error::unavailable)?;
-            let size = if epoch == head.epoch {
-                head.size
-            } else {
-                self.epoch_size(epoch).await?
-            };
+            let size = if epoch == head.epoch { head.size } else { self.epoch_size(epoch).await? };
             let from = sequence_at(&*self.store, epoch, size, window.from).await?;
             let until = sequence_at(&*self.store, epoch, size, window.until).await?;
             if from < until {
@@ -218,7 +232,13 @@ impl App {
     }
 
     /// Rows through the index that narrows down most, newest first.
-    async fn ledger_rows(&self, query: &ReviewQuery, span: &Span, before: u64, limit: usize) -> Result<Vec<Row>> {
+    async fn ledger_rows(
+        &self,
+        query: &ReviewQuery,
+        span: &Span,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
         let (statement, key): (_, Option<Value>) = match (query.subject, query.actor) {
             (Some(subject), _) => (&ledger::ENTRIES_OF_SUBJECT, Some(subject.into())),
             (None, Some(actor)) => (&ledger::ENTRIES_OF_ACTOR, Some(actor.into())),
@@ -271,7 +291,8 @@ impl App {
         let Some(version) = self.current(ObjectId::from(subject)).await? else { return Ok(String::new()) };
         let context = self.subject_context(subject).await?;
         let label = label_of(&version)?;
-        let caller = if caller.facts.purpose == Purpose::Audit { &caller.for_purpose(Purpose::Care) } else { caller };
+        let caller =
+            if caller.facts.purpose == Purpose::Audit { &caller.for_purpose(Purpose::Care) } else { caller };
         let decision = self.decide(caller, Action::Read, &context, &label, None, self.clock.now());
         if !decision.allowed {
             return Ok(String::new());

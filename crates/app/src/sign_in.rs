@@ -108,10 +108,8 @@ impl App {
     pub async fn sign_out(&self, caller: &Caller) -> Result<()> {
         let Some(session) = caller.session.filter(|session| !session.bearer) else { return Ok(()) };
         let mut unit = Unit::new();
-        unit.changes.push(Change::any(
-            &sql::END_SESSION,
-            vec![session.token_hash.into(), self.clock.now().into()],
-        ));
+        unit.changes
+            .push(Change::any(&sql::END_SESSION, vec![session.token_hash.into(), self.clock.now().into()]));
         unit.bumps.push(AccessKey::from(session.id));
         let entry = self.with_sealed(caller, caller.entry(unit.id, Action::SignOut), 0, None)?;
         self.settle(caller, unit.entry(entry)).await?;
@@ -181,7 +179,7 @@ impl App {
     /// program's back opens nothing.
     pub(crate) fn session_id(&self, token_hash: &[u8; 32], actor: ActorId, expires: Timestamp) -> SessionId {
         let text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
-        SessionId::from_bytes(*self.keys.index.token(IndexField::Identifier, &text).as_bytes())
+        SessionId::from_bytes(*self.keys.fixed.token(IndexField::Identifier, &text).as_bytes())
     }
 
     fn session_idle(&self) -> Result<Duration> {
@@ -194,7 +192,10 @@ impl App {
 
     /// The blind token a login name is found by; upper and lower case are the same.
     pub(crate) fn login_token(&self, login: &str) -> Vec<u8> {
-        self.keys.index.token(IndexField::Identifier, &format!("mimamori:login|{}", login.trim().to_lowercase())).to_vec()
+        self.keys
+            .fixed
+            .token(IndexField::Identifier, &format!("mimamori:login|{}", login.trim().to_lowercase()))
+            .to_vec()
     }
 
     pub(crate) async fn actor_of_login(&self, login_token: &[u8]) -> Result<Option<ActorId>> {
@@ -237,11 +238,8 @@ impl App {
             let args = vec![login.into(), address.into(), now.into(), now.plus(wait).into()];
             Change::any(&sql::COUNT_FAILURE, args)
         };
-        let changes = vec![
-            row(login, address, pair),
-            row(login, ANY, Duration::ZERO),
-            row(ANY, address, whole),
-        ];
+        let changes =
+            vec![row(login, address, pair), row(login, ANY, Duration::ZERO), row(ANY, address, whole)];
         self.store.upkeep(changes).await.map_err(crate::access::commit_error)?;
         Ok(())
     }
@@ -283,7 +281,11 @@ fn session_row(caller: &Caller, session: &SessionRef, now: Timestamp) -> Vec<Val
         caller.actor.into(),
         caller.institution().into(),
         caller.origin.terminal.into(),
-        caller.origin.zone.as_ref().map_or(Value::Null(ColumnType::Text), |zone| zone.as_str().to_owned().into()),
+        caller
+            .origin
+            .zone
+            .as_ref()
+            .map_or(Value::Null(ColumnType::Text), |zone| zone.as_str().to_owned().into()),
         "password".into(),
         now.into(),
         now.into(),
@@ -306,4 +308,3 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         bearer,
     }))
 }
-

@@ -4,14 +4,12 @@ use mimamori_store::ColumnType::{Blob, Int, Text};
 use mimamori_store::{ColumnType, Statement};
 
 /// The columns of a version, for [`mimamori_store::ObjectVersion::from_row`].
-const VERSION: &[ColumnType] = &[
-    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob,
-];
+const VERSION: &[ColumnType] =
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob];
 
 /// The same, and the head's sort time after them.
-const VERSION_SORTED: &[ColumnType] = &[
-    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int,
-];
+const VERSION_SORTED: &[ColumnType] =
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int];
 
 /// Where [`TIMELINE`] gives the sort time.
 pub const SORT_TIME_AFTER_VERSION: usize = 16;
@@ -59,8 +57,7 @@ pub static ACCESS_VERSION: Statement = Statement::read(
 );
 
 /// The current version of an object.
-pub static CURRENT: Statement =
-    Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
+pub static CURRENT: Statement = Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
 
 /// One version of an object.
 pub static VERSION_OF: Statement = Statement::read(
@@ -355,6 +352,86 @@ pub static CLINICAL_CODED: Statement = Statement::read(
 )
 .with_lists(&[&[Text, Text, Blob], &[Blob]]);
 
+/// Which people some tokens of a field belong to.
+pub static PEOPLE_WITH_TOKENS: Statement = Statement::read(
+    "app.people_with_tokens",
+    "SELECT token, object FROM search_token WHERE field = $1 AND token IN ({0})",
+    &[Int],
+    &[Blob, Blob],
+)
+.with_lists(&[&[Blob]]);
+
+/// What kinds some objects are of.
+pub static KINDS: Statement = Statement::read(
+    "app.kinds",
+    "SELECT object, kind FROM object_head WHERE object IN ({0})",
+    &[],
+    &[Blob, Text],
+)
+.with_lists(&[&[Blob]]);
+
+/// Says that an object still is at a version: changes nothing, and must touch one row.
+pub static STILL_AT: Statement = Statement::change(
+    "app.still_at",
+    "UPDATE object_head SET version = version WHERE object = $1 AND version = $2",
+    &[Blob, Int],
+);
+
+/// Says how many objects a subject has: changes nothing, and must touch so many rows.
+pub static STILL_SO_MANY: Statement = Statement::change(
+    "app.still_so_many",
+    "UPDATE object_head SET version = version WHERE subject = $1",
+    &[Blob],
+);
+
+/// Current versions of all of a subject's objects, in pages by id.
+pub static ALL_OF_SUBJECT: Statement = Statement::read(
+    "app.all_of_subject",
+    current!("h.subject = $1 AND h.object > $2 ORDER BY h.object LIMIT $3"),
+    &[Blob, Blob, Int],
+    VERSION,
+);
+
+/// How many versions of a subject's objects a key seals.
+pub static SEALED_BY: Statement = Statement::read(
+    "app.sealed_by",
+    "SELECT CAST(count(*) AS bigint) FROM object_head h JOIN object_version v ON v.object = h.object \
+     WHERE h.subject = $1 AND v.key = $2",
+    &[Blob, Blob],
+    &[Int],
+);
+
+/// Takes all of a subject's records out of the clinical index.
+pub static DELETE_CLINICAL_OF_SUBJECT: Statement = Statement::change(
+    "app.delete_clinical_of_subject",
+    "DELETE FROM clinical_index WHERE subject = $1",
+    &[Blob],
+);
+
+/// Which of some people have search tokens of a generation.
+pub static WITH_GENERATION: Statement = Statement::read(
+    "app.with_generation",
+    "SELECT DISTINCT object FROM search_token WHERE generation = $1 AND object IN ({0})",
+    &[Int],
+    &[Blob],
+)
+.with_lists(&[&[Blob]]);
+
+/// Takes away whatever search tokens of earlier generations are left.
+pub static SWEEP_TOKENS: Statement =
+    Statement::change("app.sweep_tokens", "DELETE FROM search_token WHERE generation < $1", &[Int]);
+
+/// Keeps a source token unless it is kept already.
+pub static KEEP_SOURCE: Statement = Statement::change(
+    "app.keep_source",
+    "INSERT INTO source_id (token, object) VALUES ($1, $2) ON CONFLICT (token) DO NOTHING",
+    &[Blob, Blob],
+);
+
+/// Forgets a source token.
+pub static FORGET_SOURCE: Statement =
+    Statement::change("app.forget_source", "DELETE FROM source_id WHERE token = $1", &[Blob]);
+
 /// Every statement of the use cases, for the contract tests.
 pub static ALL: &[&Statement] = &[
     &INSTALLATION,
@@ -395,4 +472,15 @@ pub static ALL: &[&Statement] = &[
     &TIMELINE,
     &CLINICAL,
     &CLINICAL_CODED,
+    &PEOPLE_WITH_TOKENS,
+    &KINDS,
+    &STILL_AT,
+    &STILL_SO_MANY,
+    &ALL_OF_SUBJECT,
+    &SEALED_BY,
+    &DELETE_CLINICAL_OF_SUBJECT,
+    &WITH_GENERATION,
+    &SWEEP_TOKENS,
+    &KEEP_SOURCE,
+    &FORGET_SOURCE,
 ];

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use mimamori_domain::{
-    Action, ActorId, ClassCode, InstitutionId, Kind, LegalBasis, ObjectId, OccupationCode, Outcome,
-    Purpose, RecordState, SubjectId, TerminalId, Timestamp, ZoneCode,
+    Action, ActorId, ClassCode, InstitutionId, Kind, LegalBasis, ObjectId, OccupationCode, Outcome, Purpose,
+    RecordState, SubjectId, TerminalId, Timestamp, ZoneCode,
 };
 
 /// Where a request comes from, as far as the listener knows.

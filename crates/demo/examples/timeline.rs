@@ -10,9 +10,8 @@ use mimamori_domain::Timestamp;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let today = "2026-11-21T09:00:00Z"
-        .parse::<jiff::Timestamp>()
-        .map_or_else(|_| Timestamp::default(), Into::into);
+    let today =
+        "2026-11-21T09:00:00Z".parse::<jiff::Timestamp>().map_or_else(|_| Timestamp::default(), Into::into);
     let number = |at: usize| words.get(at).and_then(|w| w.parse::<u32>().ok());
     match words.first().map(String::as_str) {
         Some(word @ ("bench" | "demo")) => {
@@ -55,10 +54,7 @@ fn show(options: &Options, number: u32) {
         }
         println!("{:?}\n{:?}", person.team, person.consents);
         for resource in &person.resources {
-            println!(
-                "{} {} {} {}",
-                resource.at, resource.class, resource.author, resource.fhir
-            );
+            println!("{} {} {} {}", resource.at, resource.class, resource.author, resource.fhir);
         }
     }
 }

@@ -12,8 +12,7 @@ mod vocabulary;
 pub use code::{ClassCode, CodeError, Kind, OccupationCode, RoleCode, ZoneCode};
 pub use error::{Error, ErrorKind, Fault, Result};
 pub use id::{
-    ActorId, IdError, InstanceId, InstitutionId, KeyId, ObjectId, SessionId, SubjectId, TerminalId,
-    UnitId,
+    ActorId, IdError, InstanceId, InstitutionId, KeyId, ObjectId, SessionId, SubjectId, TerminalId, UnitId,
 };
 pub use record::{
     AccessLabel, Amended, Authorship, AwaitingConfirmation, Confirmed, Draft, Finished, RecordState, Stage,

@@ -128,9 +128,7 @@ impl Draft {
     #[must_use]
     pub fn finish(self) -> Finished {
         match self.0.on_behalf_of {
-            Some(principal) if principal != self.0.author => {
-                Finished::Awaiting(AwaitingConfirmation(self.0))
-            }
+            Some(principal) if principal != self.0.author => Finished::Awaiting(AwaitingConfirmation(self.0)),
             _ => Finished::Confirmed(Confirmed(self.0)),
         }
     }

@@ -70,7 +70,7 @@ impl<'a> ReferenceText<'a> {
             return (text.starts_with("urn:uuid:") || text.starts_with("urn:oid:"))
                 .then_some(of(RefKind::Urn));
         }
-        if let Some((kind, query)) = text.split_once('?').filter(|_| !text.contains("://")) {
+        if let Some((kind, query)) = text.split_once('?').filter(|(kind, _)| !kind.contains("://")) {
             let known = tables().resource_types.contains(kind) && !query.is_empty();
             return known.then_some(Self { resource_type: Some(kind), ..of(RefKind::Conditional) });
         }

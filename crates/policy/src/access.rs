@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Effect as CedarEffect, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
-    Schema, ValidationMode, Validator,
+    Effect as CedarEffect, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema,
+    ValidationMode, Validator,
 };
 use miette::Diagnostic;
 use mimamori_domain::LegalBasis;
@@ -89,20 +89,8 @@ impl Access {
         }
         // Two schemas that say the same would find the same faults: the second is asked only when the
         // first finds none.
-        if validate(
-            &access.policies,
-            PROGRAM_SCHEMA,
-            "the program's schema",
-            sources,
-            problems,
-        ) {
-            validate(
-                &access.policies,
-                sources.schema,
-                sources.schema_file,
-                sources,
-                problems,
-            );
+        if validate(&access.policies, PROGRAM_SCHEMA, "the program's schema", sources, problems) {
+            validate(&access.policies, sources.schema, sources.schema_file, sources, problems);
         }
         access
     }
@@ -114,23 +102,12 @@ impl Access {
             .policies
             .policies()
             .map(|policy| {
-                Some(
-                    policy
-                        .to_pst()
-                        .ok()?
-                        .body()
-                        .clauses()
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect(),
-                )
+                Some(policy.to_pst().ok()?.body().clauses().iter().map(ToString::to_string).collect())
             })
             .collect();
         let mentions = |words: &[&str]| {
             clauses.as_ref().is_none_or(|clauses| {
-                clauses
-                    .iter()
-                    .any(|clause| words.iter().any(|word| has_word(clause, word)))
+                clauses.iter().any(|clause| words.iter().any(|word| has_word(clause, word)))
             })
         };
         Mentioned {
@@ -181,7 +158,9 @@ fn within_limits(text: &str, file: &str, problems: &mut Problems) -> bool {
             problems.add(
                 file,
                 line,
-                format!("a statement of more than {MOST_TOKENS} words or {MOST_DEPTH} brackets inside one another"),
+                format!(
+                    "a statement of more than {MOST_TOKENS} words or {MOST_DEPTH} brackets inside one another"
+                ),
             );
             return false;
         }
@@ -205,11 +184,7 @@ fn parse(sources: &Sources<'_>, problems: &mut Problems) -> Option<Vec<Policy>> 
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
-                problems.add(
-                    sources.policies_file,
-                    line(sources.policies, error),
-                    error.to_string(),
-                );
+                problems.add(sources.policies_file, line(sources.policies, error), error.to_string());
             }
             return None;
         }
@@ -224,18 +199,10 @@ fn parse(sources: &Sources<'_>, problems: &mut Problems) -> Option<Vec<Policy>> 
     let mut policies: Vec<Policy> = set.policies().cloned().collect();
     // Cedar numbers what it parses: policy0, policy1 ...
     policies.sort_by_key(|p| {
-        p.id()
-            .to_string()
-            .trim_start_matches("policy")
-            .parse::<usize>()
-            .unwrap_or(usize::MAX)
+        p.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
     });
     if policies.is_empty() {
-        problems.add(
-            sources.policies_file,
-            0,
-            "no policy at all: nobody could do anything",
-        );
+        problems.add(sources.policies_file, 0, "no policy at all: nobody could do anything");
     }
     Some(policies)
 }
@@ -248,17 +215,11 @@ fn named(
     problems: &mut Problems,
 ) -> Option<(PolicyInfo, Policy)> {
     let file = sources.policies_file;
-    let Some(name) = policy
-        .annotation("id")
-        .filter(|id| mimamori_domain::RoleCode::new(id).is_ok())
-    else {
+    let Some(name) = policy.annotation("id").filter(|id| mimamori_domain::RoleCode::new(id).is_ok()) else {
         problems.add(
             file,
             0,
-            format!(
-                "policy number {} has no @id of a-z, 0-9 and '-', at most 64",
-                place + 1
-            ),
+            format!("policy number {} has no @id of a-z, 0-9 and '-', at most 64", place + 1),
         );
         return None;
     };
@@ -273,42 +234,22 @@ fn named(
     let (ja, en, basis) = (words("ja"), words("en"), words("basis"));
     let known = ["id", "basis", "ja", "en"];
     for (key, _) in policy.annotations().filter(|(key, _)| !known.contains(key)) {
-        problems.add(
-            file,
-            at,
-            format!(
-                "{name}: no annotation @{key}; known are @{}",
-                known.join(", @")
-            ),
-        );
+        problems.add(file, at, format!("{name}: no annotation @{key}; known are @{}", known.join(", @")));
     }
     let forbids = policy.effect() == CedarEffect::Forbid;
     let basis = match basis.parse::<LegalBasis>() {
         Ok(LegalBasis::None) if !forbids => {
-            problems.add(
-                file,
-                at,
-                format!("{name}: what permits needs a legal basis"),
-            );
+            problems.add(file, at, format!("{name}: what permits needs a legal basis"));
             LegalBasis::None
         }
         Ok(basis) => basis,
         Err(_) => {
             let words: Vec<_> = LegalBasis::ALL.iter().map(|b| b.as_str()).collect();
-            problems.add(
-                file,
-                at,
-                format!("{name}: @basis is one of {}", words.join(", ")),
-            );
+            problems.add(file, at, format!("{name}: @basis is one of {}", words.join(", ")));
             LegalBasis::None
         }
     };
-    let info = PolicyInfo {
-        name: name.into(),
-        forbids,
-        basis,
-        text: Text::new(ja, en),
-    };
+    let info = PolicyInfo { name: name.into(), forbids, basis, text: Text::new(ja, en) };
     Some((info, policy.new_id(PolicyId::new(name))))
 }
 
@@ -329,19 +270,11 @@ fn validate(
     };
     let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
     for error in result.validation_errors() {
-        problems.add(
-            sources.policies_file,
-            line(sources.policies, error),
-            format!("{error} ({file})"),
-        );
+        problems.add(sources.policies_file, line(sources.policies, error), format!("{error} ({file})"));
     }
     // A warning tells of a policy that can never apply or mixes alphabets: both are mistakes here.
     for warning in result.validation_warnings() {
-        problems.add(
-            sources.policies_file,
-            line(sources.policies, warning),
-            warning.to_string(),
-        );
+        problems.add(sources.policies_file, line(sources.policies, warning), warning.to_string());
     }
     result.validation_passed_without_warnings()
 }
@@ -364,19 +297,13 @@ fn unknown_literal(literal: &EntityUid, pack: &Pack) -> Option<String> {
 
 /// The first line a diagnostic points at; 0 when it points nowhere.
 fn line(text: &str, diagnostic: &dyn Diagnostic) -> u64 {
-    let offset = diagnostic
-        .labels()
-        .and_then(|mut labels| labels.next())
-        .map(|label| label.offset());
+    let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
     offset.map_or(0, |offset| line_at(text, offset))
 }
 
 /// The line of a policy's `@id`.
 fn line_of(sources: &Sources<'_>, name: &str) -> u64 {
-    sources
-        .policies
-        .find(&format!("@id(\"{name}\")"))
-        .map_or(0, |offset| line_at(sources.policies, offset))
+    sources.policies.find(&format!("@id(\"{name}\")")).map_or(0, |offset| line_at(sources.policies, offset))
 }
 
 fn line_at(text: &str, offset: usize) -> u64 {

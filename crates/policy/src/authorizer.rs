@@ -6,12 +6,10 @@ use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{
-    Authorizer as CedarAuthorizer, Context, Decision as CedarDecision, Entities, Entity,
-    EntityTypeName, EntityUid, PolicySet, Request, Response, RestrictedExpression,
+    Authorizer as CedarAuthorizer, Context, Decision as CedarDecision, Entities, Entity, EntityTypeName,
+    EntityUid, PolicySet, Request, Response, RestrictedExpression,
 };
-use mimamori_domain::{
-    AccessLabel, Action, Authorship, LegalBasis, Purpose, RecordState, Timestamp,
-};
+use mimamori_domain::{AccessLabel, Action, Authorship, LegalBasis, Purpose, RecordState, Timestamp};
 
 pub use crate::access::PolicyName;
 use crate::access::{Access, uid};
@@ -38,11 +36,7 @@ pub struct Decision {
 
 impl Decision {
     fn refused() -> Self {
-        Self {
-            allowed: false,
-            policies: Arc::new([]),
-            basis: LegalBasis::None,
-        }
+        Self { allowed: false, policies: Arc::new([]), basis: LegalBasis::None }
     }
 }
 
@@ -87,10 +81,7 @@ impl Authorizer {
         authorship: Option<&Authorship>,
         now: Timestamp,
     ) -> Decision {
-        self.answer(
-            self.tables
-                .about_record(caller, action, subject, label, authorship, now),
-        )
+        self.answer(self.tables.about_record(caller, action, subject, label, authorship, now))
     }
 
     /// Decides about a thing outside any notebook: administration, the ledger, search for people.
@@ -117,10 +108,7 @@ impl Authorizer {
         authorship: Option<&Authorship>,
         now: Timestamp,
     ) -> Explanation {
-        self.reasons(
-            self.tables
-                .about_record(caller, action, subject, label, authorship, now),
-        )
+        self.reasons(self.tables.about_record(caller, action, subject, label, authorship, now))
     }
 
     /// Says why [`Authorizer::decide_general`] decides as it does.
@@ -139,20 +127,13 @@ impl Authorizer {
         let Some(question) = question.map(|q| q.reduced(self.mentioned)) else {
             return Decision::refused();
         };
-        let remembered = self
-            .remembered
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&question)
-            .cloned();
+        let remembered =
+            self.remembered.read().unwrap_or_else(PoisonError::into_inner).get(&question).cloned();
         if let Some(decision) = remembered {
             return decision;
         }
         let decision = self.evaluate(&question);
-        let mut remembered = self
-            .remembered
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= MOST_REMEMBERED {
             remembered.clear();
         }
@@ -165,13 +146,7 @@ impl Authorizer {
         let satisfied = match &question {
             Some(question) => self
                 .ask(question, self.explainer.policies())
-                .map(|response| {
-                    response
-                        .diagnostics()
-                        .reason()
-                        .map(ToString::to_string)
-                        .collect()
-                }),
+                .map(|response| response.diagnostics().reason().map(ToString::to_string).collect()),
             None => None,
         };
         self.explainer.explain(decision, satisfied.as_ref())
@@ -187,30 +162,17 @@ impl Authorizer {
         if response.diagnostics().errors().next().is_some() {
             return Decision::refused();
         }
-        let mut places: Vec<usize> = response
-            .diagnostics()
-            .reason()
-            .filter_map(|id| self.access.order.get(id))
-            .copied()
-            .collect();
+        let mut places: Vec<usize> =
+            response.diagnostics().reason().filter_map(|id| self.access.order.get(id)).copied().collect();
         places.sort_unstable();
-        let infos: Vec<_> = places
-            .iter()
-            .filter_map(|place| self.access.infos.get(*place))
-            .collect();
+        let infos: Vec<_> = places.iter().filter_map(|place| self.access.infos.get(*place)).collect();
         let policies = infos.iter().map(|info| Arc::clone(&info.name)).collect();
         match (response.decision(), infos.first()) {
-            (CedarDecision::Allow, Some(first)) if first.basis != LegalBasis::None => Decision {
-                allowed: true,
-                policies,
-                basis: first.basis,
-            },
+            (CedarDecision::Allow, Some(first)) if first.basis != LegalBasis::None => {
+                Decision { allowed: true, policies, basis: first.basis }
+            }
             (CedarDecision::Allow, _) => Decision::refused(),
-            (CedarDecision::Deny, _) => Decision {
-                allowed: false,
-                policies,
-                basis: LegalBasis::None,
-            },
+            (CedarDecision::Deny, _) => Decision { allowed: false, policies, basis: LegalBasis::None },
         }
     }
 
@@ -239,10 +201,7 @@ struct Vocabulary {
 impl Vocabulary {
     fn new(pack: &Pack) -> Self {
         Self {
-            occupations: expressions(
-                "Occupation",
-                pack.occupations().iter().map(|o| o.code.as_str()),
-            ),
+            occupations: expressions("Occupation", pack.occupations().iter().map(|o| o.code.as_str())),
             roles: expressions("Role", pack.roles().iter().map(|r| r.code.as_str())),
             classes: expressions("Class", pack.classes().iter().map(|c| c.code.as_str()))
                 .into_iter()
@@ -250,15 +209,10 @@ impl Vocabulary {
                 .collect(),
             things: uids("Thing", pack.things().iter().map(|t| t.code.as_str())),
             zones: expressions("Zone", pack.zones().iter().map(|z| z.code.as_str())),
-            kinds: [
-                CallerKind::Staff,
-                CallerKind::Citizen,
-                CallerKind::Program,
-                CallerKind::System,
-            ]
-            .into_iter()
-            .filter_map(|kind| Some((kind, uids(principal_type(kind), ["caller"]).pop()?)))
-            .collect(),
+            kinds: [CallerKind::Staff, CallerKind::Citizen, CallerKind::Program, CallerKind::System]
+                .into_iter()
+                .filter_map(|kind| Some((kind, uids(principal_type(kind), ["caller"]).pop()?)))
+                .collect(),
             actions: Action::ALL
                 .iter()
                 .copied()
@@ -267,22 +221,14 @@ impl Vocabulary {
             purposes: Purpose::ALL
                 .iter()
                 .copied()
-                .zip(expressions(
-                    "Purpose",
-                    Purpose::ALL.iter().map(|p| p.as_str()),
-                ))
+                .zip(expressions("Purpose", Purpose::ALL.iter().map(|p| p.as_str())))
                 .collect(),
             states: RecordState::ALL
                 .into_iter()
-                .zip(expressions(
-                    "State",
-                    RecordState::ALL.iter().map(|s| s.as_str()),
-                ))
+                .zip(expressions("State", RecordState::ALL.iter().map(|s| s.as_str())))
                 .collect(),
             record: uids("Record", ["record"]).pop(),
-            facts: Fact::all()
-                .map(|fact| (fact, fact.name().to_owned()))
-                .collect(),
+            facts: Fact::all().map(|fact| (fact, fact.name().to_owned())).collect(),
         }
     }
 
@@ -292,9 +238,7 @@ impl Vocabulary {
         let action = self.actions.get(&question.action)?;
         let (resource, resource_attributes) = match question.target {
             Target::Thing(place) => (self.things.get(usize::from(place))?, HashMap::new()),
-            Target::Record { class, state } => {
-                (self.record.as_ref()?, self.record_attributes(class, state)?)
-            }
+            Target::Record { class, state } => (self.record.as_ref()?, self.record_attributes(class, state)?),
         };
         let principal_attributes = match question.kind {
             CallerKind::Staff => self.staff_attributes(question),
@@ -306,30 +250,19 @@ impl Vocabulary {
         ];
         let entities = Entities::from_entities(entities, None).ok()?;
         let context = self.context(question)?;
-        let request = Request::new(
-            principal.clone(),
-            action.clone(),
-            resource.clone(),
-            context,
-            None,
-        )
-        .ok()?;
+        let request =
+            Request::new(principal.clone(), action.clone(), resource.clone(), context, None).ok()?;
         Some((request, entities))
     }
 
     fn staff_attributes(&self, question: &Question) -> HashMap<String, RestrictedExpression> {
-        let held = self
-            .roles
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| (question.roles >> place) & 1 == 1);
+        let held = self.roles.iter().enumerate().filter(|(place, _)| (question.roles >> place) & 1 == 1);
         let mut attributes = HashMap::from([(
             "roles".to_owned(),
             RestrictedExpression::new_set(held.map(|(_, role)| role.clone())),
         )]);
-        if let Some(occupation) = question
-            .occupation
-            .and_then(|place| self.occupations.get(usize::from(place)))
+        if let Some(occupation) =
+            question.occupation.and_then(|place| self.occupations.get(usize::from(place)))
         {
             attributes.insert("occupation".to_owned(), occupation.clone());
         }
@@ -345,34 +278,19 @@ impl Vocabulary {
         Some(HashMap::from([
             ("class".to_owned(), class.clone()),
             ("state".to_owned(), self.states.get(&state)?.clone()),
-            (
-                "sensitivity".to_owned(),
-                RestrictedExpression::new_long(*sensitivity),
-            ),
+            ("sensitivity".to_owned(), RestrictedExpression::new_long(*sensitivity)),
         ]))
     }
 
     fn context(&self, question: &Question) -> Option<Context> {
         let mut pairs = Vec::with_capacity(self.facts.len() + 3);
-        pairs.push((
-            "purpose".to_owned(),
-            self.purposes.get(&question.purpose)?.clone(),
-        ));
-        pairs.push((
-            "strength".to_owned(),
-            RestrictedExpression::new_long(i64::from(question.strength)),
-        ));
-        if let Some(zone) = question
-            .zone
-            .and_then(|place| self.zones.get(usize::from(place)))
-        {
+        pairs.push(("purpose".to_owned(), self.purposes.get(&question.purpose)?.clone()));
+        pairs.push(("strength".to_owned(), RestrictedExpression::new_long(i64::from(question.strength))));
+        if let Some(zone) = question.zone.and_then(|place| self.zones.get(usize::from(place))) {
             pairs.push(("zone".to_owned(), zone.clone()));
         }
         for (fact, name) in &self.facts {
-            pairs.push((
-                name.clone(),
-                RestrictedExpression::new_bool(question.facts.holds(*fact)),
-            ));
+            pairs.push((name.clone(), RestrictedExpression::new_bool(question.facts.holds(*fact))));
         }
         Context::from_pairs(pairs).ok()
     }
@@ -395,12 +313,6 @@ fn uids<'a>(type_name: &str, ids: impl IntoIterator<Item = &'a str>) -> Vec<Enti
     ids.into_iter().map(|id| uid(&type_name, id)).collect()
 }
 
-fn expressions<'a>(
-    type_name: &str,
-    ids: impl IntoIterator<Item = &'a str>,
-) -> Vec<RestrictedExpression> {
-    uids(type_name, ids)
-        .into_iter()
-        .map(RestrictedExpression::new_entity_uid)
-        .collect()
+fn expressions<'a>(type_name: &str, ids: impl IntoIterator<Item = &'a str>) -> Vec<RestrictedExpression> {
+    uids(type_name, ids).into_iter().map(RestrictedExpression::new_entity_uid).collect()
 }

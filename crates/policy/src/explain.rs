@@ -55,18 +55,12 @@ impl Explanation {
     /// The explanation as lines of text for a terminal or a plain page.
     #[must_use]
     pub fn to_text(&self, language: Language) -> String {
-        let say =
-            |ja: &'static str, en: &'static str| if language == Language::Ja { ja } else { en };
+        let say = |ja: &'static str, en: &'static str| if language == Language::Ja { ja } else { en };
         let mut lines = vec![match self.decision.allowed {
             true => format!("{} ({})", say("許可", "allowed"), self.decision.basis),
             false => say("不許可", "not allowed").to_owned(),
         }];
-        if !self.decision.allowed
-            && !self
-                .policies
-                .iter()
-                .any(|p| p.applies && p.effect == Effect::Forbid)
-        {
+        if !self.decision.allowed && !self.policies.iter().any(|p| p.applies && p.effect == Effect::Forbid) {
             lines.push(say("これを許すポリシーがありません。", "No policy permits it.").to_owned());
         }
         for policy in &self.policies {
@@ -79,21 +73,9 @@ impl Explanation {
                 (Effect::Permit, false) => say("当たらず", "does not apply"),
                 (Effect::Forbid, _) => say("禁じる", "forbids"),
             };
-            lines.push(format!(
-                "- {} [{word}] {}",
-                policy.name,
-                policy.text.get(language)
-            ));
-            for condition in policy
-                .conditions
-                .iter()
-                .filter(|c| policy.applies || !c.met)
-            {
-                let mark = if condition.met {
-                    say("○", "met")
-                } else {
-                    say("×", "not met")
-                };
+            lines.push(format!("- {} [{word}] {}", policy.name, policy.text.get(language)));
+            for condition in policy.conditions.iter().filter(|c| policy.applies || !c.met) {
+                let mark = if condition.met { say("○", "met") } else { say("×", "not met") };
                 lines.push(format!("    {mark}: {}", condition.text.get(language)));
             }
         }
@@ -143,11 +125,7 @@ impl Explainer {
                 add(&mut parts, &name, everywhere, vec![clause]);
                 conditions.push((name, text));
             }
-            rules.push(Rule {
-                info: info.clone(),
-                scope,
-                conditions,
-            });
+            rules.push(Rule { info: info.clone(), scope, conditions });
         }
         Self { parts, rules }
     }
@@ -159,39 +137,25 @@ impl Explainer {
 
     /// Puts together what was found. `satisfied` names the parts that hold; `None` when the request
     /// could not be asked at all.
-    pub(crate) fn explain(
-        &self,
-        decision: Decision,
-        satisfied: Option<&BTreeSet<String>>,
-    ) -> Explanation {
+    pub(crate) fn explain(&self, decision: Decision, satisfied: Option<&BTreeSet<String>>) -> Explanation {
         let holds = |part: &str| satisfied.is_some_and(|parts| parts.contains(part));
         let concerned = self.rules.iter().filter(|rule| holds(&rule.scope));
         let policies = concerned.map(|rule| {
             let conditions: Vec<_> = rule
                 .conditions
                 .iter()
-                .map(|(name, text)| ConditionFinding {
-                    text: text.clone(),
-                    met: holds(name),
-                })
+                .map(|(name, text)| ConditionFinding { text: text.clone(), met: holds(name) })
                 .collect();
             PolicyFinding {
                 name: Arc::clone(&rule.info.name),
-                effect: if rule.info.forbids {
-                    Effect::Forbid
-                } else {
-                    Effect::Permit
-                },
+                effect: if rule.info.forbids { Effect::Forbid } else { Effect::Permit },
                 basis: rule.info.basis,
                 text: rule.info.text.clone(),
                 applies: conditions.iter().all(|c| c.met),
                 conditions,
             }
         });
-        Explanation {
-            policies: policies.collect(),
-            decision,
-        }
+        Explanation { policies: policies.collect(), decision }
     }
 }
 
@@ -218,10 +182,9 @@ fn conjuncts(clause: &Clause) -> Vec<Clause> {
         Clause::Unless(expr) => (expr, pst::BinaryOp::Or, Clause::Unless),
     };
     match expr.as_ref() {
-        Expr::BinaryOp { op, left, right } if *op == splits => [left, right]
-            .into_iter()
-            .flat_map(|side| conjuncts(&rebuild(Arc::clone(side))))
-            .collect(),
+        Expr::BinaryOp { op, left, right } if *op == splits => {
+            [left, right].into_iter().flat_map(|side| conjuncts(&rebuild(Arc::clone(side)))).collect()
+        }
         _ => vec![rebuild(Arc::clone(expr))],
     }
 }

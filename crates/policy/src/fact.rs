@@ -68,24 +68,14 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "本人がこの区分か機関を拒んでいる",
         "the person denied this class or institution",
     ),
-    (
-        Fact::IsSelf,
-        "is_self",
-        "本人である",
-        "the caller is the person",
-    ),
+    (Fact::IsSelf, "is_self", "本人である", "the caller is the person"),
     (
         Fact::IsProxy,
         "is_proxy",
         "この区分について期間内の代諾者である",
         "the caller is a current proxy for this class",
     ),
-    (
-        Fact::IsAuthor,
-        "is_author",
-        "記録を書いた人である",
-        "the caller wrote the record",
-    ),
+    (Fact::IsAuthor, "is_author", "記録を書いた人である", "the caller wrote the record"),
     (
         Fact::EnteredForCaller,
         "entered_for_caller",
@@ -98,18 +88,8 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "ほかの人の代行をしている",
         "the caller acts on behalf of somebody else",
     ),
-    (
-        Fact::IsOwner,
-        "is_owner",
-        "自分のものである",
-        "it is the caller's own",
-    ),
-    (
-        Fact::HasOccupation,
-        "has_occupation",
-        "職種を持つ",
-        "the caller has an occupation",
-    ),
+    (Fact::IsOwner, "is_owner", "自分のものである", "it is the caller's own"),
+    (Fact::HasOccupation, "has_occupation", "職種を持つ", "the caller has an occupation"),
     (
         Fact::OccupationReads,
         "occupation_reads",
@@ -146,18 +126,8 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "理由を示した緊急時アクセスの期間内である",
         "break-glass is declared with a reason and not over",
     ),
-    (
-        Fact::Protected,
-        "protected",
-        "見られない事情がある",
-        "a circumstance withholds it",
-    ),
-    (
-        Fact::Place,
-        "place",
-        "居場所や訪問が分かる区分である",
-        "the class tells places or visits",
-    ),
+    (Fact::Protected, "protected", "見られない事情がある", "a circumstance withholds it"),
+    (Fact::Place, "place", "居場所や訪問が分かる区分である", "the class tells places or visits"),
     (
         Fact::ClassOpenToPerson,
         "class_open_to_person",
@@ -176,12 +146,7 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "登録に要る区分である",
         "the class is needed for registration",
     ),
-    (
-        Fact::ScopePermits,
-        "scope_permits",
-        "プログラムに許された範囲である",
-        "the program's scopes cover it",
-    ),
+    (Fact::ScopePermits, "scope_permits", "プログラムに許された範囲である", "the program's scopes cover it"),
     (
         Fact::RegisteredTerminal,
         "registered_terminal",
@@ -205,9 +170,7 @@ impl Fact {
     /// The fact in words.
     #[must_use]
     pub fn words(self) -> Text {
-        TABLE
-            .get(self as usize)
-            .map_or_else(Text::default, |row| Text::new(row.2, row.3))
+        TABLE.get(self as usize).map_or_else(Text::default, |row| Text::new(row.2, row.3))
     }
 
     /// The fact whose attribute has this name.

@@ -20,11 +20,10 @@ pub use authorizer::{Authorizer, Decision, PolicyName};
 pub use explain::{ConditionFinding, Effect, Explanation, PolicyFinding};
 pub use fact::{Fact, FactSet};
 pub use pack::{
-    Class, Occupation, Pack, PackProblem, Parameter, ParameterValue, Role, RoleScope, Thing, Zone,
-    parameters,
+    Class, Occupation, Pack, PackProblem, Parameter, ParameterValue, Role, RoleScope, Thing, Zone, parameters,
 };
 pub use request::{
-    BreakGlass, CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact,
-    RoleGrant, Scope, SubjectFacts, TeamMembership,
+    BreakGlass, CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact, RoleGrant,
+    Scope, SubjectFacts, TeamMembership,
 };
 pub use text::{Language, Text};

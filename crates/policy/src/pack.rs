@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use mimamori_domain::{
-    ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode,
-};
+use mimamori_domain::{ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode};
 
 pub(crate) use self::load::Problems;
 use crate::access::Access;
@@ -197,8 +195,7 @@ impl Pack {
     /// Whether somebody who holds `holder` may appoint to `role` and dismiss from it.
     #[must_use]
     pub fn may_appoint(&self, holder: &RoleCode, role: &RoleCode) -> bool {
-        self.role(role)
-            .is_some_and(|r| r.appointed_by.contains(holder))
+        self.role(role).is_some_and(|r| r.appointed_by.contains(holder))
     }
 
     /// Among the roles somebody holds, those that may not be held together with `role`.

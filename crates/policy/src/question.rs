@@ -7,15 +7,15 @@
 use std::collections::HashMap;
 
 use mimamori_domain::{
-    AccessLabel, Action, Authorship, ClassCode, InstitutionId, Kind, OccupationCode, Purpose,
-    RecordState, RoleCode, Timestamp, ZoneCode,
+    AccessLabel, Action, Authorship, ClassCode, InstitutionId, Kind, OccupationCode, Purpose, RecordState,
+    RoleCode, Timestamp, ZoneCode,
 };
 
 use crate::fact::{Fact, FactSet};
 use crate::pack::Pack;
 use crate::request::{
-    CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact, Scope,
-    SubjectFacts, TeamMembership, in_force,
+    CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact, Scope, SubjectFacts,
+    TeamMembership, in_force,
 };
 
 /// What is asked for.
@@ -103,13 +103,8 @@ struct ClassRow {
 }
 
 /// The place of each row, by its code.
-fn places<K: Eq + std::hash::Hash, N: TryFrom<usize>>(
-    codes: impl Iterator<Item = K>,
-) -> HashMap<K, N> {
-    codes
-        .enumerate()
-        .filter_map(|(place, code)| Some((code, N::try_from(place).ok()?)))
-        .collect()
+fn places<K: Eq + std::hash::Hash, N: TryFrom<usize>>(codes: impl Iterator<Item = K>) -> HashMap<K, N> {
+    codes.enumerate().filter_map(|(place, code)| Some((code, N::try_from(place).ok()?))).collect()
 }
 
 const fn bit(place: u16) -> u64 {
@@ -118,13 +113,9 @@ const fn bit(place: u16) -> u64 {
 
 impl Tables {
     pub(crate) fn new(pack: &Pack) -> Self {
-        let occupations: HashMap<_, u16> =
-            places(pack.occupations().iter().map(|o| o.code.clone()));
+        let occupations: HashMap<_, u16> = places(pack.occupations().iter().map(|o| o.code.clone()));
         let bits = |codes: &[OccupationCode]| {
-            codes
-                .iter()
-                .filter_map(|c| occupations.get(c))
-                .fold(0, |bits, place| bits | bit(*place))
+            codes.iter().filter_map(|c| occupations.get(c)).fold(0, |bits, place| bits | bit(*place))
         };
         let class_rows = pack.classes().iter().map(|class| ClassRow {
             place: class.place,
@@ -165,10 +156,7 @@ impl Tables {
     ) -> Option<Question> {
         let place = *self.classes.get(&label.class)?;
         let class = self.class_rows.get(usize::from(place))?;
-        let target = Target::Record {
-            class: place,
-            state: label.state,
-        };
+        let target = Target::Record { class: place, state: label.state };
         let mut question = self.about_caller(caller, action, target, Some(label.institution), now);
         let facts = &mut question.facts;
 
@@ -177,42 +165,16 @@ impl Tables {
         let same = |institution: Option<InstitutionId>| {
             at_work && institution.is_some() && caller.institution == institution
         };
-        facts.set(
-            Fact::RegisteringInstitution,
-            same(subject.registering_institution),
-        );
-        facts.set(
-            Fact::InTeam,
-            at_work && subject.team.iter().any(|m| on_team(m, caller, now)),
-        );
-        let consent = |effect| {
-            subject
-                .consents
-                .iter()
-                .any(|c| c.effect == effect && concerns(c, caller, label, now))
-        };
+        facts.set(Fact::RegisteringInstitution, same(subject.registering_institution));
+        facts.set(Fact::InTeam, at_work && subject.team.iter().any(|m| on_team(m, caller, now)));
+        let consent =
+            |effect| subject.consents.iter().any(|c| c.effect == effect && concerns(c, caller, label, now));
         facts.set(Fact::ConsentPermits, consent(ConsentEffect::Permit));
         facts.set(Fact::ConsentDenies, consent(ConsentEffect::Deny));
-        facts.set(
-            Fact::IsSelf,
-            citizen && subject.self_actor == Some(caller.actor),
-        );
-        facts.set(
-            Fact::IsProxy,
-            citizen
-                && subject
-                    .proxies
-                    .iter()
-                    .any(|p| speaks(p, caller, label, now)),
-        );
-        facts.set(
-            Fact::IsAuthor,
-            authorship.is_some_and(|a| a.author == caller.actor),
-        );
-        facts.set(
-            Fact::EnteredForCaller,
-            authorship.is_some_and(|a| a.on_behalf_of == Some(caller.actor)),
-        );
+        facts.set(Fact::IsSelf, citizen && subject.self_actor == Some(caller.actor));
+        facts.set(Fact::IsProxy, citizen && subject.proxies.iter().any(|p| speaks(p, caller, label, now)));
+        facts.set(Fact::IsAuthor, authorship.is_some_and(|a| a.author == caller.actor));
+        facts.set(Fact::EnteredForCaller, authorship.is_some_and(|a| a.on_behalf_of == Some(caller.actor)));
         facts.set(Fact::Protected, subject.protection_flag);
         facts.set(Fact::Place, class.place);
         facts.set(Fact::ClassOpenToPerson, class.person_reads);
@@ -235,19 +197,9 @@ impl Tables {
     ) -> Option<Question> {
         let place = *self.things.get(&target.kind)?;
         let kinds = self.thing_kinds.get(usize::from(place))?;
-        let mut question = self.about_caller(
-            caller,
-            action,
-            Target::Thing(place),
-            target.institution,
-            now,
-        );
-        question
-            .facts
-            .set(Fact::IsOwner, target.owner == Some(caller.actor));
-        question
-            .facts
-            .set(Fact::ScopePermits, scoped(caller, kinds, action));
+        let mut question = self.about_caller(caller, action, Target::Thing(place), target.institution, now);
+        question.facts.set(Fact::IsOwner, target.owner == Some(caller.actor));
+        question.facts.set(Fact::ScopePermits, scoped(caller, kinds, action));
         Some(question)
     }
 
@@ -261,56 +213,30 @@ impl Tables {
     ) -> Question {
         let staff = caller.kind == CallerKind::Staff;
         let occupation = caller.occupation.as_ref().filter(|_| staff);
-        let occupation = occupation
-            .and_then(|code| self.occupations.get(code))
-            .copied();
+        let occupation = occupation.and_then(|code| self.occupations.get(code)).copied();
         let row = occupation.and_then(|place| self.occupation_rows.get(usize::from(place)));
         let own = matches!(caller.kind, CallerKind::Staff | CallerKind::Program)
             && institution.is_some()
             && caller.institution == institution;
         let mut facts = FactSet::default();
         facts.set(Fact::OwnInstitution, own);
-        facts.set(
-            Fact::ActsForOther,
-            caller
-                .on_behalf_of
-                .is_some_and(|other| other != caller.actor),
-        );
+        facts.set(Fact::ActsForOther, caller.on_behalf_of.is_some_and(|other| other != caller.actor));
         facts.set(Fact::HasOccupation, occupation.is_some());
-        facts.set(
-            Fact::OccupationFindsPeople,
-            row.is_some_and(|r| r.finds_people),
-        );
-        facts.set(
-            Fact::OccupationRegistersPeople,
-            row.is_some_and(|r| r.registers_people),
-        );
-        facts.set(
-            Fact::OccupationMayBreakGlass,
-            row.is_some_and(|r| r.break_glass),
-        );
-        let declared = caller
-            .break_glass
-            .is_some_and(|b| b.reason_given && now < b.until);
+        facts.set(Fact::OccupationFindsPeople, row.is_some_and(|r| r.finds_people));
+        facts.set(Fact::OccupationRegistersPeople, row.is_some_and(|r| r.registers_people));
+        facts.set(Fact::OccupationMayBreakGlass, row.is_some_and(|r| r.break_glass));
+        let declared = caller.break_glass.is_some_and(|b| b.reason_given && now < b.until);
         facts.set(Fact::BreakGlassDeclared, staff && declared);
         facts.set(Fact::RegisteredTerminal, caller.terminal.is_some());
         Question {
             kind: caller.kind,
             action,
             occupation,
-            roles: if staff {
-                self.roles_at(caller, institution)
-            } else {
-                0
-            },
+            roles: if staff { self.roles_at(caller, institution) } else { 0 },
             target,
             purpose: caller.purpose,
             strength: caller.authentication_strength,
-            zone: caller
-                .zone
-                .as_ref()
-                .and_then(|zone| self.zones.get(zone))
-                .copied(),
+            zone: caller.zone.as_ref().and_then(|zone| self.zones.get(zone)).copied(),
             facts,
         }
     }
@@ -318,14 +244,13 @@ impl Tables {
     /// The roles that reach this institution's things: an appointment limited to one institution
     /// says nothing about another, nor about a list over all of them.
     fn roles_at(&self, caller: &CallerFacts, institution: Option<InstitutionId>) -> u64 {
-        let reaching = caller.roles.iter().filter(|grant| {
-            grant.scope_institution.is_none() || grant.scope_institution == institution
-        });
+        let reaching = caller
+            .roles
+            .iter()
+            .filter(|grant| grant.scope_institution.is_none() || grant.scope_institution == institution);
         reaching
             .filter_map(|grant| self.roles.get(&grant.role))
-            .fold(0, |bits, place| {
-                bits | 1_u64.checked_shl(*place).unwrap_or(0)
-            })
+            .fold(0, |bits, place| bits | 1_u64.checked_shl(*place).unwrap_or(0))
     }
 }
 
@@ -333,43 +258,25 @@ fn on_team(member: &TeamMembership, caller: &CallerFacts, now: Timestamp) -> boo
     in_force(member.from, member.until, now)
         && (member.actor.is_some() || member.institution.is_some())
         && member.actor.is_none_or(|actor| actor == caller.actor)
-        && member
-            .institution
-            .is_none_or(|institution| caller.institution == Some(institution))
+        && member.institution.is_none_or(|institution| caller.institution == Some(institution))
 }
 
-fn concerns(
-    consent: &ConsentFact,
-    caller: &CallerFacts,
-    label: &AccessLabel,
-    now: Timestamp,
-) -> bool {
+fn concerns(consent: &ConsentFact, caller: &CallerFacts, label: &AccessLabel, now: Timestamp) -> bool {
     in_force(consent.from, consent.until, now)
-        && consent
-            .class
-            .as_ref()
-            .is_none_or(|class| *class == label.class)
-        && consent
-            .institution
-            .is_none_or(|institution| caller.institution == Some(institution))
+        && consent.class.as_ref().is_none_or(|class| *class == label.class)
+        && consent.institution.is_none_or(|institution| caller.institution == Some(institution))
         && consent.actor.is_none_or(|actor| actor == caller.actor)
 }
 
 fn speaks(proxy: &ProxyFact, caller: &CallerFacts, label: &AccessLabel, now: Timestamp) -> bool {
     proxy.actor == caller.actor
         && in_force(proxy.from, proxy.until, now)
-        && proxy
-            .classes
-            .as_ref()
-            .is_none_or(|classes| classes.contains(&label.class))
+        && proxy.classes.as_ref().is_none_or(|classes| classes.contains(&label.class))
 }
 
 /// Whether a program's scopes reach any of these kinds.
 fn scoped(caller: &CallerFacts, kinds: &[Kind], action: Action) -> bool {
-    let write = !matches!(
-        action,
-        Action::Read | Action::Search | Action::Export | Action::Review
-    );
+    let write = !matches!(action, Action::Read | Action::Search | Action::Export | Action::Review);
     let covers = |scope: &Scope| match &scope.kind {
         None => {
             if write {
@@ -381,8 +288,5 @@ fn scoped(caller: &CallerFacts, kinds: &[Kind], action: Action) -> bool {
         Some(_) => kinds.iter().any(|kind| scope.covers(kind, write)),
     };
     caller.kind == CallerKind::Program
-        && caller
-            .scopes
-            .as_ref()
-            .is_some_and(|scopes| scopes.iter().any(covers))
+        && caller.scopes.as_ref().is_some_and(|scopes| scopes.iter().any(covers))
 }

@@ -2,8 +2,8 @@
 //! them. Nothing here describes who anybody is.
 
 use mimamori_domain::{
-    ActorId, ClassCode, InstitutionId, Kind, OccupationCode, Purpose, RoleCode, SubjectId,
-    TerminalId, Timestamp, ZoneCode,
+    ActorId, ClassCode, InstitutionId, Kind, OccupationCode, Purpose, RoleCode, SubjectId, TerminalId,
+    Timestamp, ZoneCode,
 };
 
 /// What sort of caller asks.
@@ -103,8 +103,7 @@ impl Scope {
     /// Whether this permits reading, or writing, this kind.
     #[must_use]
     pub fn covers(&self, kind: &Kind, write: bool) -> bool {
-        (if write { self.write } else { self.read })
-            && self.kind.as_ref().is_none_or(|own| own == kind)
+        (if write { self.write } else { self.read }) && self.kind.as_ref().is_none_or(|own| own == kind)
     }
 }
 
@@ -195,11 +194,7 @@ pub struct GeneralTarget {
 impl GeneralTarget {
     #[must_use]
     pub const fn of(kind: Kind) -> Self {
-        Self {
-            kind,
-            institution: None,
-            owner: None,
-        }
+        Self { kind, institution: None, owner: None }
     }
 
     #[must_use]

@@ -25,9 +25,7 @@ impl Language {
     #[must_use]
     pub fn of_tag(tag: &str) -> Option<Self> {
         let first = tag.split('-').next().unwrap_or_default();
-        Self::ALL
-            .into_iter()
-            .find(|l| l.tag().eq_ignore_ascii_case(first))
+        Self::ALL.into_iter().find(|l| l.tag().eq_ignore_ascii_case(first))
     }
 }
 
@@ -41,10 +39,7 @@ pub struct Text {
 impl Text {
     #[must_use]
     pub fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
-        Self {
-            ja: ja.into(),
-            en: en.into(),
-        }
+        Self { ja: ja.into(), en: en.into() }
     }
 
     #[must_use]

@@ -27,23 +27,13 @@ const OWN_WORDS: &[(&str, &str, &str, &str)] = &[
     ("Type", "Record", "記録", "a record"),
     ("Type", "Thing", "記録以外", "not a record"),
     ("attribute", "purpose", "目的", "the purpose"),
-    (
-        "attribute",
-        "strength",
-        "本人確認の強さ",
-        "the strength of sign-in",
-    ),
+    ("attribute", "strength", "本人確認の強さ", "the strength of sign-in"),
     ("attribute", "zone", "接続区分", "the zone"),
     ("attribute", "occupation", "職種", "the occupation"),
     ("attribute", "roles", "役割", "the roles"),
     ("attribute", "class", "情報区分", "the information class"),
     ("attribute", "state", "記録の状態", "the record's state"),
-    (
-        "attribute",
-        "sensitivity",
-        "機微の度合い",
-        "the sensitivity",
-    ),
+    ("attribute", "sensitivity", "機微の度合い", "the sensitivity"),
     ("variable", "principal", "利用者", "the caller"),
     ("variable", "action", "操作", "the action"),
     ("variable", "resource", "対象", "the target"),
@@ -60,22 +50,10 @@ const OPERATORS: &[(BinaryOp, &str, &str)] = &[
     (BinaryOp::LessEq, "{}が{}以下である", "{} is at most {}"),
     (BinaryOp::Greater, "{}が{}を超える", "{} is above {}"),
     (BinaryOp::GreaterEq, "{}が{}以上である", "{} is at least {}"),
-    (
-        BinaryOp::In,
-        "{}が「{}」のいずれかである",
-        "{} is one of {}",
-    ),
+    (BinaryOp::In, "{}が「{}」のいずれかである", "{} is one of {}"),
     (BinaryOp::Contains, "{}に「{}」を含む", "{} include {}"),
-    (
-        BinaryOp::ContainsAny,
-        "{}に「{}」のいずれかを含む",
-        "{} include one of {}",
-    ),
-    (
-        BinaryOp::ContainsAll,
-        "{}に「{}」のすべてを含む",
-        "{} include all of {}",
-    ),
+    (BinaryOp::ContainsAny, "{}に「{}」のいずれかを含む", "{} include one of {}"),
+    (BinaryOp::ContainsAll, "{}に「{}」のすべてを含む", "{} include all of {}"),
 ];
 
 /// The words of a pack's codes.
@@ -89,31 +67,11 @@ impl Words {
             .iter()
             .map(|(kind, code, ja, en)| (*kind, (*code).to_owned(), Text::new(*ja, *en)))
             .collect();
-        codes.extend(
-            pack.occupations()
-                .iter()
-                .map(|o| ("Occupation", o.code.to_string(), o.name.clone())),
-        );
-        codes.extend(
-            pack.roles()
-                .iter()
-                .map(|r| ("Role", r.code.to_string(), r.name.clone())),
-        );
-        codes.extend(
-            pack.classes()
-                .iter()
-                .map(|c| ("Class", c.code.to_string(), c.name.clone())),
-        );
-        codes.extend(
-            pack.zones()
-                .iter()
-                .map(|z| ("Zone", z.code.to_string(), z.name.clone())),
-        );
-        codes.extend(
-            pack.things()
-                .iter()
-                .map(|t| ("Thing", t.code.to_string(), t.name.clone())),
-        );
+        codes.extend(pack.occupations().iter().map(|o| ("Occupation", o.code.to_string(), o.name.clone())));
+        codes.extend(pack.roles().iter().map(|r| ("Role", r.code.to_string(), r.name.clone())));
+        codes.extend(pack.classes().iter().map(|c| ("Class", c.code.to_string(), c.name.clone())));
+        codes.extend(pack.zones().iter().map(|z| ("Zone", z.code.to_string(), z.name.clone())));
+        codes.extend(pack.things().iter().map(|t| ("Thing", t.code.to_string(), t.name.clone())));
         Self { codes }
     }
 
@@ -134,11 +92,7 @@ impl Words {
             },
             Expr::HasAttr { attrs, .. } => {
                 let attr = self.word("attribute", attrs.last(), language);
-                pick(
-                    language,
-                    format!("{attr}がある"),
-                    format!("{attr} is known"),
-                )
+                pick(language, format!("{attr}がある"), format!("{attr} is known"))
             }
             Expr::Var(var) => self.word("variable", &var_name(var), language),
             Expr::Literal(literal) => self.literal(literal, language),
@@ -146,22 +100,11 @@ impl Words {
                 let members: Vec<_> = members.iter().map(|m| self.say(m, language)).collect();
                 members.join(pick(language, "・", ", "))
             }
-            Expr::UnaryOp {
-                op: UnaryOp::Not,
-                expr,
-            } => not(&self.say(expr, language), language),
-            Expr::Is {
-                expr,
-                entity_type,
-                in_expr: None,
-            } => {
+            Expr::UnaryOp { op: UnaryOp::Not, expr } => not(&self.say(expr, language), language),
+            Expr::Is { expr, entity_type, in_expr: None } => {
                 let who = self.say(expr, language);
                 let kind = self.word("Type", &entity_type.to_string(), language);
-                pick(
-                    language,
-                    format!("{who}が{kind}である"),
-                    format!("{who} is {kind}"),
-                )
+                pick(language, format!("{who}が{kind}である"), format!("{who} is {kind}"))
             }
             Expr::BinaryOp { op, left, right } => self.binary(*op, left, right, language),
             other => other.to_string(),
@@ -176,9 +119,7 @@ impl Words {
         };
         let (left, right) = (self.say(left, language), self.say(right, language));
         match OPERATORS.iter().find(|row| row.0 == op) {
-            Some((_, ja, en)) => pick(language, *ja, *en)
-                .replacen("{}", &left, 1)
-                .replacen("{}", &right, 1),
+            Some((_, ja, en)) => pick(language, *ja, *en).replacen("{}", &left, 1).replacen("{}", &right, 1),
             None => format!("{left} {op:?} {right}"),
         }
     }
@@ -195,10 +136,7 @@ impl Words {
 
     fn word(&self, kind: &str, code: &str, language: Language) -> String {
         let found = self.codes.iter().find(|(k, c, _)| *k == kind && c == code);
-        found.map_or_else(
-            || code.to_owned(),
-            |(_, _, text)| text.get(language).to_owned(),
-        )
+        found.map_or_else(|| code.to_owned(), |(_, _, text)| text.get(language).to_owned())
     }
 }
 
@@ -207,11 +145,7 @@ fn var_name(var: &Var) -> String {
 }
 
 fn not(words: &str, language: Language) -> String {
-    pick(
-        language,
-        format!("次に当たらない: {words}"),
-        format!("not so: {words}"),
-    )
+    pick(language, format!("次に当たらない: {words}"), format!("not so: {words}"))
 }
 
 fn pick<T>(language: Language, ja: T, en: T) -> T {

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use mimamori_domain::{ClassCode, Kind, ObjectId, Timestamp};
 use mimamori_vault::{
     ChunkOpener, ChunkSealer, CursorKey, HEADER_SIZE, IndexField, IndexKey, KeyUse, Month, Parent,
-    PersonName, Place, Result, Ring, RootKeyFile, Script, SubjectIndex, Vault, normalise_name,
-    open, seal,
+    PersonName, Place, Result, Ring, RootKeyFile, Script, SubjectIndex, Vault, normalise_name, open, seal,
 };
 
 const ROUNDS: usize = 9;
@@ -21,10 +20,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let vault = Vault::new(Ring::create(&directory.path().join("ring"), &root, NOW)?);
     let owner = Some([1; 16]);
     let (subject, subject_row) = vault.generate(Parent::Ring, KeyUse::Subject, owner, NOW)?;
-    let usage = KeyUse::Data {
-        class: ClassCode::new("note")?,
-        month: Month::of(NOW),
-    };
+    let usage = KeyUse::Data { class: ClassCode::new("note")?, month: Month::of(NOW) };
     let (data, data_row) = vault.generate(Parent::Key(&subject), usage.clone(), owner, NOW)?;
     let place = Place::object(ObjectId::random(), 1, &Kind::of("Observation"));
 
@@ -35,47 +31,28 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         measure(&format!("open {size} B"), || open(&data, &place, &sealed))?;
     }
 
-    measure("make a data key", || {
-        vault.generate(Parent::Key(&subject), usage.clone(), owner, NOW)
-    })?;
-    measure("open a data key", || {
-        vault.verify(&data_row, Parent::Key(&subject))
-    })?;
+    measure("make a data key", || vault.generate(Parent::Key(&subject), usage.clone(), owner, NOW))?;
+    measure("open a data key", || vault.verify(&data_row, Parent::Key(&subject)))?;
     vault.remember(&data);
-    measure("the same from the cache", || {
-        vault.unwrap(&data_row, Parent::Key(&subject))
-    })?;
+    measure("the same from the cache", || vault.unwrap(&data_row, Parent::Key(&subject)))?;
     measure("rewrap a subject key's row", || {
         let key = vault.verify(&subject_row, Parent::Ring)?;
         vault.rewrap(&subject_row).map(|row| (key, row))
     })?;
 
-    let index = IndexKey::new(
-        &vault
-            .generate(Parent::Ring, KeyUse::Index { generation: 1 }, None, NOW)?
-            .0,
-    )?;
+    let index = IndexKey::new(&vault.generate(Parent::Ring, KeyUse::Index { generation: 1 }, None, NOW)?.0)?;
     let codes = SubjectIndex::new(&subject)?;
     measure("normalise a name", || Ok(normalise_name("髙﨑　ハナコ")))?;
-    measure("one name token", || {
-        Ok(index.token(IndexField::NamePrefix, "高崎"))
-    })?;
-    measure("one code token", || {
-        Ok(codes.code_token("http://loinc.org", "8310-5"))
-    })?;
+    measure("one name token", || Ok(index.token(IndexField::NamePrefix, "高崎")))?;
+    measure("one code token", || Ok(codes.code_token("http://loinc.org", "8310-5")))?;
     measure("all tokens of a name and its kana", || {
         let written = PersonName::new(Script::Written, "髙﨑", "花子").tokens(&index);
-        Ok((
-            written,
-            PersonName::new(Script::Kana, "タカサキ", "ハナコ").tokens(&index),
-        ))
+        Ok((written, PersonName::new(Script::Kana, "タカサキ", "ハナコ").tokens(&index)))
     })?;
 
     let cursors = CursorKey::new(&vault.generate(Parent::Ring, KeyUse::Cursor, None, NOW)?.0)?;
     let text = cursors.seal(b"caller", b"position", NOW.plus(Duration::from_secs(60)))?;
-    measure("seal a cursor", || {
-        cursors.seal(b"caller", b"position", NOW)
-    })?;
+    measure("seal a cursor", || cursors.seal(b"caller", b"position", NOW))?;
     measure("open a cursor", || cursors.open(b"caller", &text, NOW))?;
 
     let file = vec![0; 64 << 20];
@@ -102,15 +79,10 @@ fn measure<T>(name: &str, mut work: impl FnMut() -> Result<T>) -> Result<()> {
     while round(repeat, &mut work)? < Duration::from_millis(20) {
         repeat *= 2;
     }
-    let mut times = (0..ROUNDS)
-        .map(|_| round(repeat, &mut work))
-        .collect::<Result<Vec<_>>>()?;
+    let mut times = (0..ROUNDS).map(|_| round(repeat, &mut work)).collect::<Result<Vec<_>>>()?;
     times.sort();
     let median = times.get(ROUNDS / 2).copied().unwrap_or_default();
-    println!(
-        "{name:<36} {:>8.2} µs",
-        median.as_secs_f64() * 1e6 / f64::from(repeat)
-    );
+    println!("{name:<36} {:>8.2} µs", median.as_secs_f64() * 1e6 / f64::from(repeat));
     Ok(())
 }
 

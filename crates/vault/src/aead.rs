@@ -59,28 +59,18 @@ pub(crate) fn random_key() -> Result<KeyBytes> {
 pub(crate) fn derive(key: &[u8; 32], label: Label, context: &[u8]) -> Result<KeyBytes> {
     let prk = Prk::new_less_safe(HKDF_SHA256, key);
     let mut out = Zeroizing::new([0; 32]);
-    prk.expand(&[label.text(), &[0], context], HKDF_SHA256)?
-        .fill(out.as_mut_slice())?;
+    prk.expand(&[label.text(), &[0], context], HKDF_SHA256)?.fill(out.as_mut_slice())?;
     Ok(out)
 }
 
 /// The cipher of one message or file.
 pub(crate) fn cipher(key: &KeyBytes) -> Result<LessSafeKey> {
-    Ok(LessSafeKey::new(UnboundKey::new(
-        &AES_256_GCM,
-        key.as_slice(),
-    )?))
+    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice())?))
 }
 
 /// Appends number, ciphertext and tag to `out`. What `out` holds already is authenticated together
 /// with `aad` (which must be of one unambiguous encoding).
-pub(crate) fn seal(
-    key: &[u8; 32],
-    label: Label,
-    aad: &[u8],
-    plain: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<()> {
+pub(crate) fn seal(key: &[u8; 32], label: Label, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let mut number = [0; NUMBER];
     rand::fill(&mut number)?;
     let (cipher, nonce) = message_cipher(key, label, number)?;
@@ -104,32 +94,19 @@ pub(crate) fn open(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>> {
-    let (number, body) = sealed
-        .split_first_chunk::<NUMBER>()
-        .ok_or(VaultError::Malformed)?;
+    let (number, body) = sealed.split_first_chunk::<NUMBER>().ok_or(VaultError::Malformed)?;
     let plain_len = body.len().checked_sub(TAG).ok_or(VaultError::Malformed)?;
     let (cipher, nonce) = message_cipher(key, label, *number)?;
     let mut plain = Zeroizing::new(body.to_vec());
-    cipher
-        .open_in_place(nonce, Aad::from(bind(header, aad)), &mut plain)
-        .map_err(|_| VaultError::Refused)?;
+    cipher.open_in_place(nonce, Aad::from(bind(header, aad)), &mut plain).map_err(|_| VaultError::Refused)?;
     plain.truncate(plain_len);
     Ok(plain)
 }
 
-fn message_cipher(
-    key: &[u8; 32],
-    label: Label,
-    number: [u8; NUMBER],
-) -> Result<(LessSafeKey, Nonce)> {
-    let (derivation, nonce) = number
-        .split_first_chunk::<12>()
-        .ok_or(VaultError::Library)?;
+fn message_cipher(key: &[u8; 32], label: Label, number: [u8; NUMBER]) -> Result<(LessSafeKey, Nonce)> {
+    let (derivation, nonce) = number.split_first_chunk::<12>().ok_or(VaultError::Library)?;
     let message_key = derive(key, label, derivation)?;
-    Ok((
-        cipher(&message_key)?,
-        Nonce::try_assume_unique_for_key(nonce)?,
-    ))
+    Ok((cipher(&message_key)?, Nonce::try_assume_unique_for_key(nonce)?))
 }
 
 fn bind(header: &[u8], aad: &[u8]) -> Vec<u8> {
@@ -156,13 +133,7 @@ mod tests {
         let key = [7; 32];
         let mut out = Vec::new();
         seal(&key, Label::Seal, b"a", b"text", &mut out).unwrap();
-        assert_eq!(
-            open(&key, Label::Seal, b"", b"a", &out).unwrap().as_slice(),
-            b"text"
-        );
-        assert!(matches!(
-            open(&key, Label::Wrap, b"", b"a", &out),
-            Err(VaultError::Refused)
-        ));
+        assert_eq!(open(&key, Label::Seal, b"", b"a", &out).unwrap().as_slice(), b"text");
+        assert!(matches!(open(&key, Label::Wrap, b"", b"a", &out), Err(VaultError::Refused)));
     }
 }

@@ -18,12 +18,7 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub(crate) fn new(capacity: NonZeroUsize) -> Self {
-        Self {
-            capacity: capacity.get(),
-            clock: 0,
-            keys: HashMap::new(),
-            by_use: BTreeMap::new(),
-        }
+        Self { capacity: capacity.get(), clock: 0, keys: HashMap::new(), by_use: BTreeMap::new() }
     }
 
     pub(crate) fn get(&mut self, id: KeyId) -> Option<SecretKey> {

@@ -51,17 +51,12 @@ impl ChunkSealer {
 
     pub(crate) fn numbered(key: &SecretKey, place: &Place, number: [u8; NUMBER]) -> Result<Self> {
         let mut whole = [0; HEADER_SIZE];
-        let (names, tail) = whole
-            .split_first_chunk_mut::<{ HEADER_SIZE - NUMBER }>()
-            .ok_or(VaultError::Library)?;
+        let (names, tail) =
+            whole.split_first_chunk_mut::<{ HEADER_SIZE - NUMBER }>().ok_or(VaultError::Library)?;
         *names = header(CHUNKED_FORMAT, key.id());
         tail.copy_from_slice(&number);
         let stream = Stream::new(key, place, &whole)?;
-        Ok(Self {
-            stream,
-            header: whole,
-            pending: Zeroizing::new(Vec::with_capacity(CHUNK_SIZE)),
-        })
+        Ok(Self { stream, header: whole, pending: Zeroizing::new(Vec::with_capacity(CHUNK_SIZE)) })
     }
 
     /// What stands before the first chunk.
@@ -101,10 +96,7 @@ impl ChunkSealer {
     fn seal_pending(&mut self, last: bool, out: &mut Vec<u8>) -> Result<()> {
         let nonce = self.stream.next_nonce(last)?;
         let aad = Aad::from(self.stream.aad.as_slice());
-        let tag = self
-            .stream
-            .cipher
-            .seal_in_place_separate_tag(nonce, aad, &mut self.pending)?;
+        let tag = self.stream.cipher.seal_in_place_separate_tag(nonce, aad, &mut self.pending)?;
         out.extend_from_slice(&self.pending);
         out.extend_from_slice(tag.as_ref());
         self.pending.clear();
@@ -132,10 +124,7 @@ impl ChunkOpener {
         let names = whole.first_chunk().ok_or(VaultError::Malformed)?;
         check_header(CHUNKED_FORMAT, key.id(), names)?;
         let stream = Stream::new(key, place, whole)?;
-        Ok(Self {
-            stream,
-            pending: Vec::with_capacity(CHUNK_SIZE + TAG),
-        })
+        Ok(Self { stream, pending: Vec::with_capacity(CHUNK_SIZE + TAG) })
     }
 
     /// Takes ciphertext and returns the plaintext of the chunks that became whole.
@@ -165,11 +154,7 @@ impl ChunkOpener {
         let first = self.stream.next == Some(0);
         let mut out = Zeroizing::new(Vec::with_capacity(self.pending.len()));
         self.open_pending(true, &mut out)?;
-        if out.is_empty() && !first {
-            Err(VaultError::Chunks)
-        } else {
-            Ok(out)
-        }
+        if out.is_empty() && !first { Err(VaultError::Chunks) } else { Ok(out) }
     }
 
     fn open_pending(&mut self, last: bool, out: &mut Vec<u8>) -> Result<()> {
@@ -197,17 +182,10 @@ struct Stream {
 
 impl Stream {
     fn new(key: &SecretKey, place: &Place, header: &[u8; HEADER_SIZE]) -> Result<Self> {
-        let (_, number) = header
-            .split_last_chunk::<NUMBER>()
-            .ok_or(VaultError::Library)?;
+        let (_, number) = header.split_last_chunk::<NUMBER>().ok_or(VaultError::Library)?;
         let file_key = derive(key.bytes(), Label::Chunks, number)?;
         let aad = join(&[header, place.as_bytes()]);
-        Ok(Self {
-            key: key.id(),
-            cipher: cipher(&file_key)?,
-            aad,
-            next: Some(0),
-        })
+        Ok(Self { key: key.id(), cipher: cipher(&file_key)?, aad, next: Some(0) })
     }
 
     fn next_nonce(&mut self, last: bool) -> Result<Nonce> {
@@ -223,16 +201,12 @@ impl Stream {
 
 impl fmt::Debug for ChunkSealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChunkSealer")
-            .field("key", &self.stream.key)
-            .finish_non_exhaustive()
+        f.debug_struct("ChunkSealer").field("key", &self.stream.key).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for ChunkOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChunkOpener")
-            .field("key", &self.stream.key)
-            .finish_non_exhaustive()
+        f.debug_struct("ChunkOpener").field("key", &self.stream.key).finish_non_exhaustive()
     }
 }

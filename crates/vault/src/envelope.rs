@@ -45,9 +45,7 @@ pub fn seal(key: &SecretKey, place: &Place, plain: &[u8]) -> Result<Vec<u8>> {
 /// envelope; [`VaultError::WrongUse`] as for sealing.
 pub fn open(key: &SecretKey, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     key.require(key.usage().seals(), "open content")?;
-    let (header, body) = sealed
-        .split_first_chunk::<HEADER>()
-        .ok_or(VaultError::Malformed)?;
+    let (header, body) = sealed.split_first_chunk::<HEADER>().ok_or(VaultError::Malformed)?;
     check_header(FORMAT, key.id(), header)?;
     aead::open(key.bytes(), Label::Seal, header, place.as_bytes(), body)
 }
@@ -80,9 +78,5 @@ pub(crate) fn check_header(format: u8, key: KeyId, header: &[u8; HEADER]) -> Res
     if *found != format {
         return Err(VaultError::Malformed);
     }
-    if wanted != key {
-        Err(VaultError::OtherKey { wanted })
-    } else {
-        Ok(())
-    }
+    if wanted != key { Err(VaultError::OtherKey { wanted }) } else { Ok(()) }
 }

@@ -79,10 +79,7 @@ impl IndexField {
     /// The stored text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        FIELDS
-            .iter()
-            .find(|(field, _)| *field == self)
-            .map_or("", |(_, text)| text)
+        FIELDS.iter().find(|(field, _)| *field == self).map_or("", |(_, text)| text)
     }
 
     fn normalise(self, value: &str) -> String {
@@ -103,11 +100,7 @@ impl fmt::Display for IndexField {
 impl FromStr for IndexField {
     type Err = VaultError;
     fn from_str(text: &str) -> Result<Self> {
-        FIELDS
-            .iter()
-            .find(|(_, name)| *name == text)
-            .map(|(field, _)| *field)
-            .ok_or(VaultError::Malformed)
+        FIELDS.iter().find(|(_, name)| *name == text).map(|(field, _)| *field).ok_or(VaultError::Malformed)
     }
 }
 
@@ -125,15 +118,9 @@ impl IndexKey {
     /// [`VaultError::WrongUse`] for any other key.
     pub fn new(key: &SecretKey) -> Result<Self> {
         let KeyUse::Index { generation } = *key.usage() else {
-            return Err(VaultError::WrongUse {
-                usage: key.usage().clone(),
-                purpose: "make search tokens",
-            });
+            return Err(VaultError::WrongUse { usage: key.usage().clone(), purpose: "make search tokens" });
         };
-        Ok(Self {
-            generation,
-            hmac: hmac_key(key, Label::Index)?,
-        })
+        Ok(Self { generation, hmac: hmac_key(key, Label::Index)? })
     }
 
     /// Which generation of the index the tokens belong to.
@@ -145,11 +132,7 @@ impl IndexKey {
     /// The token of a value, which is normalised here as its field demands.
     #[must_use]
     pub fn token(&self, field: IndexField, value: &str) -> Token {
-        make_token(
-            &self.hmac,
-            field.as_str(),
-            &[field.normalise(value).as_bytes()],
-        )
+        make_token(&self.hmac, field.as_str(), &[field.normalise(value).as_bytes()])
     }
 
     /// The token of an identifier.
@@ -161,9 +144,7 @@ impl IndexKey {
 
 impl fmt::Debug for IndexKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IndexKey")
-            .field("generation", &self.generation)
-            .finish_non_exhaustive()
+        f.debug_struct("IndexKey").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 
@@ -179,10 +160,7 @@ impl SubjectIndex {
     /// # Errors
     /// [`VaultError::WrongUse`] for any other key.
     pub fn new(key: &SecretKey) -> Result<Self> {
-        key.require(
-            *key.usage() == KeyUse::Subject,
-            "make a subject's code tokens",
-        )?;
+        key.require(*key.usage() == KeyUse::Subject, "make a subject's code tokens")?;
         hmac_key(key, Label::Codes).map(Self)
     }
 

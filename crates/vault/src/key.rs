@@ -25,11 +25,7 @@ impl Month {
     /// A month of the years 1 to 9999; `None` when there is no such month.
     #[must_use]
     pub const fn new(year: u16, month: u8) -> Option<Self> {
-        if year >= 1 && year <= 9999 && month >= 1 && month <= 12 {
-            Some(Self { year, month })
-        } else {
-            None
-        }
+        if year >= 1 && year <= 9999 && month >= 1 && month <= 12 { Some(Self { year, month }) } else { None }
     }
 
     /// The month that `time` falls in, in Asia/Tokyo (UTC+9, without summer time since 1952).
@@ -39,10 +35,7 @@ impl Month {
         let local = Offset::constant(9).to_datetime(jiff::Timestamp::from(time));
         match (u16::try_from(local.year()), u8::try_from(local.month())) {
             (Ok(year @ 1..=9999), Ok(month)) => Self { year, month },
-            (Ok(1..), _) => Self {
-                year: 9999,
-                month: 12,
-            },
+            (Ok(1..), _) => Self { year: 9999, month: 12 },
             _ => Self { year: 1, month: 1 },
         }
     }
@@ -129,11 +122,7 @@ impl FromStr for KeyUse {
     /// Reads the stored text; one text per usage (`index:01` is refused).
     fn from_str(text: &str) -> Result<Self, KeyUseError> {
         let usage = parse_use(text).ok_or(KeyUseError)?;
-        if usage.to_string() == text {
-            Ok(usage)
-        } else {
-            Err(KeyUseError)
-        }
+        if usage.to_string() == text { Ok(usage) } else { Err(KeyUseError) }
     }
 }
 
@@ -142,9 +131,7 @@ fn parse_use(text: &str) -> Option<KeyUse> {
         return Some(usage.clone());
     }
     match text.split_once(':')? {
-        ("index", generation) => Some(KeyUse::Index {
-            generation: generation.parse().ok()?,
-        }),
+        ("index", generation) => Some(KeyUse::Index { generation: generation.parse().ok()? }),
         ("data", rest) => {
             let (class, month) = rest.split_once(':')?;
             let (year, month) = month.split_once('-')?;
@@ -161,10 +148,7 @@ impl KeyUse {
     /// Whether such a key may seal content, itself or in chunks.
     #[must_use]
     pub const fn seals(&self) -> bool {
-        matches!(
-            self,
-            Self::Data { .. } | Self::Staff | Self::LedgerSeal | Self::Settings
-        )
+        matches!(self, Self::Data { .. } | Self::Staff | Self::LedgerSeal | Self::Settings)
     }
 
     /// Whether a key of this usage stands under a subject key rather than under the ring.
@@ -186,18 +170,8 @@ struct Inner {
 }
 
 impl SecretKey {
-    pub(crate) fn from_parts(
-        id: KeyId,
-        usage: KeyUse,
-        owner: Option<[u8; 16]>,
-        bytes: KeyBytes,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            id,
-            usage,
-            owner,
-            bytes,
-        }))
+    pub(crate) fn from_parts(id: KeyId, usage: KeyUse, owner: Option<[u8; 16]>, bytes: KeyBytes) -> Self {
+        Self(Arc::new(Inner { id, usage, owner, bytes }))
     }
 
     /// The key's id.
@@ -232,14 +206,7 @@ impl SecretKey {
     }
 
     pub(crate) fn require(&self, allowed: bool, purpose: &'static str) -> Result<()> {
-        if allowed {
-            Ok(())
-        } else {
-            Err(VaultError::WrongUse {
-                usage: self.0.usage.clone(),
-                purpose,
-            })
-        }
+        if allowed { Ok(()) } else { Err(VaultError::WrongUse { usage: self.0.usage.clone(), purpose }) }
     }
 }
 
@@ -303,31 +270,17 @@ impl WrappedKey {
     }
 
     pub(crate) fn unwrap_with(&self, parent_bytes: &[u8; 32]) -> Result<SecretKey> {
-        let (header, sealed) = self
-            .bytes
-            .split_first_chunk::<1>()
-            .ok_or(VaultError::Malformed)?;
+        let (header, sealed) = self.bytes.split_first_chunk::<1>().ok_or(VaultError::Malformed)?;
         if header != &[WRAP_FORMAT] {
             return Err(VaultError::Malformed);
         }
-        let plain = aead::open(
-            parent_bytes,
-            Label::Wrap,
-            header,
-            &self.associated_data(),
-            sealed,
-        )?;
+        let plain = aead::open(parent_bytes, Label::Wrap, header, &self.associated_data(), sealed)?;
         let mut bytes = KeyBytes::default();
         if plain.len() != bytes.len() {
             return Err(VaultError::Malformed);
         }
         bytes.copy_from_slice(&plain);
-        Ok(SecretKey::from_parts(
-            self.id,
-            self.usage.clone(),
-            self.owner,
-            bytes,
-        ))
+        Ok(SecretKey::from_parts(self.id, self.usage.clone(), self.owner, bytes))
     }
 
     /// Everything a row says is bound to the wrapped bytes: a row with another owner, usage, parent
@@ -337,9 +290,7 @@ impl WrappedKey {
             self.id.as_bytes(),
             self.parent.as_bytes(),
             self.usage.to_string().as_bytes(),
-            self.owner
-                .as_ref()
-                .map_or(&[][..], |owner| owner.as_slice()),
+            self.owner.as_ref().map_or(&[][..], |owner| owner.as_slice()),
             &self.created.as_micros().to_be_bytes(),
         ])
     }
@@ -358,9 +309,7 @@ impl fmt::Debug for WrappedKey {
 
 /// A text that is not a wrapped key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a wrapped key: six fields are expected: id, parent, usage, owner or '-', microseconds, base64"
-)]
+#[error("not a wrapped key: six fields are expected: id, parent, usage, owner or '-', microseconds, base64")]
 pub struct WrappedKeyError;
 
 /// One line, as keyring backups hold it: id, parent, usage, owner (or `-`), creation in
@@ -372,12 +321,7 @@ impl fmt::Display for WrappedKey {
             Some(owner) => write!(f, "{}", KeyId::from_bytes(owner))?,
             None => f.write_str("-")?,
         }
-        write!(
-            f,
-            " {} {}",
-            self.created.as_micros(),
-            STANDARD.encode(&self.bytes)
-        )
+        write!(f, " {} {}", self.created.as_micros(), STANDARD.encode(&self.bytes))
     }
 }
 
@@ -387,11 +331,7 @@ impl FromStr for WrappedKey {
     /// Reads the line; one text per row, so whatever is read is written back the same.
     fn from_str(text: &str) -> Result<Self, WrappedKeyError> {
         let row = parse_row(text).ok_or(WrappedKeyError)?;
-        if row.to_string() == text {
-            Ok(row)
-        } else {
-            Err(WrappedKeyError)
-        }
+        if row.to_string() == text { Ok(row) } else { Err(WrappedKeyError) }
     }
 }
 

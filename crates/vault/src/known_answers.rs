@@ -5,8 +5,8 @@ use mimamori_domain::{ClassCode, KeyId, Kind, ObjectId, Timestamp};
 
 use crate::aead::KeyBytes;
 use crate::{
-    CHUNK_SIZE, ChunkOpener, ChunkSealer, CursorKey, HEADER_SIZE, IndexField, IndexKey, KeyUse,
-    Month, Place, SecretKey, SubjectIndex, Token, VaultError, WrappedKey, open,
+    CHUNK_SIZE, ChunkOpener, ChunkSealer, CursorKey, HEADER_SIZE, IndexField, IndexKey, KeyUse, Month, Place,
+    SecretKey, SubjectIndex, Token, VaultError, WrappedKey, open,
 };
 
 const VECTORS: &str = include_str!("../tests/vectors.txt");
@@ -14,10 +14,7 @@ const CREATED: Timestamp = Timestamp::from_micros(1_763_683_200_000_000);
 const EXPIRES: Timestamp = Timestamp::from_micros(1_763_683_260_000_000);
 
 fn vector(name: &str) -> &'static str {
-    VECTORS
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .unwrap()
+    VECTORS.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
 }
 
 fn bytes_of(name: &str) -> Vec<u8> {
@@ -25,28 +22,16 @@ fn bytes_of(name: &str) -> Vec<u8> {
 }
 
 fn data_use() -> KeyUse {
-    KeyUse::Data {
-        class: ClassCode::new("vital-signs").unwrap(),
-        month: Month::new(2025, 11).unwrap(),
-    }
+    KeyUse::Data { class: ClassCode::new("vital-signs").unwrap(), month: Month::new(2025, 11).unwrap() }
 }
 
 fn key(usage: KeyUse) -> SecretKey {
     let bytes = KeyBytes::new(std::array::from_fn(|i| u8::try_from(i).unwrap()));
-    SecretKey::from_parts(
-        KeyId::from_bytes([0x11; 16]),
-        usage,
-        Some([0x33; 16]),
-        bytes,
-    )
+    SecretKey::from_parts(KeyId::from_bytes([0x11; 16]), usage, Some([0x33; 16]), bytes)
 }
 
 fn place() -> Place {
-    Place::object(
-        ObjectId::from_bytes([0x44; 16]),
-        3,
-        &Kind::of("Observation"),
-    )
+    Place::object(ObjectId::from_bytes([0x44; 16]), 3, &Kind::of("Observation"))
 }
 
 #[test]
@@ -57,9 +42,7 @@ fn envelope() {
 
 #[test]
 fn chunked_file() {
-    let plain: Vec<u8> = (0..CHUNK_SIZE + 100)
-        .map(|i| u8::try_from(i % 251).unwrap())
-        .collect();
+    let plain: Vec<u8> = (0..CHUNK_SIZE + 100).map(|i| u8::try_from(i % 251).unwrap()).collect();
     let vector = bytes_of("chunks");
     let (digest, rest) = vector.split_at(32);
     let (header, last) = rest.split_at(HEADER_SIZE);
@@ -96,9 +79,7 @@ fn wrapped_key() {
 #[test]
 fn cursor() {
     let key = CursorKey::new(&key(KeyUse::Cursor)).unwrap();
-    let payload = key
-        .open(b"caller and query", vector("cursor"), CREATED)
-        .unwrap();
+    let payload = key.open(b"caller and query", vector("cursor"), CREATED).unwrap();
     assert_eq!(payload.as_slice(), b"position");
     let late = key.open(b"caller and query", vector("cursor"), EXPIRES);
     assert!(matches!(late, Err(VaultError::Cursor)));
@@ -111,18 +92,12 @@ fn root_key_id() {
     std::fs::write(&path, key(KeyUse::Cursor).bytes()).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let root = crate::RootKeyFile::open(&path).unwrap();
-    assert_eq!(
-        crate::RootKey::id(&root).as_bytes().to_vec(),
-        bytes_of("root-id")
-    );
+    assert_eq!(crate::RootKey::id(&root).as_bytes().to_vec(), bytes_of("root-id"));
 }
 
 /// What people write; the vectors were made from the normal forms.
 const WRITTEN: [(IndexField, &str); 8] = [
-    (
-        IndexField::Identifier,
-        "urn:oid:1.2.392.100495.20.3.61|００１２－３４５",
-    ),
+    (IndexField::Identifier, "urn:oid:1.2.392.100495.20.3.61|００１２－３４５"),
     (IndexField::Kana, "ﾔﾏﾀﾞ　ハナコ"),
     (IndexField::KanaPrefix, "ヤマ"),
     (IndexField::Name, "髙﨑　花子"),
@@ -137,16 +112,9 @@ fn tokens() {
     let index = IndexKey::new(&key(KeyUse::Index { generation: 1 })).unwrap();
     assert!(IndexField::all().eq(WRITTEN.iter().map(|(field, _)| *field)));
     for (field, value) in WRITTEN {
-        assert_eq!(
-            index.token(field, value).to_vec(),
-            bytes_of(field.as_str()),
-            "{field}"
-        );
+        assert_eq!(index.token(field, value).to_vec(), bytes_of(field.as_str()), "{field}");
     }
     let codes = SubjectIndex::new(&key(KeyUse::Subject)).unwrap();
     let token = codes.code_token("http://loinc.org", "8310-5");
-    assert_eq!(
-        Token::from_bytes(*token.as_bytes()).to_vec(),
-        bytes_of("code")
-    );
+    assert_eq!(Token::from_bytes(*token.as_bytes()).to_vec(), bytes_of("code"));
 }

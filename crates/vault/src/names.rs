@@ -23,11 +23,7 @@ impl Script {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let normal = normalise_name(text);
-        if !normal.is_empty() && normal.chars().all(is_kana) {
-            Self::Kana
-        } else {
-            Self::Written
-        }
+        if !normal.is_empty() && normal.chars().all(is_kana) { Self::Kana } else { Self::Written }
     }
 
     const fn fields(self) -> (IndexField, IndexField) {
@@ -60,10 +56,7 @@ impl PersonName {
     }
 
     fn from_words<'a>(script: Script, words: impl Iterator<Item = &'a str>) -> Self {
-        let words = words
-            .map(normalise_name)
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words = words.map(normalise_name).filter(|word| !word.is_empty()).collect();
         Self { script, words }
     }
 
@@ -74,12 +67,7 @@ impl PersonName {
     pub fn tokens(&self, key: &IndexKey) -> Vec<(IndexField, Token)> {
         let (whole, prefix) = self.script.fields();
         let mut tokens = BTreeSet::new();
-        for piece in self
-            .words
-            .iter()
-            .cloned()
-            .chain(std::iter::once(self.words.concat()))
-        {
+        for piece in self.words.iter().cloned().chain(std::iter::once(self.words.concat())) {
             for (start, character) in piece.char_indices().take(PREFIX_LENGTH) {
                 if let Some(beginning) = piece.get(..start + character.len_utf8()) {
                     tokens.insert((prefix, key.token(prefix, beginning)));
@@ -98,10 +86,7 @@ impl PersonName {
     pub fn query(&self, key: &IndexKey) -> Vec<(IndexField, Token)> {
         let (_, prefix) = self.script.fields();
         let beginning = |word: &String| word.chars().take(PREFIX_LENGTH).collect::<String>();
-        self.words
-            .iter()
-            .map(|word| (prefix, key.token(prefix, &beginning(word))))
-            .collect()
+        self.words.iter().map(|word| (prefix, key.token(prefix, &beginning(word)))).collect()
     }
 
     /// Whether a decrypted name answers this query: every word of the query begins a word of the
@@ -111,8 +96,7 @@ impl PersonName {
         let joined = name.words.concat();
         !self.words.is_empty()
             && self.words.iter().all(|word| {
-                joined.starts_with(word.as_str())
-                    || name.words.iter().any(|w| w.starts_with(word.as_str()))
+                joined.starts_with(word.as_str()) || name.words.iter().any(|w| w.starts_with(word.as_str()))
             })
     }
 }
@@ -120,9 +104,7 @@ impl PersonName {
 impl std::fmt::Debug for PersonName {
     /// Without the name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PersonName")
-            .field("script", &self.script)
-            .finish_non_exhaustive()
+        f.debug_struct("PersonName").field("script", &self.script).finish_non_exhaustive()
     }
 }
 
@@ -155,14 +137,10 @@ impl<'a> BirthDate<'a> {
     /// Every token the date is to be found by: its year, its month, its day, as far as known.
     #[must_use]
     pub fn tokens(self, key: &IndexKey) -> Vec<(IndexField, Token)> {
-        [
-            (IndexField::BirthYear, 4),
-            (IndexField::BirthMonth, 7),
-            (IndexField::BirthDay, 10),
-        ]
-        .into_iter()
-        .filter_map(|(field, length)| Some((field, key.token(field, self.0.get(..length)?))))
-        .collect()
+        [(IndexField::BirthYear, 4), (IndexField::BirthMonth, 7), (IndexField::BirthDay, 10)]
+            .into_iter()
+            .filter_map(|(field, length)| Some((field, key.token(field, self.0.get(..length)?))))
+            .collect()
     }
 
     /// The token of a search by this date: at the precision it has.

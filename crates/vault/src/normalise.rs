@@ -13,9 +13,7 @@ use unicode_normalization::char::{compose, decompose_canonical};
 const VARIANTS: &str = include_str!("../data/kanji-variants.tsv");
 
 static FOLDS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
-    groups()
-        .flat_map(|(target, variants)| variants.map(move |variant| (variant, target)))
-        .collect()
+    groups().flat_map(|(target, variants)| variants.map(move |variant| (variant, target))).collect()
 });
 
 /// The normal form of a name: NFKC (Unicode Standard Annex 15), lower case, Latin letters without
@@ -65,11 +63,7 @@ fn push_plain(out: &mut String, character: char) {
     match character {
         LONG_VOWEL => {}
         '々' | '〻' | 'ゝ' => out.extend(out.chars().next_back()),
-        'ゞ' => out.extend(
-            out.chars()
-                .next_back()
-                .map(|c| fold(compose(c, '\u{3099}').unwrap_or(c))),
-        ),
+        'ゞ' => out.extend(out.chars().next_back().map(|c| fold(compose(c, '\u{3099}').unwrap_or(c)))),
         _ if character.is_alphanumeric() => out.push(character),
         _ => {}
     }
@@ -80,9 +74,7 @@ const LONG_VOWEL: char = 'ー';
 /// Katakana to hiragana, where there is one.
 fn hiragana(character: char) -> char {
     match character {
-        'ァ'..='ヶ' | 'ヽ' | 'ヾ' => {
-            char::from_u32(character as u32 - 0x60).unwrap_or(character)
-        }
+        'ァ'..='ヶ' | 'ヽ' | 'ヾ' => char::from_u32(character as u32 - 0x60).unwrap_or(character),
         _ => character,
     }
 }
@@ -109,14 +101,11 @@ const fn is_variation_selector(character: char) -> bool {
 
 /// Target and variants of each line of the table.
 fn groups() -> impl Iterator<Item = (char, impl Iterator<Item = char>)> {
-    VARIANTS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let mut columns = line.split('\t');
-            let target = columns.next()?.chars().next()?;
-            Some((target, columns.next()?.chars()))
-        })
+    VARIANTS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut columns = line.split('\t');
+        let target = columns.next()?.chars().next()?;
+        Some((target, columns.next()?.chars()))
+    })
 }
 
 #[cfg(test)]
@@ -160,12 +149,8 @@ mod tests {
 
     #[test]
     fn what_sounds_different_stays_different() {
-        for (a, b) in [
-            ("きょう", "きよう"),
-            ("かき", "がき"),
-            ("はっとり", "はつとり"),
-            ("田中", "中田"),
-        ] {
+        for (a, b) in [("きょう", "きよう"), ("かき", "がき"), ("はっとり", "はつとり"), ("田中", "中田")]
+        {
             assert_ne!(normalise_name(a), normalise_name(b), "{a} {b}");
         }
         assert_ne!(normalise_identifier("ab"), normalise_identifier("AB"));
@@ -180,17 +165,11 @@ mod tests {
             for variant in variants {
                 pairs += 1;
                 assert!(seen.insert(variant), "{variant} stands twice");
-                assert!(
-                    variant.nfkc().eq([variant]),
-                    "NFKC changes {variant} before the table sees it"
-                );
+                assert!(variant.nfkc().eq([variant]), "NFKC changes {variant} before the table sees it");
                 assert_eq!(normalise_name(&variant.to_string()), target.to_string());
             }
         }
-        let lines = VARIANTS
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .count();
+        let lines = VARIANTS.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(groups().count(), lines, "a line without two columns");
         assert!(pairs >= 150, "{pairs}");
     }
@@ -202,12 +181,7 @@ mod tests {
             let once = normalise_name(&character.to_string());
             assert_eq!(normalise_name(&once), once, "U+{:04X}", character as u32);
             let once = normalise_identifier(&character.to_string());
-            assert_eq!(
-                normalise_identifier(&once),
-                once,
-                "U+{:04X}",
-                character as u32
-            );
+            assert_eq!(normalise_identifier(&once), once, "U+{:04X}", character as u32);
         }
     }
 

@@ -15,27 +15,13 @@ impl Place {
     /// One version of an object.
     #[must_use]
     pub fn object(object: ObjectId, version: u64, kind: &Kind) -> Self {
-        Self::of(
-            "object",
-            &[
-                object.as_bytes(),
-                &version.to_be_bytes(),
-                kind.as_str().as_bytes(),
-            ],
-        )
+        Self::of("object", &[object.as_bytes(), &version.to_be_bytes(), kind.as_str().as_bytes()])
     }
 
     /// A file that belongs to one version of an object; `index` counts its files from 0.
     #[must_use]
     pub fn file(object: ObjectId, version: u64, index: u32) -> Self {
-        Self::of(
-            "file",
-            &[
-                object.as_bytes(),
-                &version.to_be_bytes(),
-                &index.to_be_bytes(),
-            ],
-        )
+        Self::of("file", &[object.as_bytes(), &version.to_be_bytes(), &index.to_be_bytes()])
     }
 
     /// The sealed part of a ledger entry: the `index`-th entry of a unit, with the entry's nonce.

@@ -56,13 +56,7 @@ impl Ring {
             return Err(VaultError::Exists { path: path.into() });
         }
         let current = RingKey::generate(root, now)?;
-        let ring = Self {
-            path: path.into(),
-            root: root.id(),
-            serial: 1,
-            retiring: None,
-            current,
-        };
+        let ring = Self { path: path.into(), root: root.id(), serial: 1, retiring: None, current };
         ring.to_file().write(path, root)?;
         Ok(ring)
     }
@@ -78,10 +72,7 @@ impl Ring {
             path: path.into(),
             root: file.root,
             serial: file.serial,
-            retiring: file
-                .retiring
-                .map(|key| RingKey::unwrap_with(key, root))
-                .transpose()?,
+            retiring: file.retiring.map(|key| RingKey::unwrap_with(key, root)).transpose()?,
             current: RingKey::unwrap_with(file.current, root)?,
         })
     }
@@ -124,10 +115,7 @@ impl Ring {
     /// The rotation under way, if there is one.
     #[must_use]
     pub fn rotation(&self) -> Option<Rotation> {
-        self.retiring.as_ref().map(|old| Rotation {
-            old: old.stored.id,
-            new: self.current(),
-        })
+        self.retiring.as_ref().map(|old| Rotation { old: old.stored.id, new: self.current() })
     }
 
     /// Begins a rotation: when this returns, the file holds the old and a new key.
@@ -142,10 +130,7 @@ impl Ring {
             return Err(VaultError::RotationUnderway);
         }
         let mut next = self.clone();
-        next.retiring = Some(std::mem::replace(
-            &mut next.current,
-            RingKey::generate(root, now)?,
-        ));
+        next.retiring = Some(std::mem::replace(&mut next.current, RingKey::generate(root, now)?));
         next.serial = next.serial.saturating_add(1);
         let rotation = next.rotation().ok_or(VaultError::RotationUnderway)?;
         next.to_file().write(&self.path, root)?;
@@ -172,25 +157,13 @@ impl Ring {
     /// # Errors
     /// [`VaultError::StillNeeded`] unless `rows_left` is 0; [`VaultError::NoRotation`] when `old` is
     /// not being retired.
-    pub fn finish_rotation(
-        &mut self,
-        root: &dyn RootKey,
-        old: KeyId,
-        rows_left: u64,
-    ) -> Result<()> {
+    pub fn finish_rotation(&mut self, root: &dyn RootKey, old: KeyId, rows_left: u64) -> Result<()> {
         if rows_left > 0 {
-            return Err(VaultError::StillNeeded {
-                old,
-                rows: rows_left,
-            });
+            return Err(VaultError::StillNeeded { old, rows: rows_left });
         }
         let _lock = lock(&self.path)?;
         self.reload(root)?;
-        if self
-            .retiring
-            .as_ref()
-            .is_none_or(|key| key.stored.id != old)
-        {
+        if self.retiring.as_ref().is_none_or(|key| key.stored.id != old) {
             return Err(VaultError::NoRotation(old));
         }
         let mut next = self.clone();
@@ -228,30 +201,17 @@ impl RingKey {
         let id = KeyId::random();
         let bytes = aead::random_key()?;
         let wrapped = root.wrap(bytes.as_slice(), &FileKey::associated_data(id, created))?;
-        Ok(Self {
-            stored: FileKey {
-                id,
-                created,
-                wrapped,
-            },
-            bytes: Arc::new(bytes),
-        })
+        Ok(Self { stored: FileKey { id, created, wrapped }, bytes: Arc::new(bytes) })
     }
 
     fn unwrap_with(stored: FileKey, root: &dyn RootKey) -> Result<Self> {
-        let plain = root.unwrap(
-            &stored.wrapped,
-            &FileKey::associated_data(stored.id, stored.created),
-        )?;
+        let plain = root.unwrap(&stored.wrapped, &FileKey::associated_data(stored.id, stored.created))?;
         let mut bytes = KeyBytes::default();
         if plain.len() != bytes.len() {
             return Err(VaultError::Malformed);
         }
         bytes.copy_from_slice(&plain);
-        Ok(Self {
-            stored,
-            bytes: Arc::new(bytes),
-        })
+        Ok(Self { stored, bytes: Arc::new(bytes) })
     }
 }
 

@@ -51,20 +51,11 @@ pub(crate) struct FileKey {
 impl FileKey {
     /// What the root key binds to the wrapped ring key.
     pub(crate) fn associated_data(id: KeyId, created: Timestamp) -> Vec<u8> {
-        join(&[
-            KEY_CONTEXT,
-            id.as_bytes(),
-            &created.as_micros().to_be_bytes(),
-        ])
+        join(&[KEY_CONTEXT, id.as_bytes(), &created.as_micros().to_be_bytes()])
     }
 
     fn line(&self, state: &str) -> String {
-        format!(
-            "{state} {} {} {}\n",
-            self.id,
-            self.created.as_micros(),
-            STANDARD.encode(&self.wrapped)
-        )
+        format!("{state} {} {} {}\n", self.id, self.created.as_micros(), STANDARD.encode(&self.wrapped))
     }
 }
 
@@ -76,15 +67,10 @@ impl RingFile {
     pub(crate) fn read(path: &Path, root: &dyn RootKey) -> Result<Self> {
         for _ in 0..READ_ATTEMPTS {
             let file = open_private(path)?;
-            let opened = file
-                .metadata()
-                .map_err(|source| file_error(path, source))?
-                .ino();
+            let opened = file.metadata().map_err(|source| file_error(path, source))?.ino();
             let outcome = Self::read_from(&file, path, root);
             // `file` is still open, so its number cannot have been given to another file.
-            let there_now = std::fs::metadata(path)
-                .map_err(|source| file_error(path, source))?
-                .ino();
+            let there_now = std::fs::metadata(path).map_err(|source| file_error(path, source))?.ino();
             if outcome.is_ok() || opened == there_now {
                 return outcome;
             }
@@ -94,28 +80,19 @@ impl RingFile {
 
     fn read_from(file: &File, path: &Path, root: &dyn RootKey) -> Result<Self> {
         let mut text = String::new();
-        file.take(MAX_SIZE)
-            .read_to_string(&mut text)
-            .map_err(|source| match source.kind() {
-                std::io::ErrorKind::InvalidData => damaged(path, "not text"),
-                _ => file_error(path, source),
-            })?;
-        let (file, seal) =
-            parse(&text).ok_or_else(|| damaged(path, "not in the form of a ring file"))?;
+        file.take(MAX_SIZE).read_to_string(&mut text).map_err(|source| match source.kind() {
+            std::io::ErrorKind::InvalidData => damaged(path, "not text"),
+            _ => file_error(path, source),
+        })?;
+        let (file, seal) = parse(&text).ok_or_else(|| damaged(path, "not in the form of a ring file"))?;
         let body = file.body();
         if text != format!("{body}{}", seal_line(&seal)) {
             return Err(damaged(path, "not in the form of a ring file"));
         }
         if file.root != root.id() {
-            return Err(VaultError::OtherRootKey {
-                path: path.into(),
-                wanted: file.root,
-                given: root.id(),
-            });
+            return Err(VaultError::OtherRootKey { path: path.into(), wanted: file.root, given: root.id() });
         }
-        let sealed = root
-            .unwrap(&seal, SEAL_CONTEXT)
-            .map_err(|_| damaged(path, "its seal does not open"))?;
+        let sealed = root.unwrap(&seal, SEAL_CONTEXT).map_err(|_| damaged(path, "its seal does not open"))?;
         if !crate::constant_time_eq(&sealed, digest_of(&body).as_ref()) {
             return Err(damaged(path, "its seal is of another content"));
         }
@@ -173,15 +150,7 @@ fn parse(text: &str) -> Option<(RingFile, Vec<u8>)> {
     };
     let current = parse_key("current ", lines.next()?)?;
     let seal = STANDARD.decode(lines.next()?.strip_prefix("seal ")?).ok()?;
-    lines.next().is_none().then_some((
-        RingFile {
-            root,
-            serial,
-            retiring,
-            current,
-        },
-        seal,
-    ))
+    lines.next().is_none().then_some((RingFile { root, serial, retiring, current }, seal))
 }
 
 fn parse_key(state: &str, line: &str) -> Option<FileKey> {
@@ -208,11 +177,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(content)?;
     file.sync_all()?;
     let old = match OpenOptions::new().write(true).open(path) {
@@ -237,8 +202,5 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn damaged(path: &Path, reason: &'static str) -> VaultError {
-    VaultError::DamagedRing {
-        path: path.into(),
-        reason,
-    }
+    VaultError::DamagedRing { path: path.into(), reason }
 }

@@ -45,14 +45,12 @@ impl RootKeyFile {
     /// be written.
     pub fn create(path: &Path) -> Result<Self> {
         let bytes = aead::random_key()?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| match source.kind() {
-                std::io::ErrorKind::AlreadyExists => VaultError::Exists { path: path.into() },
-                _ => file_error(path, source),
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|source| {
+                match source.kind() {
+                    std::io::ErrorKind::AlreadyExists => VaultError::Exists { path: path.into() },
+                    _ => file_error(path, source),
+                }
             })?;
         file.write_all(bytes.as_slice())
             .and_then(|()| file.sync_all())
@@ -74,8 +72,7 @@ impl RootKeyFile {
             return Err(not_a_key());
         }
         let mut bytes = KeyBytes::default();
-        file.read_exact(bytes.as_mut_slice())
-            .map_err(|_| not_a_key())?;
+        file.read_exact(bytes.as_mut_slice()).map_err(|_| not_a_key())?;
         Self::from_bytes(bytes)
     }
 
@@ -105,9 +102,7 @@ impl RootKey for RootKeyFile {
 
 impl fmt::Debug for RootKeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RootKeyFile")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("RootKeyFile").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -115,19 +110,8 @@ impl fmt::Debug for RootKeyFile {
 /// made on the opened file, so nobody can exchange it in between.
 pub(crate) fn open_private(path: &Path) -> Result<File> {
     let file = File::open(path).map_err(|source| file_error(path, source))?;
-    let mode = file
-        .metadata()
-        .map_err(|source| file_error(path, source))?
-        .mode()
-        & 0o7777;
-    if mode & 0o077 == 0 {
-        Ok(file)
-    } else {
-        Err(VaultError::Permissions {
-            path: path.into(),
-            mode,
-        })
-    }
+    let mode = file.metadata().map_err(|source| file_error(path, source))?.mode() & 0o7777;
+    if mode & 0o077 == 0 { Ok(file) } else { Err(VaultError::Permissions { path: path.into(), mode }) }
 }
 
 /// Makes the directory entry of `path` durable.
@@ -140,8 +124,5 @@ pub(crate) fn sync_directory_of(path: &Path) -> std::io::Result<()> {
 }
 
 pub(crate) fn file_error(path: &Path, source: std::io::Error) -> VaultError {
-    VaultError::File {
-        path: path.into(),
-        source,
-    }
+    VaultError::File { path: path.into(), source }
 }

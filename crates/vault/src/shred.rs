@@ -114,27 +114,14 @@ impl ShredPlan {
     /// # Errors
     /// [`VaultError::Plan`] when a doomed key is not among `all`, or a row does not stand under
     /// `subject`.
-    pub fn data_keys(
-        subject: &WrappedKey,
-        all: &[WrappedKey],
-        doomed: &BTreeSet<KeyId>,
-    ) -> Result<Self> {
+    pub fn data_keys(subject: &WrappedKey, all: &[WrappedKey], doomed: &BTreeSet<KeyId>) -> Result<Self> {
         check_family(subject, all)?;
-        let (gone, keep): (Vec<_>, Vec<_>) = all
-            .iter()
-            .cloned()
-            .partition(|row| doomed.contains(&row.id));
+        let (gone, keep): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|row| doomed.contains(&row.id));
         if doomed.is_empty() || gone.len() != doomed.len() {
             return Err(VaultError::Plan("a key to be shredded is missing"));
         }
         let shredded = gone.iter().map(Shredded::from).collect();
-        Ok(Self {
-            shredded,
-            remains: Remains::Subject {
-                subject: subject.clone(),
-                keep,
-            },
-        })
+        Ok(Self { shredded, remains: Remains::Subject { subject: subject.clone(), keep } })
     }
 
     /// Plans the shredding of a whole subject: its key and all its data keys.
@@ -143,14 +130,8 @@ impl ShredPlan {
     /// [`VaultError::Plan`] when a row does not stand under `subject`.
     pub fn subject(subject: &WrappedKey, all: &[WrappedKey]) -> Result<Self> {
         check_family(subject, all)?;
-        let shredded = std::iter::once(subject)
-            .chain(all)
-            .map(Shredded::from)
-            .collect();
-        Ok(Self {
-            shredded,
-            remains: Remains::WholeSubject,
-        })
+        let shredded = std::iter::once(subject).chain(all).map(Shredded::from).collect();
+        Ok(Self { shredded, remains: Remains::WholeSubject })
     }
 
     /// Plans the shredding of a key that stands directly under the ring with nothing under it: a
@@ -160,14 +141,9 @@ impl ShredPlan {
     /// [`VaultError::Plan`] for subject and data keys, which have their own plans.
     pub fn single(row: &WrappedKey) -> Result<Self> {
         if row.usage == KeyUse::Subject || row.usage.under_subject() {
-            return Err(VaultError::Plan(
-                "subject and data keys are shredded with their relatives",
-            ));
+            return Err(VaultError::Plan("subject and data keys are shredded with their relatives"));
         }
-        Ok(Self {
-            shredded: vec![Shredded::from(row)],
-            remains: Remains::Nothing,
-        })
+        Ok(Self { shredded: vec![Shredded::from(row)], remains: Remains::Nothing })
     }
 
     /// The keys that will be destroyed.
@@ -193,17 +169,9 @@ impl ShredPlan {
             },
         ];
         let owners: BTreeSet<_> = self.shredded.iter().filter_map(|key| key.owner).collect();
-        steps.extend(
-            owners
-                .iter()
-                .map(|owner| ShredStep::Evict { owner: *owner }),
-        );
+        steps.extend(owners.iter().map(|owner| ShredStep::Evict { owner: *owner }));
         if matches!(self.remains, Remains::Subject { .. }) {
-            steps.extend(
-                owners
-                    .iter()
-                    .map(|owner| ShredStep::RebuildCodes { owner: *owner }),
-            );
+            steps.extend(owners.iter().map(|owner| ShredStep::RebuildCodes { owner: *owner }));
         }
         steps.extend([ShredStep::RewrapRing, ShredStep::FinishRotation]);
         steps
@@ -220,19 +188,14 @@ impl ShredPlan {
         if vault.rotation().is_none() {
             return Err(VaultError::Plan("begin the rotation first"));
         }
-        let mut changes = ShredChanges {
-            delete: self.deleted(),
-            ..ShredChanges::default()
-        };
+        let mut changes = ShredChanges { delete: self.deleted(), ..ShredChanges::default() };
         if let Remains::Subject { subject, keep } = &self.remains {
             let old = vault.verify(subject, Parent::Ring)?;
             let (new, row) = vault.generate(Parent::Ring, KeyUse::Subject, subject.owner, now)?;
             changes.insert.push(row);
             for row in keep {
                 let key = vault.verify(row, Parent::Key(&old))?;
-                changes
-                    .replace
-                    .push(WrappedKey::wrap(&key, new.id(), new.bytes(), row.created)?);
+                changes.replace.push(WrappedKey::wrap(&key, new.id(), new.bytes(), row.created)?);
             }
         }
         Ok(changes)
@@ -259,11 +222,7 @@ impl ShredPlan {
             Remains::Subject { subject, .. } => Some(subject.id),
             _ => None,
         };
-        self.shredded
-            .iter()
-            .map(|key| key.id)
-            .chain(replaced)
-            .collect()
+        self.shredded.iter().map(|key| key.id).chain(replaced).collect()
     }
 
     fn kept(&self) -> &[WrappedKey] {
@@ -276,12 +235,7 @@ impl ShredPlan {
 
 impl From<&WrappedKey> for Shredded {
     fn from(row: &WrappedKey) -> Self {
-        Self {
-            id: row.id,
-            usage: row.usage.clone(),
-            owner: row.owner,
-            created: row.created,
-        }
+        Self { id: row.id, usage: row.usage.clone(), owner: row.owner, created: row.created }
     }
 }
 

@@ -198,11 +198,7 @@ impl Vault {
     /// Files are written on a copy, then the copy takes the ring's place. What was learned from the
     /// file is kept even when the change is refused.
     fn change<T>(&self, change: impl FnOnce(&mut Ring) -> Result<T>) -> Result<T> {
-        let _changing = self
-            .0
-            .changing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ring = Ring::clone(&self.ring());
         let outcome = change(&mut ring);
         *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
@@ -221,9 +217,5 @@ fn check_parent(parent: Parent<'_>, usage: &KeyUse, owner: Option<[u8; 16]>) -> 
             usage.under_subject() && *parent.usage() == KeyUse::Subject && parent.owner() == owner
         }
     };
-    if fits {
-        Ok(())
-    } else {
-        Err(VaultError::WrongParent(usage.clone()))
-    }
+    if fits { Ok(()) } else { Err(VaultError::WrongParent(usage.clone())) }
 }

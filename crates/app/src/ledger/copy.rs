@@ -52,7 +52,10 @@ impl App {
                 let args = vec![epoch.into(), exporter.size().into(), size.into(), STRIDE.into()];
                 let rows = self.store.query(&ledger::ENTRIES, args).await?;
                 if rows.is_empty() {
-                    return Err(Error::unavailable(format!("entry {} of epoch {epoch} is missing", exporter.size())));
+                    return Err(Error::unavailable(format!(
+                        "entry {} of epoch {epoch} is missing",
+                        exporter.size()
+                    )));
                 }
                 for row in rows {
                     exporter.push(row.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
@@ -70,8 +73,10 @@ impl App {
         let mut found: Vec<SignedCheckpoint> = Vec::new();
         let mut above = -1_i64;
         loop {
-            let rows =
-                self.store.query(&ledger::CHECKPOINTS, vec![epoch.into(), above.into(), STRIDE.into()]).await?;
+            let rows = self
+                .store
+                .query(&ledger::CHECKPOINTS, vec![epoch.into(), above.into(), STRIDE.into()])
+                .await?;
             let last = rows.len() < usize::try_from(STRIDE).unwrap_or(usize::MAX);
             for row in rows {
                 above = row.int(1).map_err(Error::unavailable)?;

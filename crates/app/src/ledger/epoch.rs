@@ -6,10 +6,10 @@ use mimamori_ledger::{PreviousLog, origin};
 use mimamori_store::statements::ledger;
 use mimamori_store::{NewEpoch, Unit};
 
+use crate::App;
 use crate::access::commit_error;
 use crate::caller::Caller;
 use crate::record::fault;
-use crate::App;
 
 impl App {
     /// Begins a new epoch. Only after [`App::open_rolled_back`], when the database is older than what
@@ -22,7 +22,9 @@ impl App {
             return Err(fault("reason", "a reason is needed", "required"));
         }
         if self.require_not_rolled_back().await.is_ok() {
-            return Err(Error::conflict("the database is not older than what was signed; no new epoch is needed"));
+            return Err(Error::conflict(
+                "the database is not older than what was signed; no new epoch is needed",
+            ));
         }
         let last = self.last_signed()?.ok_or_else(|| Error::conflict("nothing was signed yet"))?;
         let epoch = last.epoch().unwrap_or(0) + 1;

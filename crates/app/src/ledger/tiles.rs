@@ -8,7 +8,11 @@ use crate::App;
 
 impl App {
     /// The tiles that a proof reads.
-    pub(super) async fn tiles(&self, epoch: u32, wanted: impl IntoIterator<Item = TileId>) -> Result<MemoryTiles> {
+    pub(super) async fn tiles(
+        &self,
+        epoch: u32,
+        wanted: impl IntoIterator<Item = TileId>,
+    ) -> Result<MemoryTiles> {
         let mut tiles = MemoryTiles::new();
         for id in wanted {
             let hashes = if id.width == TILE_WIDTH {

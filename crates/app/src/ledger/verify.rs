@@ -76,7 +76,10 @@ fn uncovered() -> Vec<(String, String)> {
         .iter()
         .filter(|table| !COVERED.contains(&table.name))
         .map(|table| {
-            let why = UNCOVERED.iter().find(|(name, _)| *name == table.name).map_or("not looked at", |(_, why)| why);
+            let why = UNCOVERED
+                .iter()
+                .find(|(name, _)| *name == table.name)
+                .map_or("not looked at", |(_, why)| why);
             (table.name.to_owned(), why.to_owned())
         })
         .collect()
@@ -126,7 +129,10 @@ impl Walk<'_> {
                     tree.expect_root(stated.size, stated.root);
                     self.report.checkpoints += 1;
                 } else {
-                    self.found(format!("epoch {epoch}: the checkpoint of size {} has no valid signature", stated.size));
+                    self.found(format!(
+                        "epoch {epoch}: the checkpoint of size {} has no valid signature",
+                        stated.size
+                    ));
                 }
             }
             if let Some(last) = last_signed.as_ref().filter(|last| last.epoch() == Some(epoch)) {
@@ -257,7 +263,8 @@ impl Walk<'_> {
             Ok(version) => {
                 match self.committed.get_mut(&version.commitment()) {
                     Some(commitment) if commitment.unit == version.unit => commitment.seen = true,
-                    Some(_) => self.found(format!("object {id} ({kind}), version {number}: committed by another unit")),
+                    Some(_) => self
+                        .found(format!("object {id} ({kind}), version {number}: committed by another unit")),
                     None => self.found(format!(
                         "object {id} ({kind}), version {number}: no entry of the ledger commits to it"
                     )),
@@ -265,7 +272,9 @@ impl Walk<'_> {
                 Some(version)
             }
             Err(ObjectVersionError::Commitment) => {
-                self.found(format!("object {id} ({kind}), version {number}: it was changed after it was recorded"));
+                self.found(format!(
+                    "object {id} ({kind}), version {number}: it was changed after it was recorded"
+                ));
                 None
             }
             Err(error) => {
@@ -291,7 +300,10 @@ impl Walk<'_> {
                 ObjectHead { sort_time: head.sort_time, ..ObjectHead::of(version, head.sort_time) } == head
             });
             if head.version != latest.number || !right {
-                self.found(format!("object {}: its head is not that of version {}", latest.id, latest.number));
+                self.found(format!(
+                    "object {}: its head is not that of version {}",
+                    latest.id, latest.number
+                ));
             }
             return Ok(());
         }

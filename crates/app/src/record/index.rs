@@ -3,7 +3,7 @@
 
 use mimamori_domain::{Kind, ObjectId, SubjectId, Timestamp};
 use mimamori_fhir::{Representation, SearchValues};
-use mimamori_store::{Change, tables};
+use mimamori_store::{Change, Value, tables};
 use mimamori_vault::{BirthDate, IndexField, IndexKey, PersonName, Script, SubjectIndex, Token};
 
 /// The interval of a record that states no date: it is found by any.
@@ -82,19 +82,20 @@ pub(crate) fn person_names(values: &SearchValues) -> Vec<PersonName> {
                 Some(_) => Script::Written,
                 None => Script::of(&format!("{family}{given}{}", name.text.as_deref().unwrap_or_default())),
             };
-            let parts = (!family.is_empty() || !given.is_empty())
-                .then(|| PersonName::new(script, family, &given));
+            let parts =
+                (!family.is_empty() || !given.is_empty()).then(|| PersonName::new(script, family, &given));
             parts.into_iter().chain(name.text.as_deref().map(|text| PersonName::from_text(script, text)))
         })
         .collect()
 }
 
 /// Search tokens of a Patient: names and their beginnings, kana, birth date, identifiers.
-pub(crate) fn person_token_rows(
-    index: &IndexKey,
-    subject: SubjectId,
-    values: &SearchValues,
-) -> Change {
+pub(crate) fn person_token_rows(indexes: &[IndexKey], subject: SubjectId, values: &SearchValues) -> Change {
+    let rows = indexes.iter().flat_map(|index| token_rows(index, subject, values)).collect();
+    Change::Insert { table: &tables::SEARCH_TOKEN, rows }
+}
+
+fn token_rows(index: &IndexKey, subject: SubjectId, values: &SearchValues) -> Vec<Vec<Value>> {
     let mut tokens: Vec<(IndexField, Token)> = Vec::new();
     for name in person_names(values) {
         tokens.extend(name.tokens(index));
@@ -109,7 +110,7 @@ pub(crate) fn person_token_rows(
     }
     tokens.sort_unstable();
     tokens.dedup();
-    let rows = tokens
+    tokens
         .into_iter()
         .map(|(field, token)| {
             vec![
@@ -120,6 +121,5 @@ pub(crate) fn person_token_rows(
                 index.generation().into(),
             ]
         })
-        .collect();
-    Change::Insert { table: &tables::SEARCH_TOKEN, rows }
+        .collect()
 }

@@ -96,8 +96,9 @@ impl App {
         };
         let kinds: Vec<Kind> = chosen.iter().filter_map(|kind| Kind::new(kind).ok()).collect();
         let institution = filter.institution.map(|id| id.to_vec()).unwrap_or_default();
-        let question = [b"timeline".as_slice(), subject.as_bytes(), &chosen.join(",").into_bytes(), &institution]
-            .map(<[u8]>::to_vec);
+        let question =
+            [b"timeline".as_slice(), subject.as_bytes(), &chosen.join(",").into_bytes(), &institution]
+                .map(<[u8]>::to_vec);
         let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
         let size = page_size(paging.count);
         for _ in 0..ATTEMPTS {

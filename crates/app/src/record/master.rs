@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result, Timestamp,
+    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
+    Timestamp,
 };
 use mimamori_store::Unit;
 use mimamori_vault::SecretKey;
@@ -33,7 +34,7 @@ impl App {
         let decision = self.require_general(caller, Action::Create, target).await?;
         let mut unit = Unit::new();
         let now = self.clock.now();
-        let (kept, commitment) = self.new_master(caller, kind, &bytes, now, &mut unit)?;
+        let (kept, commitment) = self.new_master(caller, ObjectId::random(), kind, &bytes, now, &mut unit)?;
         let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
         entry.resource = Some((kind.clone(), Some(kept.id)));
         entry.version = Some(1);
@@ -47,12 +48,12 @@ impl App {
     pub(crate) fn new_master(
         &self,
         caller: &Caller,
+        object: ObjectId,
         kind: &Kind,
         bytes: &[u8],
         now: Timestamp,
         unit: &mut Unit,
     ) -> Result<(Stored, [u8; 32])> {
-        let object = ObjectId::random();
         let institution = if *kind == kind::ORGANIZATION {
             InstitutionId::from(object)
         } else {

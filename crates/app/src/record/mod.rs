@@ -8,8 +8,8 @@ mod register;
 mod search;
 mod write;
 
-pub(crate) use index::{field_number, person_names};
+pub(crate) use index::{clinical_rows, field_number, person_names, person_token_rows, sort_time};
 pub(crate) use list::Listed;
-pub(crate) use read::{authorship_of, label_of, stored};
+pub(crate) use read::{MASTER, authorship_of, label_of, stored};
 pub use write::CreateAs;
-pub(crate) use write::{NewVersion, checked, fault, own_label, put_version};
+pub(crate) use write::{NewVersion, checked, fault, invalid, own_label, put_version};

@@ -40,7 +40,13 @@ impl App {
         self.read_rows(caller, kind, id, Wanted::All).await
     }
 
-    async fn read_rows(&self, caller: &Caller, kind: &Kind, id: ObjectId, wanted: Wanted) -> Result<Vec<Stored>> {
+    async fn read_rows(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        wanted: Wanted,
+    ) -> Result<Vec<Stored>> {
         for _ in 0..ATTEMPTS {
             let versions = self.versions(id, wanted).await?;
             let Some(newest) = versions.first().filter(|version| version.kind == *kind) else {
@@ -94,7 +100,8 @@ impl App {
         let mut refused = None;
         for version in versions {
             let label = label_of(version)?;
-            let decision = self.decide(caller, Action::Read, context, &label, authorship_of(version).as_ref(), now);
+            let decision =
+                self.decide(caller, Action::Read, context, &label, authorship_of(version).as_ref(), now);
             if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
                 refused = Some(decision);
                 continue;

@@ -1,7 +1,8 @@
 //! Registering a person: a new subject with keys of their own.
 
 use mimamori_domain::{
-    AccessLabel, Action, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
+    AccessLabel, Action, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result, SubjectId,
+    Timestamp,
 };
 use mimamori_fhir::Resource;
 use mimamori_policy::{Decision, GeneralTarget};
@@ -27,7 +28,9 @@ impl App {
         let decision = self.require_general(caller, Action::Create, target).await?;
         let now = self.clock.now();
         let mut unit = Unit::new();
-        let (kept, commitments) = self.new_subject(caller, institution, patient, now, &mut unit)?;
+        let subject = SubjectId::random();
+        let (kept, commitments, _) =
+            self.new_subject(caller, institution, subject, patient, now, &mut unit)?;
         let entry = self.registered(caller, &unit, &kept, commitments, &decision)?;
         self.settle(caller, unit.entry(entry)).await?;
         Ok(kept)
@@ -49,18 +52,18 @@ impl App {
         self.with_sealed(caller, entry, 0, None)
     }
 
-    /// Adds a new subject to a unit: keys, Patient, flags, search tokens. Gives the Patient and the
-    /// commitments of what was added.
+    /// Adds a new subject to a unit: keys, Patient, flags, search tokens. Gives the Patient, the
+    /// commitments of what was added, and the keys.
     pub(crate) fn new_subject(
         &self,
         caller: &Caller,
         institution: InstitutionId,
+        subject: SubjectId,
         patient: &Resource,
         now: Timestamp,
         unit: &mut Unit,
-    ) -> Result<(Stored, Vec<[u8; 32]>)> {
-        let subject = SubjectId::random();
-        let (keys, row) = SubjectKeys::create(&self.vault, subject, now)?;
+    ) -> Result<(Stored, Vec<[u8; 32]>, SubjectKeys)> {
+        let (mut keys, row) = SubjectKeys::create(&self.vault, subject, now)?;
         unit.changes.push(insert_key(&row));
         let values = mimamori_fhir::search_values(patient);
         let label = AccessLabel {
@@ -82,8 +85,12 @@ impl App {
             pack: caller.pack,
             recorded: now,
         };
-        let sealed =
-            version(ObjectId::from(subject), kind::PATIENT, &label, patient.bytes()).seal(&data, Some(subject), unit.id)?;
+        let sealed = version(ObjectId::from(subject), kind::PATIENT, &label, patient.bytes()).seal(
+            &data,
+            Some(subject),
+            unit.id,
+        )?;
+        keys.add(data);
         let kept = stored(&sealed, label, patient.bytes());
         let mut commitments = vec![put_version(unit, sealed, now)];
 
@@ -95,13 +102,14 @@ impl App {
         let object = ObjectId::random();
         let sealed = version(object, kind::FLAGS, &label, &flags).seal(&data, Some(subject), unit.id)?;
         commitments.push(put_version(unit, sealed, now));
+        keys.add(data);
 
-        unit.changes.push(person_token_rows(&self.keys.index, subject, &values));
+        unit.changes.push(person_token_rows(&self.keys.index.all(), subject, &values));
         unit.changes.push(Change::insert(
             &tables::LINK,
             vec![object.into(), REGISTERED_BY.into(), institution.into(), subject.into()],
         ));
         unit.bumps.push(AccessKey::from(subject));
-        Ok((kept, commitments))
+        Ok((kept, commitments, keys))
     }
 }

@@ -28,13 +28,19 @@ impl App {
     ///
     /// # Errors
     /// Invalid for what is not served; unavailable when it could not be recorded.
-    pub async fn search(&self, caller: &Caller, query: &SearchQuery, paging: &Paging) -> Result<Page<Stored>> {
+    pub async fn search(
+        &self,
+        caller: &Caller,
+        query: &SearchQuery,
+        paging: &Paging,
+    ) -> Result<Page<Stored>> {
         if query.resource_type == "Patient" {
             return self.search_patients(caller, query, paging).await;
         }
         if !mimamori_fhir::is_in_compartment(query.resource_type) {
             let known = MASTER.iter().any(|(kind, _)| *kind == query.resource_type);
-            let rule = if known { "this type is read by its id only" } else { "this type is not served here" };
+            let rule =
+                if known { "this type is read by its id only" } else { "this type is not served here" };
             return Err(fault("resourceType", rule, "not-supported"));
         }
         match query.sort {
@@ -107,20 +113,22 @@ impl App {
             let mut heads: Vec<(i64, ObjectId, SubjectId)> = Vec::new();
             for (context, permitted) in people.values() {
                 heads.extend(self.clinical_heads(context, permitted, query, kind, position).await?);
-                heads.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+                heads.sort_unstable_by_key(|(sorted, object, _)| std::cmp::Reverse((*sorted, *object)));
                 heads.truncate(STRIDE);
             }
             let exhausted = heads.len() < STRIDE;
             let versions = self.current_of(heads.iter().map(|(_, object, _)| *object)).await?;
             for (index, (sorted, object, subject)) in heads.iter().enumerate() {
                 position = Position::after(*sorted, *object);
-                let (Some((context, permitted)), Some(version)) = (people.get(subject), versions.get(object)) else {
+                let (Some((context, permitted)), Some(version)) = (people.get(subject), versions.get(object))
+                else {
                     continue;
                 };
                 if !permitted.labels.contains_key(&label_of(version)?) {
                     continue;
                 }
-                let (mut items, listed) = self.open_listed(context, permitted, std::slice::from_ref(version))?;
+                let (mut items, listed) =
+                    self.open_listed(context, permitted, std::slice::from_ref(version))?;
                 if let Some(item) = items.pop()
                     && fits(query, &item)?
                 {
@@ -152,10 +160,11 @@ impl App {
         if permitted.labels.is_empty() {
             return Ok(Vec::new());
         }
-        let (from, until) = query.dates.iter().map(mimamori_fhir::DateFilter::reach).fold(
-            (i64::MIN, i64::MAX),
-            |(from, until), (start, end)| (from.max(start), until.min(end)),
-        );
+        let (from, until) = query
+            .dates
+            .iter()
+            .map(mimamori_fhir::DateFilter::reach)
+            .fold((i64::MIN, i64::MAX), |(from, until), (start, end)| (from.max(start), until.min(end)));
         let args = vec![
             context.subject.into(),
             kind.as_str().to_owned().into(),
@@ -178,18 +187,24 @@ impl App {
             .map_err(Error::unavailable)
     }
 
-    async fn current_of(&self, objects: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, ObjectVersion>> {
+    async fn current_of(
+        &self,
+        objects: impl Iterator<Item = ObjectId>,
+    ) -> Result<HashMap<ObjectId, ObjectVersion>> {
         let list: Vec<Value> = objects.map(Value::from).collect();
         if list.is_empty() {
             return Ok(HashMap::new());
         }
         let mut rows = self.store.query_many(&sql::CURRENT_OF, Vec::new(), list).await?;
-        rows.iter_mut()
-            .map(|row| object_from_row(row).map(|version| (version.object, version)))
-            .collect()
+        rows.iter_mut().map(|row| object_from_row(row).map(|version| (version.object, version))).collect()
     }
 
-    async fn search_patients(&self, caller: &Caller, query: &SearchQuery, paging: &Paging) -> Result<Page<Stored>> {
+    async fn search_patients(
+        &self,
+        caller: &Caller,
+        query: &SearchQuery,
+        paging: &Paging,
+    ) -> Result<Page<Stored>> {
         let people = people_query(query)?;
         let page = self.search_people(caller, &people, paging).await?;
         Ok(Page {
@@ -229,7 +244,11 @@ fn fits(query: &SearchQuery, item: &Stored) -> Result<bool> {
 /// A Patient search in the words of our own people search.
 fn people_query(query: &SearchQuery) -> Result<PeopleQuery> {
     let single = |name: &str, values: usize| {
-        if values > 1 { Err(fault(name, "one value of this parameter is served", "not-supported")) } else { Ok(()) }
+        if values > 1 {
+            Err(fault(name, "one value of this parameter is served", "not-supported"))
+        } else {
+            Ok(())
+        }
     };
     single("identifier", query.identifiers.iter().map(Vec::len).sum())?;
     single("name", query.names.iter().map(|name| name.beginnings.len()).sum())?;
@@ -244,7 +263,8 @@ fn people_query(query: &SearchQuery) -> Result<PeopleQuery> {
         people.identifier = Some(format!("{}|{code}", token.system.as_deref().unwrap_or_default()));
     }
     people.name = query.names.first().and_then(|name| name.beginnings.first()).cloned();
-    people.gender = query.genders.first().and_then(|group| group.first()).and_then(|token| token.code.clone());
+    people.gender =
+        query.genders.first().and_then(|group| group.first()).and_then(|token| token.code.clone());
     if let Some(filter) = query.birth_dates.first() {
         people.birth_date = Some(birth_date(filter).ok_or_else(|| {
             fault("birthdate", "a whole year, month or day without prefix is served", "not-supported")

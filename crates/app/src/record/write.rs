@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Amended, Authorship, AwaitingConfirmation, ClassCode, Confirmed, Draft, Error,
-    ErrorKind, Fault, Finished, InstitutionId, Kind, ObjectId, RecordState, Result, Stage as _, SubjectId, Timestamp, UnitId,
-    Withdrawn,
+    AccessLabel, Action, ActorId, Amended, Authorship, AwaitingConfirmation, ClassCode, Confirmed, Draft,
+    Error, ErrorKind, Fault, Finished, InstitutionId, Kind, ObjectId, RecordState, Result, Stage as _,
+    SubjectId, Timestamp, UnitId, Withdrawn,
 };
 use mimamori_fhir::{Limits, Resource, SearchValues};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectHead, ObjectVersion, Unit, Value, tables};
@@ -66,7 +66,9 @@ impl App {
             let resource_ref = Some((kind.clone(), None));
             let decision = self.decide(caller, Action::Create, &context, &label, None, now);
             if !decision.allowed || !caller.facts.scopes_cover(&kind, true) {
-                return Err(self.refuse(caller, Action::Create, Some(subject), resource_ref, &decision).await);
+                return Err(self
+                    .refuse(caller, Action::Create, Some(subject), resource_ref, &decision)
+                    .await);
             }
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
@@ -134,7 +136,13 @@ impl App {
     ///
     /// # Errors
     /// As [`App::update`].
-    pub async fn confirm(&self, caller: &Caller, kind: &Kind, id: ObjectId, expected_version: u64) -> Result<Stored> {
+    pub async fn confirm(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        expected_version: u64,
+    ) -> Result<Stored> {
         self.step(caller, kind, id, expected_version, Step::Confirm).await
     }
 
@@ -189,7 +197,11 @@ impl App {
             let (plain, class, values) = match &step {
                 Step::Change { resource, bytes, class, named } => {
                     if *named != subject {
-                        return Err(fault("subject", "a record cannot move to another person", "business-rule"));
+                        return Err(fault(
+                            "subject",
+                            "a record cannot move to another person",
+                            "business-rule",
+                        ));
                     }
                     ((*bytes).clone(), class.clone(), Some(mimamori_fhir::search_values(resource)))
                 }
@@ -276,7 +288,7 @@ impl App {
             if !first {
                 unit.changes.push(Change::any(&sql::DELETE_TOKENS, vec![object.into()]));
             }
-            unit.changes.push(person_token_rows(&self.keys.index, subject, values));
+            unit.changes.push(person_token_rows(&self.keys.index.all(), subject, values));
             return Ok(());
         }
         if !first {
@@ -314,8 +326,10 @@ impl App {
             })
             .collect();
         if !targets.is_empty() {
-            let row = |target| vec![version.object.into(), "team".into(), Value::from(target), subject.into()];
-            unit.changes.push(Change::Insert { table: &tables::LINK, rows: targets.into_iter().map(row).collect() });
+            let row =
+                |target| vec![version.object.into(), "team".into(), Value::from(target), subject.into()];
+            unit.changes
+                .push(Change::Insert { table: &tables::LINK, rows: targets.into_iter().map(row).collect() });
         }
         Ok(())
     }
@@ -339,7 +353,8 @@ impl Step<'_> {
     fn next(&self, current: &ObjectVersion, actor: ActorId) -> Result<(Action, RecordState)> {
         let Authorship { author, on_behalf_of } =
             authorship_of(current).unwrap_or(Authorship { author: actor, on_behalf_of: None });
-        let not_possible = || Error::conflict("this cannot be done with the record as it is now; open it again");
+        let not_possible =
+            || Error::conflict("this cannot be done with the record as it is now; open it again");
         let state = current.state.ok_or_else(not_possible)?;
         match (self, state) {
             (Self::Change { .. }, RecordState::Draft) => Ok((Action::Update, Draft::STATE)),
@@ -353,7 +368,9 @@ impl Step<'_> {
             },
             (Self::Confirm, RecordState::AwaitingConfirmation) => {
                 let principal = on_behalf_of.ok_or_else(not_possible)?;
-                AwaitingConfirmation::new(author, principal).confirm(actor).map_err(|_| Error::forbidden())?;
+                AwaitingConfirmation::new(author, principal)
+                    .confirm(actor)
+                    .map_err(|_| Error::forbidden())?;
                 Ok((Action::Confirm, Confirmed::STATE))
             }
             (Self::Withdraw { .. }, RecordState::Withdrawn) => Err(not_possible()),
@@ -383,7 +400,12 @@ pub(crate) struct NewVersion<'a> {
 }
 
 impl NewVersion<'_> {
-    pub(crate) fn seal(self, key: &SecretKey, subject: Option<SubjectId>, unit: UnitId) -> Result<ObjectVersion> {
+    pub(crate) fn seal(
+        self,
+        key: &SecretKey,
+        subject: Option<SubjectId>,
+        unit: UnitId,
+    ) -> Result<ObjectVersion> {
         let place = Place::object(self.object, self.version, &self.kind);
         Ok(ObjectVersion {
             object: self.object,
@@ -438,28 +460,30 @@ fn advance(version: &ObjectVersion, sorted: Timestamp, from: u64) -> Change {
 
 /// Parses and validates a resource.
 pub(crate) fn checked(bytes: &[u8]) -> Result<Resource> {
-    let refused = |issues: Vec<mimamori_fhir::Issue>| {
-        let faults = issues
-            .into_iter()
-            .filter(|issue| issue.severity >= mimamori_fhir::Severity::Error)
-            .map(|issue| Fault {
-                place: match (&issue.expression, &issue.position) {
-                    (Some(expression), _) => expression.clone(),
-                    (None, Some(at)) => format!("line {}, column {}", at.line, at.column),
-                    (None, None) => String::new(),
-                },
-                rule: issue.diagnostics.clone(),
-                code: issue.code.as_str(),
-            })
-            .collect::<Vec<_>>();
-        Error::invalid_at("the resource breaks FHIR's rules; correct the places named and send it again", faults)
-    };
-    let resource = mimamori_fhir::parse(bytes, &Limits::default()).map_err(refused)?;
+    let resource = mimamori_fhir::parse(bytes, &Limits::default()).map_err(invalid)?;
     let issues = mimamori_fhir::validate(&resource);
     if issues.iter().any(|issue| issue.severity >= mimamori_fhir::Severity::Error) {
-        return Err(refused(issues));
+        return Err(invalid(issues));
     }
     Ok(resource)
+}
+
+/// What is wrong with a resource, as an error.
+pub(crate) fn invalid(issues: Vec<mimamori_fhir::Issue>) -> Error {
+    let faults = issues
+        .into_iter()
+        .filter(|issue| issue.severity >= mimamori_fhir::Severity::Error)
+        .map(|issue| Fault {
+            place: match (&issue.expression, &issue.position) {
+                (Some(expression), _) => expression.clone(),
+                (None, Some(at)) => format!("line {}, column {}", at.line, at.column),
+                (None, None) => String::new(),
+            },
+            rule: issue.diagnostics.clone(),
+            code: issue.code.as_str(),
+        })
+        .collect::<Vec<_>>();
+    Error::invalid_at("the resource breaks FHIR's rules; correct the places named and send it again", faults)
 }
 
 /// One fault, as an error.
@@ -470,7 +494,8 @@ pub(crate) fn fault(place: &str, rule: &str, code: &'static str) -> Error {
 /// The subject that a resource of the patient compartment names by `Patient/<id>`.
 fn named_subject(resource: &Resource) -> Result<SubjectId> {
     let named = mimamori_fhir::patient_of(resource);
-    let place = named.as_ref().map_or_else(|| resource.resource_type().to_owned(), |named| named.path.clone());
+    let place =
+        named.as_ref().map_or_else(|| resource.resource_type().to_owned(), |named| named.path.clone());
     let id = named.and_then(|named| named.id).and_then(|id| id.parse().ok());
     id.ok_or_else(|| fault(&place, "it must name the person it is about as Patient/<id>", "required"))
 }

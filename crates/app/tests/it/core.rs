@@ -17,8 +17,11 @@ async fn a_note_goes_from_draft_to_confirmed_and_every_step_is_recorded() {
     let draft = site.app.create(&hana, note(subject, "熱が下がった").into(), CreateAs::Draft).await.unwrap();
     assert_eq!(draft.state, RecordState::Draft);
     let kind = Kind::of("Communication");
-    let edited =
-        site.app.update(&hana, &kind, draft.id, note(subject, "熱は36.8℃").into(), draft.version).await.unwrap();
+    let edited = site
+        .app
+        .update(&hana, &kind, draft.id, note(subject, "熱は36.8℃").into(), draft.version)
+        .await
+        .unwrap();
     let confirmed = site.app.confirm(&hana, &kind, draft.id, edited.version).await.unwrap();
     assert_eq!((confirmed.state, confirmed.version), (RecordState::Confirmed, 3));
     let amended =
@@ -55,7 +58,11 @@ async fn another_institution_sees_nothing_until_team_and_consent_and_nothing_aft
     site.app.add_team_member(&site.operator(), subject, Some(jiro), None).await.unwrap();
     let consent = site.app.add_consent(&site.operator(), subject, true, None, Some(clinic)).await.unwrap();
     let read = site.app.read(&jiro_caller, &kind, kept.id).await.unwrap();
-    assert_eq!(read.bytes, observation(subject, "36.50").as_bytes(), "the bytes come back as they were received");
+    assert_eq!(
+        read.bytes,
+        observation(subject, "36.50").as_bytes(),
+        "the bytes come back as they were received"
+    );
     let mine = site.app.my_people(&jiro_caller, &Paging::default()).await.unwrap();
     assert_eq!(mine.items.len(), 1);
 
@@ -103,12 +110,17 @@ async fn who_looked_is_told_to_the_person_and_to_auditors_only() {
     site.staff("kansa", None, hospital, &["auditor"]).await;
     let hana = site.sign_in("hana").await;
     let subject = site.person(&hana, "鈴木", "春").await;
-    site.app.add_citizen(&site.operator(), "haru", "鈴木 春", crate::support::PASSWORD, Some(subject)).await.unwrap();
+    site.app
+        .add_citizen(&site.operator(), "haru", "鈴木 春", crate::support::PASSWORD, Some(subject))
+        .await
+        .unwrap();
     site.app.person(&hana, subject).await.unwrap();
     let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
     let (haru, kansa) = (site.sign_in("haru").await, site.sign_in("kansa").await);
     let rows = site.app.who_looked(&haru, subject, window, &Paging::default()).await.unwrap();
-    assert!(rows.items.iter().any(|row| row.actor.as_ref().is_some_and(|actor| actor.name.starts_with("hana"))));
+    assert!(
+        rows.items.iter().any(|row| row.actor.as_ref().is_some_and(|actor| actor.name.starts_with("hana")))
+    );
     let rows = site.app.who_looked(&kansa, subject, window, &Paging::default()).await.unwrap();
     assert!(rows.items.iter().all(|row| row.subject.as_ref().is_none_or(|(_, name)| name.is_empty())));
     let counts = site.app.review_counts(&kansa, window).await.unwrap();

@@ -64,7 +64,13 @@ impl Site {
         self.app.add_institution(&self.operator(), &organization).await.unwrap()
     }
 
-    pub async fn staff(&self, login: &str, occupation: Option<&str>, institution: InstitutionId, roles: &[&str]) -> ActorId {
+    pub async fn staff(
+        &self,
+        login: &str,
+        occupation: Option<&str>,
+        institution: InstitutionId,
+        roles: &[&str],
+    ) -> ActorId {
         let staff = NewStaff {
             login: login.to_owned(),
             name: format!("{login} さん"),
@@ -91,7 +97,12 @@ impl Site {
         kept.subject.unwrap()
     }
 
-    pub async fn observation(&self, by: &Caller, subject: SubjectId, value: &str) -> mimamori_domain::Result<Stored> {
+    pub async fn observation(
+        &self,
+        by: &Caller,
+        subject: SubjectId,
+        value: &str,
+    ) -> mimamori_domain::Result<Stored> {
         self.app.create(by, observation(subject, value).into(), CreateAs::Confirmed).await
     }
 }

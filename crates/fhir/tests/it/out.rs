@@ -76,6 +76,7 @@ fn forms_of_references() {
     assert_eq!(kind("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"), Some(RefKind::Urn));
     assert_eq!(kind("#p1"), Some(RefKind::Contained));
     assert_eq!(kind("Patient?identifier=a|b"), Some(RefKind::Conditional));
+    assert_eq!(kind("Patient?identifier=http://example.jp/id|b"), Some(RefKind::Conditional));
     for bad in [
         "",
         "Patient",

@@ -137,7 +137,8 @@ impl Report {
 
     /// Keeps a measurement and shows it at once: the whole takes minutes.
     pub fn keep(&mut self, measured: Measured) {
-        self.console.note(self.line(&measured).join("  "));
+        let line: Vec<String> = self.line(&measured).into_iter().filter(|cell| !cell.is_empty()).collect();
+        self.console.note(line.join("  "));
         self.measured.push(measured);
     }
 
@@ -195,13 +196,30 @@ impl Report {
     pub fn text(&self) -> String {
         let setting: Vec<String> =
             self.setting.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let head: Vec<&str> = ["what", "at"]
+            .into_iter()
+            .chain(COLUMNS.iter().map(|(_, head)| *head))
+            .chain(["more", "targets"])
+            .collect();
         let rows: Vec<Vec<String>> = self.measured.iter().map(|measured| self.line(measured)).collect();
-        format!("{}\n\n{}", setting.join(", "), table(&["what", "at", "measured", "targets"], &rows))
+        format!("{}\n\n{}", setting.join(", "), table(&head, &rows))
     }
 
     fn line(&self, measured: &Measured) -> Vec<String> {
-        let numbers: Vec<String> =
-            measured.fields.iter().map(|(field, number)| format!("{field} {}", rounded(*number))).collect();
+        let mut line = vec![
+            measured.name.to_owned(),
+            measured.connections.map_or_else(String::new, |at| at.to_string()),
+        ];
+        for (field, _) in COLUMNS {
+            line.push(measured.field(field).map_or_else(String::new, |number| rounded(number).to_string()));
+        }
+        let more: Vec<String> = measured
+            .fields
+            .iter()
+            .filter(|(field, _)| COLUMNS.iter().all(|(column, _)| column != field))
+            .map(|(field, number)| format!("{field} {}", rounded(*number)))
+            .collect();
+        line.push(more.join(", "));
         let targets: Vec<String> = self
             .targets(measured)
             .map(|(target, found)| {
@@ -213,14 +231,19 @@ impl Report {
                 format!("{word}: {} {sign} {wanted}", target.field)
             })
             .collect();
-        vec![
-            measured.name.to_owned(),
-            measured.connections.map_or_else(String::new, |number| number.to_string()),
-            numbers.join(", "),
-            targets.join("; "),
-        ]
+        line.push(targets.join("; "));
+        line
     }
 }
+
+/// Fields that have a column of their own in the table.
+const COLUMNS: &[(&str, &str)] = &[
+    ("per_second", "per second"),
+    ("median_ms", "median ms"),
+    ("p99_ms", "p99 ms"),
+    ("processor_us_each", "CPU us"),
+    ("database_bytes_each", "bytes"),
+];
 
 /// Three digits that mean something.
 fn rounded(number: f64) -> f64 {

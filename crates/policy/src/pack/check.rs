@@ -31,16 +31,12 @@ pub(super) fn pack(file: PackFile, path: &str, problems: &mut Problems) -> Head 
     let name = at.words(line, &file.id.value, file.ja, file.en);
     for language in &file.languages {
         if !Language::ALL.iter().any(|l| l.tag() == language.value) {
-            at.problem(
-                language,
-                format!("no language {:?}; ja and en are known", language.value),
-            );
+            at.problem(language, format!("no language {:?}; ja and en are known", language.value));
         }
     }
     for needed in Language::ALL {
         if !file.languages.iter().any(|l| l.value == needed.tag()) {
-            at.problems
-                .add(path, line, format!("languages lack {}", needed.tag()));
+            at.problems.add(path, line, format!("languages lack {}", needed.tag()));
         }
     }
     let mut seen = Seen::new("zone");
@@ -51,12 +47,7 @@ pub(super) fn pack(file: PackFile, path: &str, problems: &mut Problems) -> Head 
     });
     let zones = zones.collect();
     let parameters = parameters(file.parameters, &mut at);
-    Head {
-        id: file.id.value,
-        name,
-        parameters,
-        zones,
-    }
+    Head { id: file.id.value, name, parameters, zones }
 }
 
 fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Parameter> {
@@ -64,30 +55,20 @@ fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Para
     for row in rows {
         let line = row.key.referenced.line();
         let help = at.words(line, &row.key.value, row.ja.clone(), row.en.clone());
-        let form =
-            row.key.value.split_once('.').is_some_and(|(area, name)| {
-                RoleCode::new(area).is_ok() && RoleCode::new(name).is_ok()
-            });
+        let form = row
+            .key
+            .value
+            .split_once('.')
+            .is_some_and(|(area, name)| RoleCode::new(area).is_ok() && RoleCode::new(name).is_ok());
         if !form {
-            at.problem(
-                &row.key,
-                format!(
-                    "parameter key {:?} is not of the form area.name",
-                    row.key.value
-                ),
-            );
+            at.problem(&row.key, format!("parameter key {:?} is not of the form area.name", row.key.value));
         }
         for fault in faults(&row) {
             at.problem(&row.key, format!("parameter {}: {fault}", row.key.value));
         }
         let key = row.key.value.clone();
-        let parameter = Parameter {
-            key: key.clone(),
-            value: row.value,
-            least: row.least,
-            most: row.most,
-            help,
-        };
+        let parameter =
+            Parameter { key: key.clone(), value: row.value, least: row.least, most: row.most, help };
         if parameters.insert(key.clone(), parameter).is_some() {
             at.problem(&row.key, format!("parameter {key} stands twice"));
         }
@@ -96,15 +77,9 @@ fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Para
         match parameters.get(*key).map(|p| shape_of(&p.value)) {
             Some(found) if found == *shape => {}
             Some(found) => {
-                at.problems.add(
-                    at.path,
-                    0,
-                    format!("parameter {key} is a {found:?}, a {shape:?} is needed"),
-                );
+                at.problems.add(at.path, 0, format!("parameter {key} is a {found:?}, a {shape:?} is needed"));
             }
-            None => at
-                .problems
-                .add(at.path, 0, format!("parameter {key} is missing")),
+            None => at.problems.add(at.path, 0, format!("parameter {key} is missing")),
         }
     }
     // The evidence must outlive what it is evidence of.
@@ -112,19 +87,10 @@ fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Para
         Some(ParameterValue::Number(years)) => Some(*years),
         _ => None,
     };
-    let (ledger, records) = (
-        years(super::parameters::RETENTION_LEDGER_YEARS),
-        years(super::parameters::RETENTION_RECORDS_YEARS),
-    );
-    if ledger
-        .zip(records)
-        .is_some_and(|(ledger, records)| ledger < records)
-    {
-        at.problems.add(
-            at.path,
-            0,
-            "the ledger is kept for fewer years than the records",
-        );
+    let (ledger, records) =
+        (years(super::parameters::RETENTION_LEDGER_YEARS), years(super::parameters::RETENTION_RECORDS_YEARS));
+    if ledger.zip(records).is_some_and(|(ledger, records)| ledger < records) {
+        at.problems.add(at.path, 0, "the ledger is kept for fewer years than the records");
     }
     parameters
 }
@@ -161,11 +127,7 @@ pub(super) struct Occupations {
     groups: BTreeMap<String, Vec<OccupationCode>>,
 }
 
-pub(super) fn occupations(
-    file: OccupationsFile,
-    path: &str,
-    problems: &mut Problems,
-) -> Occupations {
+pub(super) fn occupations(file: OccupationsFile, path: &str, problems: &mut Problems) -> Occupations {
     let mut at = At { path, problems };
     at.most(file.occupations.len(), MOST_ROWS, "occupations");
     let mut seen = Seen::new("occupation or group");
@@ -200,10 +162,7 @@ pub(super) fn occupations(
         let members = members.collect();
         groups.insert(row.code.value, members);
     }
-    Occupations {
-        occupations,
-        groups,
-    }
+    Occupations { occupations, groups }
 }
 
 pub(super) fn roles(file: RolesFile, path: &str, problems: &mut Problems) -> Vec<Role> {
@@ -231,27 +190,14 @@ pub(super) fn roles(file: RolesFile, path: &str, problems: &mut Problems) -> Vec
             apart.insert((other, code.clone()));
         }
         if row.privileged && row.scope != RoleScope::Installation {
-            at.problem(
-                &row.code,
-                format!("role {code}: a privileged role reaches the whole installation"),
-            );
+            at.problem(&row.code, format!("role {code}: a privileged role reaches the whole installation"));
         }
         let (scope, privileged) = (row.scope, row.privileged);
-        roles.push(Role {
-            code,
-            name,
-            scope,
-            appointed_by,
-            not_with: Vec::new(),
-            privileged,
-        });
+        roles.push(Role { code, name, scope, appointed_by, not_with: Vec::new(), privileged });
     }
     for role in &mut roles {
-        role.not_with = apart
-            .iter()
-            .filter(|(one, _)| *one == role.code)
-            .map(|(_, two)| two.clone())
-            .collect();
+        role.not_with =
+            apart.iter().filter(|(one, _)| *one == role.code).map(|(_, two)| two.clone()).collect();
     }
     roles
 }
@@ -270,10 +216,7 @@ pub(super) fn classes(
     for row in file.classes {
         let name = at.words(row.code.referenced.line(), &row.code.value, row.ja, row.en);
         if !(1..=4).contains(&row.sensitivity) {
-            at.problem(
-                &row.code,
-                format!("class {}: sensitivity is 1 to 4", row.code.value),
-            );
+            at.problem(&row.code, format!("class {}: sensitivity is 1 to 4", row.code.value));
         }
         let kinds = at.kinds(&row.kinds);
         let readers = at.occupations(&row.readers, occupations);
@@ -281,19 +224,13 @@ pub(super) fn classes(
         if let Some(writer) = writers.iter().find(|w| !readers.contains(w)) {
             at.problem(
                 &row.code,
-                format!(
-                    "class {}: {writer} writes it but does not read it",
-                    row.code.value
-                ),
+                format!("class {}: {writer} writes it but does not read it", row.code.value),
             );
         }
         if row.person_writes && !row.person_reads {
             at.problem(
                 &row.code,
-                format!(
-                    "class {}: the person writes it but does not read it",
-                    row.code.value
-                ),
+                format!("class {}: the person writes it but does not read it", row.code.value),
             );
         }
         let Some(code) = seen.code(&row.code, &mut at) else {
@@ -335,17 +272,12 @@ struct At<'a> {
 
 impl At<'_> {
     fn problem(&mut self, place: &Located, message: String) {
-        self.problems
-            .add(self.path, place.referenced.line(), message);
+        self.problems.add(self.path, place.referenced.line(), message);
     }
 
     fn most(&mut self, count: usize, most: usize, what: &str) {
         if count > most {
-            self.problems.add(
-                self.path,
-                0,
-                format!("{count} {what}; at most {most} are possible"),
-            );
+            self.problems.add(self.path, 0, format!("{count} {what}; at most {most} are possible"));
         }
     }
 
@@ -361,8 +293,7 @@ impl At<'_> {
     fn words(&mut self, line: u64, of: &str, ja: Option<String>, en: Option<String>) -> Text {
         for (tag, words) in [("ja", &ja), ("en", &en)] {
             if words.as_ref().is_none_or(|w| w.trim().is_empty()) {
-                self.problems
-                    .add(self.path, line, format!("{of}: text in {tag} is missing"));
+                self.problems.add(self.path, line, format!("{of}: text in {tag} is missing"));
             }
         }
         Text::new(ja.unwrap_or_default(), en.unwrap_or_default())
@@ -385,10 +316,9 @@ impl At<'_> {
         for place in places {
             match Kind::new(&place.value) {
                 Ok(kind) => kinds.push(kind),
-                Err(_) => self.problem(
-                    place,
-                    format!("{:?} is not the name of a kind of resource", place.value),
-                ),
+                Err(_) => {
+                    self.problem(place, format!("{:?} is not the name of a kind of resource", place.value))
+                }
             }
         }
         kinds
@@ -414,10 +344,7 @@ struct Seen {
 
 impl Seen {
     const fn new(what: &'static str) -> Self {
-        Self {
-            what,
-            codes: BTreeSet::new(),
-        }
+        Self { what, codes: BTreeSet::new() }
     }
 
     fn code<T: FromStr<Err = CodeError>>(&mut self, place: &Located, at: &mut At<'_>) -> Option<T> {

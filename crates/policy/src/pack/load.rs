@@ -43,9 +43,7 @@ const BASE: &[(&str, &[u8])] = embedded! {
 };
 
 pub(super) fn embedded_base() -> BTreeMap<String, Vec<u8>> {
-    BASE.iter()
-        .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
-        .collect()
+    BASE.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect()
 }
 
 /// Collects problems while reading goes on.
@@ -54,11 +52,7 @@ pub(crate) struct Problems(Vec<PackProblem>);
 
 impl Problems {
     pub(crate) fn add(&mut self, file: &str, line: u64, message: impl Into<String>) {
-        self.0.push(PackProblem {
-            file: file.to_owned(),
-            line,
-            message: message.into(),
-        });
+        self.0.push(PackProblem { file: file.to_owned(), line, message: message.into() });
     }
 
     fn into_sorted(mut self) -> Vec<PackProblem> {
@@ -73,38 +67,21 @@ pub(super) fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Ve
     let mut problems = Problems::default();
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files, &mut problems);
-    if problems.0.is_empty() {
-        Ok(files)
-    } else {
-        Err(problems.into_sorted())
-    }
+    if problems.0.is_empty() { Ok(files) } else { Err(problems.into_sorted()) }
 }
 
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    files: &mut BTreeMap<String, Vec<u8>>,
-    problems: &mut Problems,
-) {
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
-            return problems.add(
-                prefix,
-                0,
-                format!("the pack's folder cannot be read: {error}"),
-            );
+            return problems.add(prefix, 0, format!("the pack's folder cannot be read: {error}"));
         }
     };
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                problems.add(
-                    prefix,
-                    0,
-                    format!("the pack's folder cannot be read: {error}"),
-                );
+                problems.add(prefix, 0, format!("the pack's folder cannot be read: {error}"));
                 continue;
             }
         };
@@ -116,11 +93,7 @@ fn collect(
         if name.starts_with('.') || (prefix.is_empty() && name == "README.md") {
             continue;
         }
-        let path = if prefix.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{prefix}/{name}")
-        };
+        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
         // The entry's own type: a symbolic link could lead out of the folder.
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => collect(&entry.path(), &path, files, problems),
@@ -128,20 +101,14 @@ fn collect(
                 Ok(bytes) => drop(files.insert(path, bytes)),
                 Err(reason) => problems.add(&path, 0, reason),
             },
-            Ok(_) => problems.add(
-                &path,
-                0,
-                "neither a file nor a folder (symbolic links are not followed)",
-            ),
+            Ok(_) => problems.add(&path, 0, "neither a file nor a folder (symbolic links are not followed)"),
             Err(error) => problems.add(&path, 0, format!("cannot be read: {error}")),
         }
     }
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, String> {
-    let size = fs::metadata(path)
-        .map_err(|e| format!("cannot be read: {e}"))?
-        .len();
+    let size = fs::metadata(path).map_err(|e| format!("cannot be read: {e}"))?.len();
     if usize::try_from(size).unwrap_or(usize::MAX) > MOST_FILE_BYTES {
         return Err(too_large(MOST_FILE_BYTES));
     }
@@ -160,11 +127,7 @@ pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackPr
         return Err(problems.into_sorted());
     }
     for path in files.keys().filter(|p| !KNOWN.contains(&p.as_str())) {
-        problems.add(
-            path,
-            0,
-            format!("not a file of a pack; known are {}", KNOWN.join(", ")),
-        );
+        problems.add(path, 0, format!("not a file of a pack; known are {}", KNOWN.join(", ")));
     }
     let pack = yaml::<PackFile>(&files, PACK, &mut problems);
     let occupations = yaml::<OccupationsFile>(&files, OCCUPATIONS, &mut problems);
@@ -180,8 +143,7 @@ pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackPr
     };
     let policies = text(&files, POLICIES, &mut problems);
     let schema = text(&files, SCHEMA, &mut problems);
-    let (Some(head), Some(roles), Some(occupations), Some(classes)) =
-        (head, roles, occupations, classes)
+    let (Some(head), Some(roles), Some(occupations), Some(classes)) = (head, roles, occupations, classes)
     else {
         return Err(problems.into_sorted());
     };
@@ -199,12 +161,7 @@ pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackPr
         files: BTreeMap::new(),
     };
     if let (Some(policies), Some(schema)) = (policies, schema) {
-        let sources = access::Sources {
-            policies,
-            policies_file: POLICIES,
-            schema,
-            schema_file: SCHEMA,
-        };
+        let sources = access::Sources { policies, policies_file: POLICIES, schema, schema_file: SCHEMA };
         pack.access = Access::compile(&sources, &pack, &mut problems);
     }
     if !problems.0.is_empty() {
@@ -215,21 +172,11 @@ pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackPr
 }
 
 fn check_sizes(files: &BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
-    for (path, _) in files
-        .iter()
-        .filter(|(_, bytes)| bytes.len() > MOST_FILE_BYTES)
-    {
+    for (path, _) in files.iter().filter(|(_, bytes)| bytes.len() > MOST_FILE_BYTES) {
         problems.add(path, 0, too_large(MOST_FILE_BYTES));
     }
     if files.values().map(Vec::len).sum::<usize>() > MOST_PACK_BYTES {
-        problems.add(
-            "",
-            0,
-            format!(
-                "the pack's files together are {}",
-                too_large(MOST_PACK_BYTES)
-            ),
-        );
+        problems.add("", 0, format!("the pack's files together are {}", too_large(MOST_PACK_BYTES)));
     }
 }
 
@@ -248,11 +195,7 @@ fn hash(files: &BTreeMap<String, Vec<u8>>) -> [u8; 32] {
     hash
 }
 
-fn text<'a>(
-    files: &'a BTreeMap<String, Vec<u8>>,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<&'a str> {
+fn text<'a>(files: &'a BTreeMap<String, Vec<u8>>, path: &str, problems: &mut Problems) -> Option<&'a str> {
     let Some(bytes) = files.get(path) else {
         problems.add(path, 0, "missing; every pack needs it");
         return None;
@@ -260,11 +203,7 @@ fn text<'a>(
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
         Err(error) => {
-            let line = 1 + bytes
-                .iter()
-                .take(error.valid_up_to())
-                .filter(|b| **b == b'\n')
-                .count() as u64;
+            let line = 1 + bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
             problems.add(path, line, "not UTF-8");
             None
         }

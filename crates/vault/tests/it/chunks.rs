@@ -1,6 +1,6 @@
 use mimamori_vault::{
-    CHUNK_SIZE, ChunkOpener, ChunkSealer, ENDING_SIZE, HEADER_SIZE, KeyUse, Place, Result,
-    SecretKey, key_id_of, seal,
+    CHUNK_SIZE, ChunkOpener, ChunkSealer, ENDING_SIZE, HEADER_SIZE, KeyUse, Place, Result, SecretKey,
+    key_id_of, seal,
 };
 use proptest::prelude::*;
 
@@ -9,9 +9,7 @@ use crate::support::{Site, place};
 const SEALED_CHUNK: usize = CHUNK_SIZE + ENDING_SIZE;
 
 fn sample(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|i| u8::try_from(i % 251).unwrap())
-        .collect()
+    (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect()
 }
 
 fn seal_file(key: &SecretKey, plain: &[u8], step: usize) -> Vec<u8> {
@@ -38,24 +36,13 @@ fn open_file(key: &SecretKey, place: &Place, file: &[u8], step: usize) -> Result
 #[test]
 fn files_of_every_length_come_back() {
     let key = Site::new().content_key();
-    for length in [
-        0,
-        1,
-        CHUNK_SIZE - 1,
-        CHUNK_SIZE,
-        CHUNK_SIZE + 1,
-        2 * CHUNK_SIZE,
-        3 * CHUNK_SIZE + 5,
-    ] {
+    for length in [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 3 * CHUNK_SIZE + 5] {
         let plain = sample(length);
         let file = seal_file(&key, &plain, 10_000);
         let chunks = length.div_ceil(CHUNK_SIZE).max(1);
         assert_eq!(file.len(), HEADER_SIZE + length + chunks * ENDING_SIZE);
         assert_eq!(key_id_of(&file).unwrap(), key.id());
-        assert!(
-            open_file(&key, &place(), &file, 7_777).unwrap() == plain,
-            "{length}"
-        );
+        assert!(open_file(&key, &place(), &file, 7_777).unwrap() == plain, "{length}");
     }
 }
 
@@ -65,9 +52,7 @@ fn a_file_that_was_cut_continued_or_reordered_is_refused() {
     let file = seal_file(&key, &sample(2 * CHUNK_SIZE + 50), CHUNK_SIZE);
     let (header, body) = file.split_at(HEADER_SIZE);
     let chunks: Vec<&[u8]> = body.chunks(SEALED_CHUNK).collect();
-    let [first, second, last] = chunks[..] else {
-        panic!("three chunks")
-    };
+    let [first, second, last] = chunks[..] else { panic!("three chunks") };
     let other = seal_file(&key, &sample(2 * CHUNK_SIZE + 50), CHUNK_SIZE);
     let foreign = &other[HEADER_SIZE..HEADER_SIZE + SEALED_CHUNK];
     let empty_last = &seal_file(&key, &[], 1)[HEADER_SIZE..];
@@ -85,20 +70,9 @@ fn a_file_that_was_cut_continued_or_reordered_is_refused() {
         vec![header, foreign, second, last],
         vec![header, first, second, empty_last],
     ];
-    assert!(
-        open_file(
-            &key,
-            &place(),
-            &[header, first, second, last].concat(),
-            9_999
-        )
-        .is_ok()
-    );
+    assert!(open_file(&key, &place(), &[header, first, second, last].concat(), 9_999).is_ok());
     for (number, parts) in forgeries.iter().enumerate() {
-        assert!(
-            open_file(&key, &place(), &parts.concat(), 9_999).is_err(),
-            "{number}"
-        );
+        assert!(open_file(&key, &place(), &parts.concat(), 9_999).is_err(), "{number}");
     }
 }
 

@@ -16,10 +16,7 @@ fn a_cursor_comes_back_until_it_expires() {
     for payload in [&b""[..], b"x", &[7; 200]] {
         let text = key.seal(b"caller", payload, expires).unwrap();
         assert_eq!(key.open(b"caller", &text, NOW).unwrap().as_slice(), payload);
-        assert!(
-            key.open(b"caller", &text, expires.minus(Duration::from_micros(1)))
-                .is_ok()
-        );
+        assert!(key.open(b"caller", &text, expires.minus(Duration::from_micros(1))).is_ok());
         assert!(key.open(b"caller", &text, expires).is_err());
     }
 }
@@ -36,9 +33,7 @@ fn altered_foreign_and_expired_cursors_give_one_answer() {
     let site = Site::new();
     let key = cursor_key(&site);
     let expires = NOW.plus(Duration::from_secs(600));
-    let text = key
-        .seal(b"caller a, query 1", b"position", expires)
-        .unwrap();
+    let text = key.seal(b"caller a, query 1", b"position", expires).unwrap();
     let answer = |key: &CursorKey, context: &[u8], text: &str, now| {
         let error = key.open(context, text, now).unwrap_err();
         assert!(matches!(error, VaultError::Cursor));
@@ -53,17 +48,8 @@ fn altered_foreign_and_expired_cursors_give_one_answer() {
     ];
     for position in 0..text.len() {
         let mut altered = text.clone().into_bytes();
-        altered[position] = if altered[position] == b'A' {
-            b'B'
-        } else {
-            b'A'
-        };
-        answers.push(answer(
-            &key,
-            b"caller a, query 1",
-            &String::from_utf8(altered).unwrap(),
-            NOW,
-        ));
+        altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
+        answers.push(answer(&key, b"caller a, query 1", &String::from_utf8(altered).unwrap(), NOW));
         answers.push(answer(&key, b"caller a, query 1", &text[..position], NOW));
     }
     answers.dedup();

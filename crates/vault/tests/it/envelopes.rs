@@ -19,10 +19,7 @@ fn content_comes_back_whatever_its_length() {
 #[test]
 fn the_same_content_never_looks_the_same() {
     let key = Site::new().content_key();
-    assert_ne!(
-        seal(&key, &place(), b"same").unwrap(),
-        seal(&key, &place(), b"same").unwrap()
-    );
+    assert_ne!(seal(&key, &place(), b"same").unwrap(), seal(&key, &place(), b"same").unwrap());
 }
 
 #[test]
@@ -36,10 +33,7 @@ fn any_turned_bit_and_any_cut_is_refused() {
         assert!(open(&key, &place(), &sealed[..length]).is_err());
     }
     let longer = [sealed.as_slice(), &[0]].concat();
-    assert!(matches!(
-        open(&key, &place(), &longer),
-        Err(VaultError::Refused)
-    ));
+    assert!(matches!(open(&key, &place(), &longer), Err(VaultError::Refused)));
 }
 
 #[test]
@@ -74,10 +68,7 @@ fn another_key_is_named_in_the_error_and_refused_when_forged() {
     let error = open(&other, &place(), &sealed).unwrap_err();
     assert!(matches!(error, VaultError::OtherKey { wanted } if wanted == mine.id()));
     sealed[2..18].copy_from_slice(other.id().as_bytes());
-    assert!(matches!(
-        open(&other, &place(), &sealed),
-        Err(VaultError::Refused)
-    ));
+    assert!(matches!(open(&other, &place(), &sealed), Err(VaultError::Refused)));
 }
 
 #[test]
@@ -95,16 +86,9 @@ fn a_key_seals_only_what_it_is_for() {
         let (key, _) = site.plain(usage.clone());
         let sealed = seal(&key, &place(), b"x");
         assert_eq!(sealed.is_ok(), may, "{usage}");
-        assert_eq!(
-            key.expose_seed().is_ok(),
-            usage == KeyUse::CheckpointSigner,
-            "{usage}"
-        );
+        assert_eq!(key.expose_seed().is_ok(), usage == KeyUse::CheckpointSigner, "{usage}");
     }
-    assert!(matches!(
-        seal(&subject, &place(), b"x"),
-        Err(VaultError::WrongUse { .. })
-    ));
+    assert!(matches!(seal(&subject, &place(), b"x"), Err(VaultError::WrongUse { .. })));
     assert!(site.data(&subject, "note").0.expose_seed().is_err());
 }
 
@@ -114,9 +98,6 @@ fn a_chunked_file_is_no_envelope_and_the_other_way_round() {
     let mut sealed = seal(&key, &place(), b"text").unwrap();
     sealed[0] = 2;
     assert_eq!(key_id_of(&sealed).unwrap(), key.id());
-    assert!(matches!(
-        open(&key, &place(), &sealed),
-        Err(VaultError::Malformed)
-    ));
+    assert!(matches!(open(&key, &place(), &sealed), Err(VaultError::Malformed)));
     assert!(key_id_of(&KeyId::random().to_vec()).is_err());
 }

@@ -9,15 +9,9 @@ fn the_root_key_file_is_private_and_opens_again() {
     let site = Site::new();
     let path = site.directory.path().join("root.key");
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(
-        site.ring_path().metadata().unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(site.ring_path().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(RootKeyFile::open(&path).unwrap().id(), site.root.id());
-    assert!(matches!(
-        RootKeyFile::create(&path),
-        Err(VaultError::Exists { .. })
-    ));
+    assert!(matches!(RootKeyFile::create(&path), Err(VaultError::Exists { .. })));
 }
 
 #[test]
@@ -27,10 +21,7 @@ fn files_that_others_may_use_are_refused_with_what_to_do() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o666] {
         restrict(&path, mode);
         let error = RootKeyFile::open(&path).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("chmod 600 {}", path.display())),
-            "{error}"
-        );
+        assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
         assert!(error.contains(&format!("{mode:04o}")), "{error}");
         restrict(&site.ring_path(), mode);
         let error = Ring::open(&site.ring_path(), &site.root).unwrap_err();
@@ -49,26 +40,17 @@ fn only_32_bytes_are_a_root_key() {
     for length in [0, 31, 33, 64] {
         std::fs::write(&path, vec![1; length]).unwrap();
         restrict(&path, 0o600);
-        assert!(matches!(
-            RootKeyFile::open(&path),
-            Err(VaultError::NotARootKey { .. })
-        ));
+        assert!(matches!(RootKeyFile::open(&path), Err(VaultError::NotARootKey { .. })));
     }
     restrict(directory.path(), 0o700);
     assert!(RootKeyFile::open(directory.path()).is_err());
-    assert!(matches!(
-        RootKeyFile::open(&directory.path().join("none")),
-        Err(VaultError::File { .. })
-    ));
+    assert!(matches!(RootKeyFile::open(&directory.path().join("none")), Err(VaultError::File { .. })));
 }
 
 #[test]
 fn a_ring_is_never_overwritten_and_knows_its_root_key() {
     let site = Site::new();
-    assert!(matches!(
-        Ring::create(&site.ring_path(), &site.root, NOW),
-        Err(VaultError::Exists { .. })
-    ));
+    assert!(matches!(Ring::create(&site.ring_path(), &site.root, NOW), Err(VaultError::Exists { .. })));
     let other = RootKeyFile::create(&site.directory.path().join("other.key")).unwrap();
     let error = Ring::open(&site.ring_path(), &other).unwrap_err();
     assert!(
@@ -84,11 +66,7 @@ fn a_ring_file_with_any_turned_bit_or_line_is_refused() {
     let whole = std::fs::read(&path).unwrap();
     let refused = |content: &[u8]| {
         std::fs::write(&path, content).unwrap();
-        assert!(
-            Ring::open(&path, &site.root).is_err(),
-            "{}",
-            String::from_utf8_lossy(content)
-        );
+        assert!(Ring::open(&path, &site.root).is_err(), "{}", String::from_utf8_lossy(content));
     };
     bit_flips(&whole).for_each(|altered| refused(&altered));
     (0..whole.len()).for_each(|length| refused(&whole[..length]));

@@ -2,8 +2,8 @@
 //! with content.
 
 use mimamori_vault::{
-    BirthDate, ChunkOpener, CursorKey, HEADER_SIZE, KeyUse, Parent, PersonName, Ring, Script,
-    WrappedKey, key_id_of, normalise_identifier, open,
+    BirthDate, ChunkOpener, CursorKey, HEADER_SIZE, KeyUse, Parent, PersonName, Ring, Script, WrappedKey,
+    key_id_of, normalise_identifier, open,
 };
 use proptest::prelude::*;
 

@@ -13,12 +13,7 @@ fn keys_open_again_in_another_process() {
     let vault = site.reopened();
     let subject_again = vault.unwrap(&subject_row, Parent::Ring).unwrap();
     assert_eq!(subject_again, subject);
-    assert_eq!(
-        vault
-            .unwrap(&data_row, Parent::Key(&subject_again))
-            .unwrap(),
-        data
-    );
+    assert_eq!(vault.unwrap(&data_row, Parent::Key(&subject_again)).unwrap(), data);
     assert_eq!(data_row.parent, subject.id());
     assert_eq!(subject_row.parent, vault.current_ring());
 }
@@ -28,48 +23,20 @@ fn any_change_of_a_row_is_refused() {
     let site = Site::new();
     let (subject, _) = site.subject(OWNER);
     let (_, row) = site.data(&subject, "note");
-    let refused =
-        |row: WrappedKey| assert!(site.vault.verify(&row, Parent::Key(&subject)).is_err());
+    let refused = |row: WrappedKey| assert!(site.vault.verify(&row, Parent::Key(&subject)).is_err());
     for bytes in bit_flips(&row.bytes) {
-        refused(WrappedKey {
-            bytes,
-            ..row.clone()
-        });
+        refused(WrappedKey { bytes, ..row.clone() });
     }
     for length in 0..row.bytes.len() {
-        refused(WrappedKey {
-            bytes: row.bytes[..length].to_vec(),
-            ..row.clone()
-        });
+        refused(WrappedKey { bytes: row.bytes[..length].to_vec(), ..row.clone() });
     }
-    refused(WrappedKey {
-        id: KeyId::random(),
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        parent: KeyId::random(),
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        usage: data_use("medicine"),
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        usage: KeyUse::Staff,
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        owner: None,
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        owner: Some([8; 16]),
-        ..row.clone()
-    });
-    refused(WrappedKey {
-        created: Timestamp::from_micros(0),
-        ..row.clone()
-    });
+    refused(WrappedKey { id: KeyId::random(), ..row.clone() });
+    refused(WrappedKey { parent: KeyId::random(), ..row.clone() });
+    refused(WrappedKey { usage: data_use("medicine"), ..row.clone() });
+    refused(WrappedKey { usage: KeyUse::Staff, ..row.clone() });
+    refused(WrappedKey { owner: None, ..row.clone() });
+    refused(WrappedKey { owner: Some([8; 16]), ..row.clone() });
+    refused(WrappedKey { created: Timestamp::from_micros(0), ..row.clone() });
     assert!(site.vault.verify(&row, Parent::Key(&subject)).is_ok());
 }
 
@@ -78,24 +45,11 @@ fn a_row_of_one_subject_does_not_open_as_anothers() {
     let site = Site::new();
     let (mine, other) = (site.subject(OWNER).0, site.subject([8; 16]).0);
     let (_, row) = site.data(&mine, "note");
-    let moved = WrappedKey {
-        owner: other.owner(),
-        parent: other.id(),
-        ..row.clone()
-    };
-    assert!(matches!(
-        site.vault.verify(&moved, Parent::Key(&other)),
-        Err(VaultError::Refused)
-    ));
-    assert!(matches!(
-        site.vault.verify(&row, Parent::Ring),
-        Err(VaultError::WrongParent(_))
-    ));
+    let moved = WrappedKey { owner: other.owner(), parent: other.id(), ..row.clone() };
+    assert!(matches!(site.vault.verify(&moved, Parent::Key(&other)), Err(VaultError::Refused)));
+    assert!(matches!(site.vault.verify(&row, Parent::Ring), Err(VaultError::WrongParent(_))));
     let sibling = site.subject(OWNER).0;
-    assert!(matches!(
-        site.vault.verify(&row, Parent::Key(&sibling)),
-        Err(VaultError::OtherKey { .. })
-    ));
+    assert!(matches!(site.vault.verify(&row, Parent::Key(&sibling)), Err(VaultError::OtherKey { .. })));
 }
 
 #[test]
@@ -110,10 +64,7 @@ fn keys_are_made_only_where_they_belong() {
         (Parent::Key(&subject), KeyUse::Settings, Some(OWNER)),
         (Parent::Key(&data), data_use("note"), Some(OWNER)),
     ] {
-        assert!(matches!(
-            make(parent, usage, owner),
-            Err(VaultError::WrongParent(_))
-        ));
+        assert!(matches!(make(parent, usage, owner), Err(VaultError::WrongParent(_))));
     }
 }
 
@@ -123,14 +74,8 @@ fn a_ring_that_is_not_its_own_opens_nothing() {
     let (_, row) = site.subject(OWNER);
     let error = other.vault.unwrap(&row, Parent::Ring).unwrap_err();
     assert!(matches!(error, VaultError::NotInRing(id) if id == row.parent));
-    let relabelled = WrappedKey {
-        parent: other.vault.current_ring(),
-        ..row
-    };
-    assert!(matches!(
-        other.vault.unwrap(&relabelled, Parent::Ring),
-        Err(VaultError::Refused)
-    ));
+    let relabelled = WrappedKey { parent: other.vault.current_ring(), ..row };
+    assert!(matches!(other.vault.unwrap(&relabelled, Parent::Ring), Err(VaultError::Refused)));
 }
 
 #[test]
@@ -160,19 +105,10 @@ fn a_cached_key_does_not_stand_in_for_a_row_of_another_owner_or_usage() {
     let (_, row) = site.subject(OWNER);
     site.vault.unwrap(&row, Parent::Ring).unwrap();
     for forged in [
-        WrappedKey {
-            owner: Some([8; 16]),
-            ..row.clone()
-        },
-        WrappedKey {
-            usage: KeyUse::Settings,
-            ..row.clone()
-        },
+        WrappedKey { owner: Some([8; 16]), ..row.clone() },
+        WrappedKey { usage: KeyUse::Settings, ..row.clone() },
     ] {
-        assert!(matches!(
-            site.vault.unwrap(&forged, Parent::Ring),
-            Err(VaultError::Refused)
-        ));
+        assert!(matches!(site.vault.unwrap(&forged, Parent::Ring), Err(VaultError::Refused)));
     }
 }
 
@@ -203,12 +139,7 @@ fn usages_and_rows_have_one_text_each() {
         assert_eq!(row.usage.to_string().parse(), Ok(row.usage.clone()));
         assert_eq!(row.to_string().parse(), Ok(row.clone()));
         let text = row.to_string();
-        for bad in [
-            format!("{text} "),
-            format!(" {text}"),
-            text.to_uppercase(),
-            text.replace(' ', "  "),
-        ] {
+        for bad in [format!("{text} "), format!(" {text}"), text.to_uppercase(), text.replace(' ', "  ")] {
             assert!(bad.parse::<WrappedKey>().is_err(), "{bad}");
         }
     }
@@ -237,14 +168,8 @@ fn months_turn_at_midnight_in_tokyo() {
     let at = |text: &str| Month::of(text.parse::<jiff::Timestamp>().unwrap().into()).to_string();
     assert_eq!(at("2025-11-30T14:59:59.999999Z"), "2025-11");
     assert_eq!(at("2025-11-30T15:00:00Z"), "2025-12");
-    assert_eq!(
-        Month::of(Timestamp::from_micros(i64::MAX)).to_string(),
-        "9999-12"
-    );
-    assert_eq!(
-        Month::of(Timestamp::from_micros(i64::MIN)).to_string(),
-        "0001-01"
-    );
+    assert_eq!(Month::of(Timestamp::from_micros(i64::MAX)).to_string(), "9999-12");
+    assert_eq!(Month::of(Timestamp::from_micros(i64::MIN)).to_string(), "0001-01");
     assert_eq!(Month::new(2025, 0), None);
     assert_eq!(Month::new(0, 1), None);
 }

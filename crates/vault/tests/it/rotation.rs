@@ -17,31 +17,16 @@ fn every_row_opens_before_during_and_after() {
     assert_eq!(born_meanwhile.parent, rotation.new);
 
     let new_row = site.vault.rewrap(&old_row).unwrap();
-    assert_eq!(
-        (new_row.id, new_row.parent, new_row.created),
-        (old_row.id, rotation.new, old_row.created)
-    );
-    assert_eq!(
-        site.vault.rewrap(&new_row).unwrap(),
-        new_row,
-        "repeating is harmless"
-    );
-    assert!(
-        site.vault.rewrap(&data_row).is_err(),
-        "data keys stand under their subject's key"
-    );
+    assert_eq!((new_row.id, new_row.parent, new_row.created), (old_row.id, rotation.new, old_row.created));
+    assert_eq!(site.vault.rewrap(&new_row).unwrap(), new_row, "repeating is harmless");
+    assert!(site.vault.rewrap(&data_row).is_err(), "data keys stand under their subject's key");
 
     site.vault.finish_rotation(&site.root, old, 0).unwrap();
     for vault in [site.vault.clone(), site.reopened()] {
         assert_eq!(vault.rotation(), None);
-        assert!(
-            matches!(vault.verify(&old_row, Parent::Ring), Err(VaultError::NotInRing(id)) if id == old)
-        );
+        assert!(matches!(vault.verify(&old_row, Parent::Ring), Err(VaultError::NotInRing(id)) if id == old));
         assert_eq!(vault.verify(&new_row, Parent::Ring).unwrap(), subject);
-        assert_eq!(
-            vault.verify(&data_row, Parent::Key(&subject)).unwrap(),
-            data
-        );
+        assert_eq!(vault.verify(&data_row, Parent::Key(&subject)).unwrap(), data);
         assert!(vault.verify(&born_meanwhile, Parent::Ring).is_ok());
     }
 }
@@ -50,28 +35,14 @@ fn every_row_opens_before_during_and_after() {
 fn the_old_key_is_kept_while_rows_need_it() {
     let site = Site::new();
     let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
-    let error = site
-        .vault
-        .finish_rotation(&site.root, rotation.old, 3)
-        .unwrap_err();
+    let error = site.vault.finish_rotation(&site.root, rotation.old, 3).unwrap_err();
     assert!(matches!(error, VaultError::StillNeeded { rows: 3, .. }));
-    let error = site
-        .vault
-        .finish_rotation(&site.root, rotation.new, 0)
-        .unwrap_err();
+    let error = site.vault.finish_rotation(&site.root, rotation.new, 0).unwrap_err();
     assert!(matches!(error, VaultError::NoRotation(id) if id == rotation.new));
     assert_eq!(site.reopened().rotation(), Some(rotation));
-    assert!(matches!(
-        site.vault.begin_rotation(&site.root, NOW),
-        Err(VaultError::RotationUnderway)
-    ));
-    site.vault
-        .finish_rotation(&site.root, rotation.old, 0)
-        .unwrap();
-    let again = site
-        .vault
-        .finish_rotation(&site.root, rotation.old, 0)
-        .unwrap_err();
+    assert!(matches!(site.vault.begin_rotation(&site.root, NOW), Err(VaultError::RotationUnderway)));
+    site.vault.finish_rotation(&site.root, rotation.old, 0).unwrap();
+    let again = site.vault.finish_rotation(&site.root, rotation.old, 0).unwrap_err();
     assert!(matches!(again, VaultError::NoRotation(_)));
 }
 
@@ -90,9 +61,7 @@ fn a_crash_at_any_step_loses_nothing() {
         rows[place] = site.vault.rewrap(&rows[place]).unwrap();
         crashes.push((ring_now(), rows.clone()));
     }
-    site.vault
-        .finish_rotation(&site.root, rotation.old, 0)
-        .unwrap();
+    site.vault.finish_rotation(&site.root, rotation.old, 0).unwrap();
     crashes.push((ring_now(), rows.clone()));
 
     for (step, (file, mut rows)) in crashes.into_iter().enumerate() {
@@ -101,11 +70,7 @@ fn a_crash_at_any_step_loses_nothing() {
         std::fs::write(site.directory.path().join("ring.new"), &file[..step * 20]).unwrap();
         let vault = site.reopened();
         for (row, (key, _)) in rows.iter().zip(&keys) {
-            assert_eq!(
-                vault.verify(row, Parent::Ring).unwrap(),
-                *key,
-                "step {step}"
-            );
+            assert_eq!(vault.verify(row, Parent::Ring).unwrap(), *key, "step {step}");
         }
         let Some(underway) = vault.rotation() else {
             continue;
@@ -116,11 +81,7 @@ fn a_crash_at_any_step_loses_nothing() {
         }
         vault.finish_rotation(&site.root, underway.old, 0).unwrap();
         for (row, (key, _)) in rows.iter().zip(&keys) {
-            assert_eq!(
-                site.reopened().verify(row, Parent::Ring).unwrap(),
-                *key,
-                "step {step}"
-            );
+            assert_eq!(site.reopened().verify(row, Parent::Ring).unwrap(), *key, "step {step}");
         }
     }
 }
@@ -132,14 +93,8 @@ fn a_change_that_cannot_be_written_changes_nothing() {
     let before = std::fs::read(site.ring_path()).unwrap();
     // A folder in the way of the new file: the write fails before the old file is touched.
     std::fs::create_dir(site.directory.path().join("ring.new")).unwrap();
-    assert!(matches!(
-        site.vault.begin_rotation(&site.root, NOW),
-        Err(VaultError::File { .. })
-    ));
-    assert_eq!(
-        (site.vault.current_ring(), site.vault.rotation()),
-        (current, None)
-    );
+    assert!(matches!(site.vault.begin_rotation(&site.root, NOW), Err(VaultError::File { .. })));
+    assert_eq!((site.vault.current_ring(), site.vault.rotation()), (current, None));
     assert_eq!(std::fs::read(site.ring_path()).unwrap(), before);
     std::fs::remove_dir(site.directory.path().join("ring.new")).unwrap();
     assert!(site.vault.begin_rotation(&site.root, NOW).is_ok());
@@ -151,14 +106,8 @@ fn another_process_learns_of_a_rotation_by_reading_again() {
     let other: Vault = site.reopened();
     let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
     let (_, row) = site.subject(OWNER);
-    assert!(matches!(
-        other.verify(&row, Parent::Ring),
-        Err(VaultError::NotInRing(_))
-    ));
-    assert!(matches!(
-        other.begin_rotation(&site.root, NOW),
-        Err(VaultError::RotationUnderway)
-    ));
+    assert!(matches!(other.verify(&row, Parent::Ring), Err(VaultError::NotInRing(_))));
+    assert!(matches!(other.begin_rotation(&site.root, NOW), Err(VaultError::RotationUnderway)));
     other.reload(&site.root).unwrap();
     assert_eq!(other.rotation(), Some(rotation));
     assert!(other.verify(&row, Parent::Ring).is_ok());
@@ -174,10 +123,7 @@ fn an_older_ring_file_put_back_is_noticed() {
     let older = std::fs::read(site.ring_path()).unwrap();
     ring.begin_rotation(&site.root, NOW).unwrap();
     std::fs::write(site.ring_path(), older).unwrap();
-    assert!(matches!(
-        ring.reload(&site.root),
-        Err(VaultError::DamagedRing { .. })
-    ));
+    assert!(matches!(ring.reload(&site.root), Err(VaultError::DamagedRing { .. })));
 }
 
 #[test]
@@ -226,14 +172,10 @@ fn a_ring_is_read_whole_while_another_process_changes_it() {
             .collect();
         for _ in 0..20 {
             let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
-            site.vault
-                .finish_rotation(&site.root, rotation.old, 0)
-                .unwrap();
+            site.vault.finish_rotation(&site.root, rotation.old, 0).unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
-        readers
-            .into_iter()
-            .for_each(|reader| reader.join().unwrap());
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
     assert_eq!(site.vault.rotation(), None);
     assert_eq!(site.reopened().current_ring(), site.vault.current_ring());

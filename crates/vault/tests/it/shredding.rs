@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mimamori_domain::KeyId;
 use mimamori_vault::{
-    KeyUse, Parent, Remains, SecretKey, ShredChanges, ShredPlan, ShredStep, SubjectIndex, Vault,
-    VaultError, WrappedKey, open, seal,
+    KeyUse, Parent, Remains, SecretKey, ShredChanges, ShredPlan, ShredStep, SubjectIndex, Vault, VaultError,
+    WrappedKey, open, seal,
 };
 
 use crate::support::{NOW, OWNER, Site, place};
@@ -48,9 +48,7 @@ fn everything_that_opens(vault: &Vault, tables: &[&Table]) -> BTreeMap<KeyId, Se
         let before = opened.len();
         for row in &rows {
             let from_ring = vault.verify(row, Parent::Ring);
-            let from_key = opened
-                .get(&row.parent)
-                .map(|parent| vault.verify(row, Parent::Key(parent)));
+            let from_key = opened.get(&row.parent).map(|parent| vault.verify(row, Parent::Key(parent)));
             if let Some(key) = from_ring.ok().or_else(|| from_key.and_then(Result::ok)) {
                 opened.insert(row.id, key);
             }
@@ -69,10 +67,8 @@ struct Person {
 impl Person {
     fn new(site: &Site, table: &mut Table, owner: [u8; 16]) -> Self {
         let (key, subject) = site.subject(owner);
-        let data: Vec<_> = ["note", "medicine", "document"]
-            .iter()
-            .map(|class| site.data(&key, class))
-            .collect();
+        let data: Vec<_> =
+            ["note", "medicine", "document"].iter().map(|class| site.data(&key, class)).collect();
         table.insert(subject.clone());
         data.iter().for_each(|(_, row)| table.insert(row.clone()));
         Self { subject, data }
@@ -87,24 +83,13 @@ impl Person {
 fn a_shredded_data_key_opens_from_no_copy_and_everything_else_still_does() {
     let site = Site::new();
     let mut table = Table::default();
-    let (anna, ben) = (
-        Person::new(&site, &mut table, OWNER),
-        Person::new(&site, &mut table, [8; 16]),
-    );
-    let sealed: Vec<_> = anna
-        .data
-        .iter()
-        .map(|(key, _)| seal(key, &place(), b"text").unwrap())
-        .collect();
+    let (anna, ben) = (Person::new(&site, &mut table, OWNER), Person::new(&site, &mut table, [8; 16]));
+    let sealed: Vec<_> = anna.data.iter().map(|(key, _)| seal(key, &place(), b"text").unwrap()).collect();
     let copy_before = table.clone();
 
     let doomed = anna.data[0].0.id();
-    let plan =
-        ShredPlan::data_keys(&anna.subject, &anna.rows(), &BTreeSet::from([doomed])).unwrap();
-    assert!(
-        matches!(plan.changes(&site.vault, NOW), Err(VaultError::Plan(_))),
-        "the rotation comes first"
-    );
+    let plan = ShredPlan::data_keys(&anna.subject, &anna.rows(), &BTreeSet::from([doomed])).unwrap();
+    assert!(matches!(plan.changes(&site.vault, NOW), Err(VaultError::Plan(_))), "the rotation comes first");
     let rotation = site.vault.begin_rotation(&site.root, NOW).unwrap();
     let copy_during = table.clone();
     table.apply(plan.changes(&site.vault, NOW).unwrap());
@@ -119,25 +104,14 @@ fn a_shredded_data_key_opens_from_no_copy_and_everything_else_still_does() {
         assert_eq!(opened.get(&key.id()), Some(key));
     }
     assert!(opened.contains_key(&ben.subject.id));
-    assert_eq!(
-        opened.keys().collect::<Vec<_>>(),
-        table.0.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(opened.keys().collect::<Vec<_>>(), table.0.keys().collect::<Vec<_>>());
     for (sealed, (key, _)) in sealed.iter().zip(&anna.data).skip(1) {
-        assert_eq!(
-            open(&opened[&key.id()], &place(), sealed)
-                .unwrap()
-                .as_slice(),
-            b"text"
-        );
+        assert_eq!(open(&opened[&key.id()], &place(), sealed).unwrap().as_slice(), b"text");
     }
 
     let certificate = plan.certificate(vec![rotation.old], NOW, None);
     assert_eq!(certificate.keys.len(), 1);
-    assert_eq!(
-        (certificate.keys[0].id, certificate.keys[0].owner),
-        (doomed, Some(OWNER))
-    );
+    assert_eq!((certificate.keys[0].id, certificate.keys[0].owner), (doomed, Some(OWNER)));
     assert_eq!(certificate.rings_destroyed, [rotation.old]);
 }
 
@@ -160,10 +134,7 @@ fn without_a_new_subject_key_an_old_copy_would_open() {
 fn a_whole_subject_goes_with_every_data_key() {
     let site = Site::new();
     let mut table = Table::default();
-    let (anna, ben) = (
-        Person::new(&site, &mut table, OWNER),
-        Person::new(&site, &mut table, [8; 16]),
-    );
+    let (anna, ben) = (Person::new(&site, &mut table, OWNER), Person::new(&site, &mut table, [8; 16]));
     let copy_before = table.clone();
     let plan = ShredPlan::subject(&anna.subject, &anna.rows()).unwrap();
     site.vault.begin_rotation(&site.root, NOW).unwrap();
@@ -178,18 +149,14 @@ fn a_whole_subject_goes_with_every_data_key() {
 fn one_rotation_serves_several_disposals() {
     let site = Site::new();
     let mut table = Table::default();
-    let people: Vec<_> = (1..=3)
-        .map(|owner| Person::new(&site, &mut table, [owner; 16]))
-        .collect();
+    let people: Vec<_> = (1..=3).map(|owner| Person::new(&site, &mut table, [owner; 16])).collect();
     let (_, staff) = site.plain(KeyUse::Staff);
     table.insert(staff.clone());
     let copy_before = table.clone();
     let doomed = |person: &Person| BTreeSet::from([person.rows()[1].id]);
     let mut plans: Vec<_> = people
         .iter()
-        .map(|person| {
-            ShredPlan::data_keys(&person.subject, &person.rows(), &doomed(person)).unwrap()
-        })
+        .map(|person| ShredPlan::data_keys(&person.subject, &person.rows(), &doomed(person)).unwrap())
         .collect();
     plans.push(ShredPlan::single(&staff).unwrap());
     site.vault.begin_rotation(&site.root, NOW).unwrap();
@@ -199,11 +166,7 @@ fn one_rotation_serves_several_disposals() {
     table.rotate_rest(&site.vault, &site);
     let opened = everything_that_opens(&site.reopened(), &[&table, &copy_before]);
     for plan in &plans {
-        assert!(
-            plan.shredded()
-                .iter()
-                .all(|key| !opened.contains_key(&key.id))
-        );
+        assert!(plan.shredded().iter().all(|key| !opened.contains_key(&key.id)));
     }
     assert_eq!(opened.len(), people.len() * 3);
 }
@@ -221,10 +184,7 @@ fn a_plan_says_what_will_happen_and_in_which_order() {
         plan.steps(),
         [
             ShredStep::BeginRotation,
-            ShredStep::ChangeRows {
-                delete: vec![rows[2].id, anna.subject.id],
-                rewrap
-            },
+            ShredStep::ChangeRows { delete: vec![rows[2].id, anna.subject.id], rewrap },
             ShredStep::Evict { owner: OWNER },
             ShredStep::RebuildCodes { owner: OWNER },
             ShredStep::RewrapRing,
@@ -232,11 +192,7 @@ fn a_plan_says_what_will_happen_and_in_which_order() {
         ]
     );
     let whole = ShredPlan::subject(&anna.subject, &rows).unwrap();
-    assert!(
-        !whole
-            .steps()
-            .contains(&ShredStep::RebuildCodes { owner: OWNER })
-    );
+    assert!(!whole.steps().contains(&ShredStep::RebuildCodes { owner: OWNER }));
     assert_eq!(whole.shredded().len(), 4);
 }
 
@@ -244,10 +200,7 @@ fn a_plan_says_what_will_happen_and_in_which_order() {
 fn plans_that_do_not_fit_their_rows_are_refused() {
     let site = Site::new();
     let mut table = Table::default();
-    let (anna, ben) = (
-        Person::new(&site, &mut table, OWNER),
-        Person::new(&site, &mut table, [8; 16]),
-    );
+    let (anna, ben) = (Person::new(&site, &mut table, OWNER), Person::new(&site, &mut table, [8; 16]));
     let none = BTreeSet::new();
     let unknown = BTreeSet::from([KeyId::random()]);
     let first = BTreeSet::from([anna.rows()[0].id]);
@@ -273,19 +226,12 @@ fn nothing_is_deleted_when_what_stays_cannot_be_opened() {
     rows[1].bytes[40] ^= 1;
     let plan = ShredPlan::data_keys(&anna.subject, &rows, &BTreeSet::from([rows[0].id])).unwrap();
     site.vault.begin_rotation(&site.root, NOW).unwrap();
-    assert!(matches!(
-        plan.changes(&site.vault, NOW),
-        Err(VaultError::Refused)
-    ));
+    assert!(matches!(plan.changes(&site.vault, NOW), Err(VaultError::Refused)));
 }
 
 #[test]
 fn a_new_subject_key_gives_other_code_tokens() {
     let site = Site::new();
-    let token = |key: &SecretKey| {
-        SubjectIndex::new(key)
-            .unwrap()
-            .code_token("http://loinc.org", "8310-5")
-    };
+    let token = |key: &SecretKey| SubjectIndex::new(key).unwrap().code_token("http://loinc.org", "8310-5");
     assert_ne!(token(&site.subject(OWNER).0), token(&site.subject(OWNER).0));
 }

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mimamori_domain::{ClassCode, Kind, ObjectId, Timestamp};
-use mimamori_vault::{
-    KeyUse, Month, Parent, Place, Ring, RootKeyFile, SecretKey, Vault, WrappedKey,
-};
+use mimamori_vault::{KeyUse, Month, Parent, Place, Ring, RootKeyFile, SecretKey, Vault, WrappedKey};
 
 pub const NOW: Timestamp = Timestamp::from_micros(1_763_683_200_000_000);
 pub const OWNER: [u8; 16] = [7; 16];
@@ -21,11 +19,7 @@ impl Site {
         let directory = tempfile::tempdir().unwrap();
         let root = RootKeyFile::create(&directory.path().join("root.key")).unwrap();
         let ring = Ring::create(&directory.path().join("ring"), &root, NOW).unwrap();
-        Self {
-            directory,
-            root,
-            vault: Vault::new(ring),
-        }
+        Self { directory, root, vault: Vault::new(ring) }
     }
 
     pub fn ring_path(&self) -> PathBuf {
@@ -42,15 +36,11 @@ impl Site {
     }
 
     pub fn subject(&self, owner: [u8; 16]) -> (SecretKey, WrappedKey) {
-        self.vault
-            .generate(Parent::Ring, KeyUse::Subject, Some(owner), NOW)
-            .unwrap()
+        self.vault.generate(Parent::Ring, KeyUse::Subject, Some(owner), NOW).unwrap()
     }
 
     pub fn data(&self, subject: &SecretKey, class: &str) -> (SecretKey, WrappedKey) {
-        self.vault
-            .generate(Parent::Key(subject), data_use(class), subject.owner(), NOW)
-            .unwrap()
+        self.vault.generate(Parent::Key(subject), data_use(class), subject.owner(), NOW).unwrap()
     }
 
     pub fn content_key(&self) -> SecretKey {
@@ -59,10 +49,7 @@ impl Site {
 }
 
 pub fn data_use(class: &str) -> KeyUse {
-    KeyUse::Data {
-        class: ClassCode::new(class).unwrap(),
-        month: Month::of(NOW),
-    }
+    KeyUse::Data { class: ClassCode::new(class).unwrap(), month: Month::of(NOW) }
 }
 
 pub fn place() -> Place {
