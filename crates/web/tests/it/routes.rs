@@ -152,7 +152,7 @@ async fn limits_hold() {
 /// A body that panics while a handler reads it: what a fault in a handler would do.
 fn panicking() -> Body {
     let bytes = futures::stream::poll_fn(|_| -> std::task::Poll<Option<std::io::Result<Bytes>>> {
-        panic!("the name of a person")
+        std::panic::panic_any("the name of a person")
     });
     Body::from_stream(bytes)
 }
