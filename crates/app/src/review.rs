@@ -9,13 +9,14 @@ use mimamori_domain::{
 use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::statements::ledger;
-use mimamori_store::{Row, Unit, Value, sequence_at};
+use mimamori_store::{Guard, Row, Unit, Value, sequence_at};
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
+use crate::body::kind;
 use crate::caller::Caller;
 use crate::context::open_with;
 use crate::cursor::{Position, page_size};
-use crate::record::label_of;
+use crate::record::{Listed, label_of};
 use crate::{AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read};
 
 /// People counted in one review, at most.
@@ -81,8 +82,9 @@ impl App {
             let (entries, next) = self.ledger_page(query, start, size).await?;
             let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
             let mut items = Vec::with_capacity(entries.len());
+            let mut names = Names::default();
             for entry in entries {
-                items.push(self.access_row(caller, entry).await?);
+                items.push(self.access_row(caller, entry, &mut names).await?);
             }
             let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
             entry.subject = query.subject;
@@ -93,7 +95,8 @@ impl App {
                 "from": query.window.from.to_string(), "until": query.window.until.to_string(),
             });
             let entry = self.with_sealed(caller, entry, 0, Some(&stated.to_string()))?;
-            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
+            let unit = names.note(caller, unit.entry(entry), query.subject);
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(Page { items, next, total: None });
             }
         }
@@ -108,6 +111,33 @@ impl App {
         let caller = &caller.for_purpose(Purpose::Audit);
         let decision =
             self.require_general(caller, Action::Review, GeneralTarget::of(Kind::of("ledger"))).await?;
+        let sums = self.sums(window).await?;
+        for _ in 0..ATTEMPTS {
+            let mut names = Names::default();
+            let mut counts = Vec::with_capacity(sums.len());
+            for (at, (subject, count)) in sums.iter().copied().enumerate() {
+                let name = if at < MOST_NAMED {
+                    self.subject_name(caller, subject, &mut names).await?
+                } else {
+                    String::new()
+                };
+                counts.push(SubjectCount { subject, name, count });
+            }
+            let unit = Unit::new();
+            let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
+            entry.resource = Some((Kind::of("ledger"), None));
+            entry.count = counts.len() as u64;
+            let entry = self.with_sealed(caller, entry, 0, None)?;
+            let unit = names.note(caller, unit.entry(entry), None);
+            if let Settled::Done = self.settle(caller, unit).await? {
+                return Ok(counts);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// How many entries each person has in a window, the most first.
+    async fn sums(&self, window: Window) -> Result<Vec<(SubjectId, u64)>> {
         let mut sums: HashMap<SubjectId, u64> = HashMap::new();
         for span in self.spans(window).await? {
             let args = vec![span.epoch.into(), span.from.into(), span.until.into(), i64::MAX.into()];
@@ -119,19 +149,7 @@ impl App {
         let mut sums: Vec<(SubjectId, u64)> = sums.into_iter().collect();
         sums.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
         sums.truncate(MOST_COUNTED);
-        let mut counts = Vec::with_capacity(sums.len());
-        for (at, (subject, count)) in sums.into_iter().enumerate() {
-            let name =
-                if at < MOST_NAMED { self.subject_name(caller, subject).await? } else { String::new() };
-            counts.push(SubjectCount { subject, name, count });
-        }
-        let unit = Unit::new();
-        let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
-        entry.resource = Some((Kind::of("ledger"), None));
-        entry.count = counts.len() as u64;
-        let entry = self.with_sealed(caller, entry, 0, None)?;
-        self.settle(caller, unit.entry(entry)).await?;
-        Ok(counts)
+        Ok(sums)
     }
 
     /// The person and their proxies may see who looked at their record; everybody else needs a role
@@ -225,7 +243,7 @@ impl App {
     }
 
     /// How many entries an ended epoch has.
-    async fn epoch_size(&self, epoch: u32) -> Result<u64> {
+    pub(crate) async fn epoch_size(&self, epoch: u32) -> Result<u64> {
         let args = vec![epoch.into(), 0_i64.into(), i64::MAX.into(), 1_i64.into()];
         let rows = self.store.query(&ledger::ENTRIES_NEWEST_FIRST, args).await?;
         rows.first().map_or(Ok(0), |row| row.unsigned(0).map(|last| last + 1)).map_err(Error::unavailable)
@@ -253,7 +271,7 @@ impl App {
         Ok(self.store.query(statement, key.into_iter().chain(range).collect()).await?)
     }
 
-    async fn access_row(&self, caller: &Caller, entry: Entry) -> Result<AccessRow> {
+    async fn access_row(&self, caller: &Caller, entry: Entry, names: &mut Names) -> Result<AccessRow> {
         let draft = entry.draft;
         let actor = match draft.actor {
             Some(actor) => self.actor_view(actor).await?,
@@ -264,7 +282,7 @@ impl App {
             None => None,
         };
         let subject = match draft.subject {
-            Some(subject) => Some((subject, self.subject_name(caller, subject).await?)),
+            Some(subject) => Some((subject, self.subject_name(caller, subject, names).await?)),
             None => None,
         };
         let (kind, resource) = draft.resource.unzip();
@@ -287,21 +305,63 @@ impl App {
     }
 
     /// A person's name for whom may see it; empty for everybody else, who see the id.
-    async fn subject_name(&self, caller: &Caller, subject: SubjectId) -> Result<String> {
+    async fn subject_name(&self, caller: &Caller, subject: SubjectId, names: &mut Names) -> Result<String> {
+        if let Some(name) = names.shown.get(&subject) {
+            return Ok(name.clone());
+        }
         let Some(version) = self.current(ObjectId::from(subject)).await? else { return Ok(String::new()) };
         let context = self.subject_context(subject).await?;
         let label = label_of(&version)?;
-        let caller =
-            if caller.facts.purpose == Purpose::Audit { &caller.for_purpose(Purpose::Care) } else { caller };
-        let decision = self.decide(caller, Action::Read, &context, &label, None, self.clock.now());
-        if !decision.allowed {
-            return Ok(String::new());
+        let looking = looking(caller);
+        let decision = self.decide(&looking, Action::Read, &context, &label, None, self.clock.now());
+        let opened = if decision.allowed { open_with(&context.keys, &version).map(Some) } else { Ok(None) };
+        let name = match opened {
+            Ok(Some(plain)) => fhir_read::person_name(&plain)?,
+            Ok(None) => String::new(),
+            Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => String::new(),
+            Err(error) => return Err(error),
+        };
+        if !name.is_empty() {
+            names.guards.push(context.guard());
+            let mut listed = Listed::default();
+            listed.add(&decision, version.commitment());
+            names.opened.push((subject, listed));
         }
-        match open_with(&context.keys, &version) {
-            Ok(plain) => fhir_read::person_name(&plain),
-            Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => Ok(String::new()),
-            Err(error) => Err(error),
+        names.shown.insert(subject, name.clone());
+        Ok(name)
+    }
+}
+
+/// Who looks at a person's name while reviewing does so with their rights at work.
+fn looking(caller: &Caller) -> std::borrow::Cow<'_, Caller> {
+    if caller.facts.purpose == Purpose::Audit {
+        std::borrow::Cow::Owned(caller.for_purpose(Purpose::Care))
+    } else {
+        std::borrow::Cow::Borrowed(caller)
+    }
+}
+
+/// The names of people in one answer, and what showing them rests on.
+#[derive(Default)]
+struct Names {
+    shown: HashMap<SubjectId, String>,
+    guards: Vec<Guard>,
+    opened: Vec<(SubjectId, Listed)>,
+}
+
+impl Names {
+    /// Adds to a unit that these people were looked at. The person whom the whole review is about is
+    /// named by the review's own entry.
+    fn note(self, caller: &Caller, mut unit: Unit, about: Option<SubjectId>) -> Unit {
+        unit.guards.extend(self.guards);
+        let looking = looking(caller);
+        for (subject, listed) in self.opened.into_iter().filter(|(subject, _)| Some(*subject) != about) {
+            let mut entry = listed.fill(looking.entry(unit.id, Action::Read));
+            entry.subject = Some(subject);
+            entry.resource = Some((kind::PATIENT, Some(ObjectId::from(subject))));
+            unit.entries.push(entry);
         }
+        unit
     }
 }
 

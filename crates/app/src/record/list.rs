@@ -356,7 +356,8 @@ impl Listed {
         self.commitments.extend(other.commitments);
     }
 
-    fn fill(self, entry: EntryDraft) -> EntryDraft {
+    /// Puts into an entry what it says about these records.
+    pub(crate) fn fill(self, entry: EntryDraft) -> EntryDraft {
         let mut entry = match &self.first {
             Some(decision) => decided(entry, decision),
             None => entry,
