@@ -1,16 +1,20 @@
 //! Verification of the database: ledger and objects against each other, both ways.
 //!
-//! The ledger: every entry's form, place and time, the index columns against the entry, the roots
-//! against every signed checkpoint and the signer's state outside the database, the head. The
+//! The ledger: that no epoch is missing, every entry's form, place and time, the index columns
+//! against the entry, the roots against every signed checkpoint, the signer's state outside the
+//! database and what the next epoch says of the one before, the head. The
 //! objects: every version against the entry that committed to it, every commitment against a
 //! version, every head against its latest version.
 
 use std::collections::HashMap;
 
-use mimamori_domain::{Error, ObjectId, Result, UnitId};
-use mimamori_ledger::{Entry, Hash, TreeVerifier, VerifierKey, VerifyOptions};
+use mimamori_domain::{Error, ObjectId, Result, Timestamp, UnitId};
+use mimamori_ledger::{
+    Entry, Finding, Hash, PreviousLog, Problem, SignedCheckpoint, TreeVerifier, VerifierKey, VerifyOptions,
+    origin,
+};
 use mimamori_store::statements::{ledger, objects};
-use mimamori_store::{ObjectHead, ObjectVersion, ObjectVersionError, Row, tables};
+use mimamori_store::{Head, ObjectHead, ObjectVersion, ObjectVersionError, Row, tables};
 
 use super::tiles::STRIDE;
 use crate::App;
@@ -26,6 +30,9 @@ pub struct VerifyReport {
     pub checkpoints: u64,
     /// What is wrong, each naming what and where; empty when all is well.
     pub findings: Vec<String>,
+    /// What is proven and on record, but for people to explain: entries that a restored older
+    /// database lacks.
+    pub notices: Vec<String>,
     /// Tables that the walk does not cover, and why.
     pub uncovered: Vec<(String, String)>,
 }
@@ -114,49 +121,128 @@ impl Walk<'_> {
         let key: VerifierKey = self.app.verifier_key().parse().map_err(Error::unavailable)?;
         let last_signed = self.app.last_signed()?;
         let mut last_time = None;
+        let mut next = 0;
         for row in self.app.store.query(&ledger::EPOCHS, Vec::new()).await? {
             let epoch = row.epoch(0).map_err(Error::unavailable)?;
+            self.missing_epochs(next, epoch);
+            next = epoch.saturating_add(1);
+            let wanted = origin(&self.app.name, epoch);
+            if row.text(1).ok() != Some(&wanted) {
+                self.found(format!("epoch {epoch}: its origin in ledger_epoch is not {wanted}"));
+            }
             let mut tree = TreeVerifier::resume(
                 epoch,
                 mimamori_ledger::Frontier::new(),
                 last_time,
                 VerifyOptions { most_findings: MOST_FINDINGS, ..VerifyOptions::default() },
             );
-            for signed in self.app.checkpoints(epoch).await? {
-                let stated = signed.unverified().clone();
-                let verified = key.for_origin(&stated.origin).map(|key| signed.verify(&key).is_ok());
-                if verified == Some(true) && stated.epoch() == Some(epoch) {
-                    tree.expect_root(stated.size, stated.root);
-                    self.report.checkpoints += 1;
-                } else {
-                    self.found(format!(
-                        "epoch {epoch}: the checkpoint of size {} has no valid signature",
-                        stated.size
-                    ));
-                }
-            }
-            if let Some(last) = last_signed.as_ref().filter(|last| last.epoch() == Some(epoch)) {
+            self.signed(epoch, &key, &mut tree).await?;
+            let lost = self.named_by_next(epoch, &wanted, &mut tree).await?;
+            let last = last_signed.as_ref().filter(|last| last.epoch() == Some(epoch));
+            if let Some(last) = last.filter(|last| lost.as_ref().is_none_or(|lost| lost.root != last.root)) {
                 tree.expect_root(last.size, last.root);
             }
             self.entries(epoch, &mut tree, head.size, progress).await?;
             last_time = tree.last_recorded();
             let (seen, findings) = tree.finish();
-            let (size, root) = (seen.size, seen.root);
-            if epoch == head.epoch && (size, root) != (head.size, head.frontier.root()) {
-                self.found(format!(
-                    "epoch {epoch}: the head says {} entries, {size} are there{}",
-                    head.size,
-                    if size == head.size { " with another root" } else { "" }
-                ));
+            if epoch == head.epoch {
+                self.ledger_head(&head, &wanted, seen.size, &seen.root, last_time);
             }
             for finding in findings.kept() {
                 self.found(finding.to_string());
             }
         }
+        self.missing_epochs(next, head.epoch.saturating_add(1));
         if let Some(last) = last_signed.filter(|last| last.epoch().is_none_or(|epoch| epoch > head.epoch)) {
             self.found(format!("epoch {:?} was signed and is missing", last.epoch()));
         }
         Ok(())
+    }
+
+    fn missing_epochs(&mut self, from: u32, until: u32) {
+        for epoch in (from..until).take(MOST_FINDINGS) {
+            self.found(format!("epoch {epoch}: it is missing from ledger_epoch"));
+        }
+    }
+
+    /// Lets the tree expect the root of every checkpoint of an epoch that is rightly signed.
+    async fn signed(&mut self, epoch: u32, key: &VerifierKey, tree: &mut TreeVerifier) -> Result<()> {
+        let mut above = -1_i64;
+        loop {
+            let args = vec![epoch.into(), above.into(), STRIDE.into()];
+            let rows = self.app.store.query(&ledger::CHECKPOINTS, args).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                above = row.int(1).map_err(Error::unavailable)?;
+                let signed = row.text(3).ok().and_then(|note| SignedCheckpoint::parse(note).ok());
+                let verified = signed.as_ref().and_then(|signed| {
+                    let right = signed.verify(key).ok()?;
+                    (right.epoch() == Some(epoch) && i64::try_from(right.size) == Ok(above)).then_some(right)
+                });
+                match verified {
+                    Some(right) => {
+                        tree.expect_root(right.size, right.root);
+                        self.report.checkpoints += 1;
+                    }
+                    None => self.found(format!(
+                        "epoch {epoch}: the checkpoint of size {above} is not validly signed"
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Compares an epoch with what the first entry of the next one says of it. Gives what that entry
+    /// names when a part of it is not here: lost, and on record.
+    async fn named_by_next(
+        &mut self,
+        epoch: u32,
+        wanted: &str,
+        tree: &mut TreeVerifier,
+    ) -> Result<Option<PreviousLog>> {
+        let args = vec![epoch.saturating_add(1).into(), 0_i64.into(), 1_i64.into(), 1_i64.into()];
+        let rows = self.app.store.query(&ledger::ENTRIES, args).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let named = Entry::decode(row.blob(1).map_err(Error::unavailable)?)
+            .ok()
+            .and_then(|entry| entry.draft.previous);
+        let present = self.app.epoch_size(epoch).await?;
+        let told = |sequence, problem| Finding { epoch, sequence, problem }.to_string();
+        match named {
+            // That the entry itself is not well formed is found in its place.
+            None => Ok(None),
+            Some(named) if named.origin != wanted => {
+                self.found(told(None, Problem::PreviousLog));
+                Ok(None)
+            }
+            Some(named) if named.size > present => {
+                self.report.notices.push(told(Some(present), Problem::Lost { named: named.size, present }));
+                Ok(Some(named))
+            }
+            Some(named) => {
+                tree.expect_root(named.size, named.root);
+                Ok(None)
+            }
+        }
+    }
+
+    fn ledger_head(&mut self, head: &Head, wanted: &str, size: u64, root: &Hash, last: Option<Timestamp>) {
+        let epoch = head.epoch;
+        if (size, *root) != (head.size, head.frontier.root()) {
+            let other_root = if size == head.size { " with another root" } else { "" };
+            self.found(format!(
+                "epoch {epoch}: the head says {} entries, {size} are there{other_root}",
+                head.size
+            ));
+        }
+        if head.origin != wanted {
+            self.found(format!("epoch {epoch}: the head's origin is not {wanted}"));
+        }
+        if last != Some(head.recorded) {
+            self.found(format!("epoch {epoch}: the head's recorded time is not that of its last entry"));
+        }
     }
 
     async fn entries(
