@@ -52,11 +52,15 @@ impl App {
     }
 
     /// The context of a subject, from memory or from the database; not found when there is none.
+    ///
+    /// What is in memory is compared with the access version, for another program of the installation
+    /// may have changed something. The guard at the commit would notice, but an answer that there is
+    /// nothing to see, or that a key is gone, is given without relying on a commit.
     pub(crate) async fn subject_context(&self, subject: SubjectId) -> Result<Arc<SubjectContext>> {
-        if let Some(context) = self.subjects.get(&subject) {
+        let version = self.access_version(AccessKey::from(subject)).await?;
+        if let Some(context) = self.subjects.get(&subject).filter(|context| context.version == version) {
             return Ok(context);
         }
-        let version = self.access_version(AccessKey::from(subject)).await?;
         let mut rows = self.store.query(&sql::KEYS_OF, vec![subject.into()]).await?;
         if rows.is_empty() {
             return Err(Error::not_found());
@@ -104,7 +108,18 @@ impl App {
         Ok(context)
     }
 
-    /// The context of somebody who acts, from memory or from the database.
+    /// The context of somebody who acts, as it is now: for signing in, and before somebody is told that
+    /// their account is stopped.
+    pub(crate) async fn actor_context_now(&self, actor: ActorId) -> Result<Arc<ActorContext>> {
+        let version = self.access_version(AccessKey::from(actor)).await?;
+        if self.actors.get(&actor).is_some_and(|context| context.version != version) {
+            self.actors.remove(&actor);
+        }
+        self.actor_context(actor).await
+    }
+
+    /// The context of somebody who acts, from memory or from the database. It may be older than the
+    /// last change by another program: whatever relies on it is guarded on its version.
     pub(crate) async fn actor_context(&self, actor: ActorId) -> Result<Arc<ActorContext>> {
         if let Some(context) = self.actors.get(&actor) {
             return Ok(context);

@@ -58,7 +58,7 @@ impl App {
         }
         let actor = self.actor_of_login(&login_token).await?;
         let context = match actor {
-            Some(actor) => Some(self.actor_context(actor).await?),
+            Some(actor) => Some(self.actor_context_now(actor).await?),
             None => None,
         }
         // The account itself says whose name it is; the row that led here might have been changed.
@@ -157,7 +157,8 @@ impl App {
             return Err(over());
         }
         let context = match self.actor_context(session.actor).await {
-            Ok(context) => context,
+            Ok(context) if context.account.active => context,
+            Ok(_) => self.actor_context_now(session.actor).await?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(over()),
             Err(error) => return Err(error),
         };
