@@ -9,11 +9,21 @@ use mimamori_domain::{
 };
 
 /// Where a request comes from, as far as the listener knows.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Origin {
     pub address: Option<IpAddr>,
     pub terminal: Option<TerminalId>,
     pub zone: Option<ZoneCode>,
+}
+
+/// An address may lead to a person: it stays out of debug output (invariant 9), as do names below.
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Origin")
+            .field("terminal", &self.terminal)
+            .field("zone", &self.zone)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One version of a record, opened: its content as it was received, and what is known about it.
@@ -74,12 +84,18 @@ pub struct Window {
 }
 
 /// Somebody who acts, as shown to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ActorView {
     pub id: ActorId,
     pub name: String,
     pub occupation: Option<OccupationCode>,
     pub institution: Option<InstitutionId>,
+}
+
+impl std::fmt::Debug for ActorView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ActorView").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A member of a care team as it stands now.
@@ -121,7 +137,7 @@ pub struct PersonCard {
 }
 
 /// What a people search asks. Empty fields do not restrict; at least one must be filled.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct PeopleQuery {
     /// Beginning of the name as written, or of its kana.
     pub name: Option<String>,
@@ -136,6 +152,20 @@ pub struct PeopleQuery {
     pub ids: Vec<SubjectId>,
 }
 
+/// Says what is asked by, not what was entered.
+impl std::fmt::Debug for PeopleQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeopleQuery")
+            .field("name", &self.name.is_some())
+            .field("kana", &self.kana.is_some())
+            .field("birth_date", &self.birth_date.is_some())
+            .field("identifier", &self.identifier.is_some())
+            .field("gender", &self.gender.is_some())
+            .field("ids", &self.ids)
+            .finish()
+    }
+}
+
 /// What a timeline shows.
 #[derive(Debug, Clone, Default)]
 pub struct TimelineFilter {
@@ -145,7 +175,7 @@ pub struct TimelineFilter {
 }
 
 /// One access as the ledger holds it, with names opened for whom may see them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AccessRow {
     pub epoch: u32,
     pub sequence: u64,
@@ -164,6 +194,17 @@ pub struct AccessRow {
     pub policies: Vec<String>,
 }
 
+impl std::fmt::Debug for AccessRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessRow")
+            .field("epoch", &self.epoch)
+            .field("sequence", &self.sequence)
+            .field("action", &self.action)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a ledger review asks.
 #[derive(Debug, Clone, Copy)]
 pub struct ReviewQuery {
@@ -174,9 +215,18 @@ pub struct ReviewQuery {
 }
 
 /// How often a person's record was accessed in a window.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SubjectCount {
     pub subject: SubjectId,
     pub name: String,
     pub count: u64,
+}
+
+impl std::fmt::Debug for SubjectCount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubjectCount")
+            .field("subject", &self.subject)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
