@@ -1,14 +1,28 @@
 //! The use cases on a real database, with a real vault and the real rules.
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests and their helpers: what fails here fails the test"
+    reason = "test code, helpers included"
 )]
 
+#[allow(dead_code, reason = "the storage tests use more of it")]
+#[path = "../../../store-postgres/tests/it/cluster.rs"]
+mod cluster;
 mod core;
+mod fail_closed;
+mod hooked;
 mod import;
 mod key_admin;
+mod property;
+mod quiet;
+mod rollback;
+mod staleness;
+mod statements;
 mod support;
+mod tamper;
+mod town;
+
+/// For the throw-away server.
+use support::run_sql;

@@ -1,0 +1,449 @@
+//! While nothing can be recorded, nothing is answered (invariant 1); and it recovers by itself.
+//!
+//! The table holds every use case there is: one that is added without a word about what it does
+//! then fails a test.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use mimamori_app::{
+    App, Caller, CreateAs, Disposal, ErrorKind, NewStaff, Origin, Paging, PeopleQuery, ReviewQuery,
+    TimelineFilter, Window,
+};
+use mimamori_domain::{Action, ActorId, Kind, Result};
+use mimamori_fhir::{Handling, SearchQuery};
+use mimamori_policy::Language;
+use mimamori_store::{EngineOptions, Store};
+use mimamori_vault::RootKeyFile;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Executor};
+
+use crate::cluster::Cluster;
+use crate::import::{bundle, patient};
+use crate::support::{Database, On, PASSWORD, START, Site, note, observation, parts};
+use crate::town::{Ids, Town};
+
+/// What becomes of a use case while nothing can be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It gives personal data, and refuses; afterwards it gives it again.
+    Reads,
+    /// It changes something, and refuses.
+    Changes,
+    /// It gives nothing of anybody's record: what it gives instead, and why that may be.
+    Gives(&'static str),
+    /// It is the subject of tests of its own.
+    Elsewhere(&'static str),
+}
+
+use Then::{Changes, Elsewhere, Gives, Reads};
+
+const TABLE: &[(&str, Then)] = &[
+    ("accounts", Reads),
+    ("explain", Reads),
+    ("history", Reads),
+    ("my_people", Reads),
+    ("person", Reads),
+    ("read", Reads),
+    ("review", Reads),
+    ("review_counts", Reads),
+    ("search", Reads),
+    ("search_people", Reads),
+    ("timeline", Reads),
+    ("vread", Reads),
+    ("who_looked", Reads),
+    ("add_citizen", Changes),
+    ("add_consent", Changes),
+    ("add_institution", Changes),
+    ("add_proxy", Changes),
+    ("add_staff", Changes),
+    ("add_team_member", Changes),
+    ("break_glass", Changes),
+    ("confirm", Changes),
+    ("create", Changes),
+    ("create_token", Changes),
+    ("end_team_member", Changes),
+    ("import_bundle", Changes),
+    ("import_lines", Changes),
+    ("resume_account", Changes),
+    ("revoke_token", Changes),
+    ("rotate_index", Changes),
+    ("set_password", Changes),
+    ("set_protection", Changes),
+    ("shred", Changes),
+    ("sign_in", Changes),
+    ("sign_out", Changes),
+    ("stop_account", Changes),
+    ("update", Changes),
+    ("withdraw", Changes),
+    ("withdraw_consent", Changes),
+    ("write_refusals", Changes),
+    ("checkpoint", Changes),
+    ("actors", Gives("names of users, for showing who wrote what another use case has given and recorded")),
+    ("caller", Gives("who is signed in, to the program itself")),
+    ("caller_from_bearer", Gives("whose token it is, to the program itself")),
+    ("institutions", Gives("names of institutions, which are no personal data")),
+    ("ready", Gives("whether the database answers")),
+    ("verify", Gives("what is wrong, by ids")),
+    ("prove", Gives("one entry: pseudonymous and sealed, to the operator of the machine")),
+    ("export_ledger", Gives("all entries: pseudonymous and sealed, to the operator of the machine")),
+    ("rotate_ring", Elsewhere("key_admin.rs")),
+    ("install", Elsewhere("every test begins with it")),
+    ("open", Elsewhere("tamper.rs")),
+    ("open_rolled_back", Elsewhere("tamper.rs")),
+    ("new_epoch", Elsewhere("tamper.rs")),
+];
+
+/// Every `pub async fn` of the application, as its source says.
+fn use_cases(folder: &Path, found: &mut BTreeSet<String>) {
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            use_cases(&path, found);
+        } else {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let mut in_app = false;
+            for line in source.lines() {
+                match line {
+                    "impl App {" => in_app = true,
+                    "}" => in_app = false,
+                    _ => {}
+                }
+                if let Some(rest) = line.strip_prefix("    pub async fn ").filter(|_| in_app) {
+                    let name = rest.split(['(', '<']).next().unwrap();
+                    assert!(found.insert(name.to_owned()), "{name} is there twice");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_use_case_is_in_the_table() {
+    let mut written = BTreeSet::new();
+    use_cases(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut written);
+    let listed: BTreeSet<String> = TABLE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed.len(), TABLE.len(), "a name is there twice");
+    let missing: Vec<_> = written.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&written).collect();
+    assert!(missing.is_empty(), "say in TABLE what these do while nothing can be recorded: {missing:?}");
+    assert!(gone.is_empty(), "these are no more: {gone:?}");
+}
+
+/// Those who ask, signed in while that was possible.
+struct Asking {
+    hana: Caller,
+    jiro: Caller,
+    kansa: Caller,
+    haru: Caller,
+    operator: Caller,
+    program: ActorId,
+    draft: mimamori_domain::ObjectId,
+    root: RootKeyFile,
+}
+
+impl Asking {
+    async fn new(town: &Town) -> Self {
+        let (app, ids) = (&town.site.app, town.ids);
+        let operator = town.site.operator();
+        let hana = town.caller("hana").await;
+        let scopes = ["Observation.read".to_owned()];
+        let token = app.create_token(&operator, "検査システム", ids.hospital, &scopes, 30).await.unwrap();
+        let program = app.caller_from_bearer(&token, &Origin::default()).await.unwrap().actor_id();
+        let draft = app.create(&hana, note(ids.subject, "下書き").into(), CreateAs::Draft).await.unwrap().id;
+        Self {
+            jiro: town.caller("jiro").await,
+            kansa: town.caller("kansa").await,
+            haru: town.caller("haru").await,
+            hana,
+            operator,
+            program,
+            draft,
+            root: RootKeyFile::open(&town.site.folder.path().join("root.key")).unwrap(),
+        }
+    }
+}
+
+/// Carries one use case out, as somebody who may.
+async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
+    let Asking { hana, jiro, kansa, haru, operator, program, draft, root } = asking;
+    let (observed, communicated) = (Kind::of("Observation"), Kind::of("Communication"));
+    let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
+    let all = Paging::default();
+    match name {
+        "accounts" => app.accounts(operator).await.map(drop),
+        "explain" => {
+            let class = "note".parse().unwrap();
+            app.explain(kansa, "jiro", ids.subject, Action::Read, class, ids.hospital, Language::Ja)
+                .await
+                .map(drop)
+        }
+        "history" => app.history(hana, &observed, ids.observation).await.map(drop),
+        "my_people" => app.my_people(jiro, &all).await.map(drop),
+        "person" => app.person(haru, ids.subject).await.map(drop),
+        "read" => app.read(jiro, &observed, ids.observation).await.map(drop),
+        "review" => {
+            let query = ReviewQuery { subject: None, actor: Some(ids.hana), institution: None, window };
+            app.review(kansa, &query, &all).await.map(drop)
+        }
+        "review_counts" => app.review_counts(kansa, window).await.map(drop),
+        "search" => {
+            let asked = [("patient".to_owned(), ids.subject.to_string())];
+            let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();
+            app.search(jiro, &query, &all).await.map(drop)
+        }
+        "search_people" => {
+            let query = PeopleQuery { name: Some("山田".to_owned()), ..PeopleQuery::default() };
+            app.search_people(hana, &query, &all).await.map(drop)
+        }
+        "timeline" => app.timeline(hana, ids.subject, &TimelineFilter::default(), &all).await.map(drop),
+        "vread" => app.vread(hana, &observed, ids.observation, 1).await.map(drop),
+        "who_looked" => app.who_looked(haru, ids.subject, window, &all).await.map(drop),
+        "add_citizen" => app.add_citizen(operator, "natsu", "鈴木 夏", PASSWORD, None).await.map(drop),
+        "add_consent" => app.add_consent(hana, ids.subject, false, None, None).await.map(drop),
+        "add_institution" => {
+            let organization = r#"{"resourceType":"Organization","active":true,"name":"あおば薬局"}"#;
+            app.add_institution(operator, organization).await.map(drop)
+        }
+        "add_proxy" => app.add_proxy(operator, ids.other, ids.aki, None).await,
+        "add_staff" => {
+            let staff = NewStaff {
+                login: "saburo".to_owned(),
+                name: "三郎".to_owned(),
+                kana: None,
+                occupation: None,
+                institution: Some(ids.clinic),
+                roles: Vec::new(),
+                password: PASSWORD.to_owned(),
+            };
+            app.add_staff(operator, &staff).await.map(drop)
+        }
+        "add_team_member" => app.add_team_member(hana, ids.other, Some(ids.jiro), None).await,
+        "break_glass" => app.break_glass(jiro, ids.other, "意識がない").await.map(drop),
+        "confirm" => app.confirm(hana, &communicated, *draft, 1).await.map(drop),
+        "create" => {
+            app.create(hana, observation(ids.subject, "36.1").into(), CreateAs::Confirmed).await.map(drop)
+        }
+        "create_token" => {
+            let scopes = ["*.read".to_owned()];
+            app.create_token(operator, "連携", ids.hospital, &scopes, 1).await.map(drop)
+        }
+        "end_team_member" => app.end_team_member(operator, ids.subject, Some(ids.jiro), None).await,
+        "import_bundle" => {
+            let person = patient("p", "12345678", "田中", "実", "1950-01-01");
+            let file = bundle("transaction", &[("urn:uuid:11111111-1111-4111-8111-111111111111", person)]);
+            app.import_bundle(operator, ids.hospital, file).await.map(drop)
+        }
+        "import_lines" => {
+            let lines =
+                [bytes::Bytes::from(patient("q", "87654321", "中田", "稔", "1951-01-01").to_string())];
+            app.import_lines(operator, ids.hospital, &lines).await.map(drop)
+        }
+        "resume_account" => app.resume_account(operator, "aki").await,
+        "revoke_token" => app.revoke_token(operator, *program).await,
+        "rotate_index" => app.rotate_index(operator).await.map(drop),
+        "set_password" => app.set_password(operator, "aki", PASSWORD).await,
+        "set_protection" => app.set_protection(operator, ids.subject, true).await,
+        "shred" => {
+            let disposal = Disposal {
+                subject: ids.other,
+                class: "vital-signs".parse().unwrap(),
+                month: "2026-11".to_owned(),
+                reason: "保存期間が過ぎた".to_owned(),
+            };
+            app.shred(operator, root, &disposal, false).await.map(drop)
+        }
+        "sign_in" => app.sign_in("hana", PASSWORD, &Origin::default()).await.map(drop),
+        "sign_out" => app.sign_out(haru).await,
+        "stop_account" => app.stop_account(operator, "aki", "調査のため").await,
+        "update" => {
+            let amended = note(ids.subject, "よく眠れなかった");
+            app.update(hana, &communicated, ids.note, amended.into(), 1).await.map(drop)
+        }
+        "withdraw" => app.withdraw(hana, &communicated, ids.note, 1, "取り違え").await.map(drop),
+        "withdraw_consent" => app.withdraw_consent(operator, ids.subject, ids.consent).await,
+        "write_refusals" => {
+            app.refused_before_sign_in(&Origin::default(), "sign-in-failed");
+            app.write_refusals().await
+        }
+        "checkpoint" => app.checkpoint().await.map(drop),
+        other => panic!("{other} is never carried out"),
+    }
+}
+
+/// Every use case refuses, and says no more than that it cannot answer now.
+async fn all_refuse(app: &App, asking: &Asking, ids: Ids) {
+    for (name, then) in TABLE {
+        if !matches!(then, Reads | Changes) {
+            continue;
+        }
+        let error =
+            ask(app, asking, ids, name).await.err().unwrap_or_else(|| panic!("{name} was done, unrecorded"));
+        assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy), "{name}: {error}");
+        for content in ["山田", "花", "36.", "よく", "下書き"] {
+            assert!(!format!("{error:?} {error}").contains(content), "{name}: {error:?}");
+        }
+    }
+    // Nor is anybody told that they may not, without that being recorded.
+    let refused = app.read(&asking.jiro, &Kind::of("Observation"), ids.of_other).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+}
+
+/// Asks until it is answered; connections may have to be made anew first.
+async fn again(app: &App, asking: &Asking, ids: Ids, name: &str) {
+    for _ in 0..50 {
+        match ask(app, asking, ids, name).await {
+            Ok(()) => return,
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    panic!("{name}: it does not recover");
+}
+
+/// What reads, reads again.
+async fn all_recover(app: &App, asking: &Asking, ids: Ids) {
+    for (name, then) in TABLE {
+        if *then == Reads {
+            again(app, asking, ids, name).await;
+        }
+    }
+    again(app, asking, ids, "write_refusals").await;
+    again(app, asking, ids, "create").await;
+    let report = app.verify(&|_, _| {}).await.unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+}
+
+/// Somebody else's lock on a SQLite file.
+pub async fn lock(database: &Database) -> SqliteConnection {
+    let Database::Sqlite(path) = database else { panic!("SQLite only") };
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    connection.execute("BEGIN IMMEDIATE").await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_locked_file_refuses_everything_and_recovers() {
+    let town = Town::new(On::Sqlite).await;
+    let asking = Asking::new(&town).await;
+    // A program that does not wait long for the lock, and has answered before.
+    let store =
+        town.site.database.open_patiently(&town.site.clock, std::time::Duration::from_millis(50)).await;
+    let app = town.site.second(Arc::clone(&store)).await;
+    all_recover(&app, &asking, town.ids).await;
+    let before = store.head().await.unwrap();
+    let mut other = lock(&town.site.database).await;
+    all_refuse(&app, &asking, town.ids).await;
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.head().await.unwrap(), before);
+    all_recover(&app, &asking, town.ids).await;
+
+    // The same with nothing in memory.
+    let app = town.site.second(Arc::clone(&store)).await;
+    let mut other = lock(&town.site.database).await;
+    all_refuse(&app, &asking, town.ids).await;
+    other.execute("ROLLBACK").await.unwrap();
+    all_recover(&app, &asking, town.ids).await;
+    store.close().await;
+    town.site.store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_recovers() {
+    let town = Town::new(On::Sqlite).await;
+    let Database::Sqlite(path) = &town.site.database else { panic!("SQLite only") };
+    let clock: Arc<dyn mimamori_domain::Clock> = Arc::clone(&town.site.clock) as _;
+    let engine = EngineOptions::new(clock, mimamori_domain::InstanceId::random());
+    let options = mimamori_store_sqlite::SqliteOptions::new(engine);
+    let store = Arc::new(mimamori_store_sqlite::open(path.to_str().unwrap(), options).await.unwrap());
+    let app = town.site.second(Arc::clone(&store) as Arc<dyn Store>).await;
+    let hana = town.caller("hana").await;
+    let read = async || app.read(&hana, &Kind::of("Observation"), town.ids.observation).await;
+    // No page may be added: what is left of those there are is soon used up.
+    store.driver().limit_pages(Some(1));
+    let mut refused = None;
+    for _ in 0..1_000 {
+        refused = read().await.err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    assert_eq!(refused.unwrap().kind(), ErrorKind::Unavailable);
+    assert_eq!(read().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    store.driver().limit_pages(None);
+    read().await.unwrap();
+    let report = app.verify(&|_, _| {}).await.unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    store.close().await;
+    town.site.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_out_of_space_or_stopped_refuses_everything_and_recovers() {
+    let mut cluster = Cluster::start("-c fsync=off");
+    let database = Database::Postgres(cluster.url(&cluster.create().await));
+    let folder = tempfile::TempDir::new().unwrap();
+    let town = Town::at(Site::at(folder, database).await).await;
+    let asking = Asking::new(&town).await;
+    let (app, ids) = (&town.site.app, town.ids);
+    let before = town.site.store.head().await.unwrap();
+
+    // As when the disk of the ledger is full (SQLSTATE 53100).
+    town.site
+        .database
+        .run(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$; \
+             CREATE TRIGGER full_disk BEFORE INSERT ON ledger_entry EXECUTE FUNCTION full_disk()",
+        )
+        .await
+        .unwrap();
+    let recorded: Vec<_> = TABLE.iter().filter(|(name, _)| *name != "checkpoint").collect();
+    for (name, then) in recorded {
+        if matches!(then, Reads | Changes) {
+            let error = ask(app, &asking, ids, name).await.err().unwrap_or_else(|| panic!("{name} was done"));
+            assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Busy), "{name}: {error}");
+        }
+    }
+    town.site.database.run("DROP TRIGGER full_disk ON ledger_entry").await.unwrap();
+    assert_eq!(town.site.store.head().await.unwrap(), before);
+    all_recover(app, &asking, ids).await;
+
+    cluster.crash();
+    all_refuse(app, &asking, ids).await;
+    assert_eq!(app.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    cluster.run();
+    all_recover(app, &asking, ids).await;
+    town.site.store.close().await;
+}
+
+/// A program that signed a log which is no longer there answers nothing.
+#[tokio::test]
+async fn a_halted_program_refuses_everything() {
+    let town = Town::new(On::Sqlite).await;
+    let asking = Asking::new(&town).await;
+    let app = &town.site.app;
+    town.site.clock.advance(std::time::Duration::from_secs(60));
+    app.checkpoint().await.unwrap();
+    town.site.database.drop_triggers().await;
+    // One entry less than was signed, with a head that agrees.
+    let head = town.site.store.head().await.unwrap().unwrap();
+    let args = vec![0_u32.into(), 0_i64.into(), (head.size - 1).into(), 100_000_i64.into()];
+    let rows = town.site.store.query(&mimamori_store::statements::ledger::ENTRIES, args).await.unwrap();
+    let mut frontier = mimamori_ledger::Frontier::new();
+    rows.iter().for_each(|row| frontier.push(mimamori_ledger::leaf_hash(row.blob(1).unwrap())));
+    let bytes = town.site.database.blob(&frontier.to_bytes());
+    let size = frontier.size();
+    let sql = format!(
+        "DELETE FROM ledger_entry WHERE sequence >= {size}; UPDATE ledger_head SET size = {size}, frontier = {bytes}"
+    );
+    town.site.database.run(&sql).await.unwrap();
+    assert_eq!(app.checkpoint().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    all_refuse(app, &asking, town.ids).await;
+    let again = parts(&town.site.folder, Arc::clone(&town.site.store), Arc::clone(&town.site.clock));
+    assert!(App::open(again).await.is_err());
+    town.site.store.close().await;
+}

@@ -1,0 +1,122 @@
+//! A store that lets something happen at a chosen moment: right before a unit is committed.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use mimamori_domain::{Action, InstanceId};
+use mimamori_store::driver::Described;
+use mimamori_store::{
+    Change, CommitError, Committed, Head, Lease, NewEpoch, ReadError, Reads, Row, Snapshot, Statement, Store,
+    Unit, Upkept, Value,
+};
+
+type Happening = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// Delegates to a real store.
+pub struct Hooked {
+    inner: Arc<dyn Store>,
+    next: Mutex<Option<(Action, Happening)>>,
+}
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooked").finish_non_exhaustive()
+    }
+}
+
+impl Hooked {
+    pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, next: Mutex::new(None) })
+    }
+
+    /// Lets `happening` run once, before the next unit whose first entry is of this action.
+    pub fn before(&self, action: Action, happening: Happening) {
+        let before = self.next.lock().unwrap().replace((action, happening));
+        assert!(before.is_none(), "what was to happen before did not");
+    }
+
+    /// Whether what was asked for has happened.
+    pub fn happened(&self) -> bool {
+        self.next.lock().unwrap().is_none()
+    }
+}
+
+#[async_trait]
+impl Reads for Hooked {
+    async fn query_lists(
+        &self,
+        statement: &'static Statement,
+        args: Vec<Value>,
+        lists: Vec<Vec<Value>>,
+    ) -> Result<Vec<Row>, ReadError> {
+        self.inner.query_lists(statement, args, lists).await
+    }
+}
+
+#[async_trait]
+impl Store for Hooked {
+    async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
+        let action = unit.entries.first().map(|entry| entry.action);
+        let happening = {
+            let mut next = self.next.lock().unwrap();
+            let now = next.as_ref().is_some_and(|(wanted, _)| Some(*wanted) == action);
+            if now { next.take() } else { None }
+        };
+        if let Some((_, happening)) = happening {
+            happening().await;
+        }
+        self.inner.commit(unit).await
+    }
+
+    async fn upkeep(&self, changes: Vec<Change>) -> Result<Vec<Upkept>, CommitError> {
+        self.inner.upkeep(changes).await
+    }
+
+    async fn start_epoch(&self, epoch: NewEpoch) -> Result<Committed, CommitError> {
+        self.inner.start_epoch(epoch).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.inner.snapshot().await
+    }
+
+    async fn head(&self) -> Result<Option<Head>, ReadError> {
+        self.inner.head().await
+    }
+
+    async fn acquire_lease(
+        &self,
+        name: &'static str,
+        holder: InstanceId,
+        time_to_live: Duration,
+    ) -> Result<Option<Lease>, CommitError> {
+        self.inner.acquire_lease(name, holder, time_to_live).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, time_to_live: Duration) -> Result<Option<Lease>, CommitError> {
+        self.inner.renew_lease(lease, time_to_live).await
+    }
+
+    async fn release_lease(&self, lease: Lease) -> Result<(), CommitError> {
+        self.inner.release_lease(lease).await
+    }
+
+    async fn describe(
+        &self,
+        statement: &'static Statement,
+        lengths: &[usize],
+    ) -> Result<Described, ReadError> {
+        self.inner.describe(statement, lengths).await
+    }
+
+    fn database(&self) -> &'static str {
+        self.inner.database()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
