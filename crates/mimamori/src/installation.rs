@@ -38,6 +38,19 @@ impl Installation {
     /// # Errors
     /// A failure that says what is missing and what to do.
     pub async fn open(context: &Context) -> Result<Self> {
+        Self::open_as(context, false).await
+    }
+
+    /// As [`Installation::open`], but a database that is older than what was signed is opened too: to
+    /// verify it, or to begin a new epoch. Nothing else may be done with it.
+    ///
+    /// # Errors
+    /// As [`Installation::open`].
+    pub async fn open_rolled_back(context: &Context) -> Result<Self> {
+        Self::open_as(context, true).await
+    }
+
+    async fn open_as(context: &Context, rolled_back: bool) -> Result<Self> {
         let config = load_config(context)?;
         logging::start(&config.log);
         let home = context.home()?;
@@ -46,7 +59,7 @@ impl Installation {
         let ring = Ring::open(&ring_file(&home), &root).map_err(key_failure)?;
         let parts = parts(&config, &home, ring, &clock, instance, false).await?;
         let store = Arc::clone(&parts.store);
-        let app = App::open(parts).await?;
+        let app = if rolled_back { App::open_rolled_back(parts).await? } else { App::open(parts).await? };
         Ok(Self { home, config, clock, instance, store, app })
     }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use mimamori_app::{Caller, Origin};
+use mimamori_domain::ErrorKind;
 
 use crate::error::Fault;
 use crate::settings::Web;
@@ -86,7 +87,12 @@ pub(crate) async fn require_bearer(State(web): State<Web>, mut request: Request,
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(error) => Fault::from(error).into_response(),
+        Err(error) => {
+            if error.kind() == ErrorKind::Unauthenticated {
+                web.app.refused_before_sign_in(&origin, "bearer token not valid");
+            }
+            Fault::from(error).into_response()
+        }
     }
 }
 

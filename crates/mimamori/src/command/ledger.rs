@@ -124,7 +124,11 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Verify(Verify { copy: Some(folder), keys }) => verify_copy(context, &folder, &keys),
         Command::VerifyReceipt(receipt) => verify_receipt(context, &receipt),
         command => {
-            let installation = Installation::open(context).await?;
+            // A database that was put back is looked at and begun anew, never used as it is.
+            let installation = match command {
+                Command::Verify(_) | Command::NewEpoch(_) => Installation::open_rolled_back(context).await?,
+                _ => Installation::open(context).await?,
+            };
             let exit = with_installation(context, &installation, command).await;
             installation.close().await;
             exit

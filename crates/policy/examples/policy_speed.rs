@@ -1,4 +1,4 @@
-//! How long a decision takes: `cargo run --release -p mimamori-policy --example speed`.
+//! How long a decision takes: `cargo run --release -p mimamori-policy --example policy_speed`.
 //!
 //! "first" is a question never asked before, which Cedar evaluates; "again" is one that is
 //! remembered, as nearly all are in a running installation.

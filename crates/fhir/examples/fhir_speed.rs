@@ -1,4 +1,4 @@
-//! How long one resource takes: read, validated, extracted. `cargo run --release --example speed`
+//! How long one resource takes: read, validated, extracted. `cargo run --release -p mimamori-fhir --example fhir_speed`
 //!
 //! Prints a line per resource: its size, and microseconds for each step, the median of many
 //! short rounds.
