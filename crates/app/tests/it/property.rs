@@ -364,8 +364,9 @@ fn what_comes_back_is_what_the_rules_allow() {
             Ok(())
         })
         .unwrap();
+    let app = std::sync::Arc::clone(&world.borrow().site.app);
     runtime.block_on(async {
-        let report = world.borrow().site.app.verify(&|_, _| {}).await.unwrap();
+        let report = app.verify(&|_, _| {}).await.unwrap();
         assert_eq!(report.findings, Vec::<String>::new());
     });
 }

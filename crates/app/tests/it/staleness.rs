@@ -245,8 +245,7 @@ async fn a_consent_is_withdrawn(stage: &Stage) -> ObjectId {
             })
         })
         .await;
-    let given = *holding.lock().unwrap();
-    given
+    *holding.lock().unwrap()
 }
 
 async fn a_membership_ends(stage: &Stage) {
