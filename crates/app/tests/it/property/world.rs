@@ -32,18 +32,18 @@ pub enum Happening {
 pub fn happening() -> impl Strategy<Value = Happening> {
     let n = 0_usize..64;
     prop_oneof![
-        2 => n.clone().prop_map(|by| Happening::Register { by }),
-        4 => (n.clone(), n.clone(), any::<bool>())
+        1 => n.clone().prop_map(|by| Happening::Register { by }),
+        8 => (n.clone(), n.clone(), any::<bool>())
             .prop_map(|(person, user, as_institution)| Happening::Join { person, user, as_institution }),
         1 => (n.clone(), n.clone()).prop_map(|(person, member)| Happening::Leave { person, member }),
-        4 => (n.clone(), prop::bool::weighted(0.7), n.clone(), n.clone())
+        8 => (n.clone(), prop::bool::weighted(0.7), n.clone(), n.clone())
             .prop_map(|(person, permit, class, institution)| Happening::Agree { person, permit, class, institution }),
         1 => (n.clone(), n.clone()).prop_map(|(person, agreement)| Happening::Withdraw { person, agreement }),
         1 => (n.clone(), n.clone(), 0_u64..40)
             .prop_map(|(person, citizen, minutes)| Happening::Speak { person, citizen, minutes }),
-        1 => (n.clone(), any::<bool>()).prop_map(|(person, on)| Happening::Protect { person, on }),
-        1 => (n.clone(), n.clone()).prop_map(|(person, user)| Happening::Emergency { person, user }),
-        8 => (n.clone(), n.clone(), n.clone(), prop::bool::weighted(0.25))
+        2 => (n.clone(), prop::bool::weighted(0.7)).prop_map(|(person, on)| Happening::Protect { person, on }),
+        2 => (n.clone(), n.clone()).prop_map(|(person, user)| Happening::Emergency { person, user }),
+        16 => (n.clone(), n.clone(), n.clone(), prop::bool::weighted(0.25))
             .prop_map(|(person, user, class, draft)| Happening::Write { person, user, class, draft }),
         1 => (n.clone(), n.clone()).prop_map(|(person, record)| Happening::Confirm { person, record }),
         1 => (n.clone(), n.clone()).prop_map(|(person, record)| Happening::Amend { person, record }),
@@ -129,13 +129,17 @@ impl World {
     }
 
     pub fn user(&self, number: usize) -> User {
-        let all = self.staff.len() + self.citizens.len();
-        self.staff.iter().chain(&self.citizens).nth(number % all).unwrap().clone()
+        self.staff.iter().chain(&self.citizens).nth(number % self.users()).unwrap().clone()
+    }
+
+    /// How many users there are.
+    pub fn users(&self) -> usize {
+        self.staff.len() + self.citizens.len()
     }
 
     /// Mostly the people of the present case, who stand last; now and then the first one of all.
     pub fn person(&self, number: usize) -> usize {
-        let recent = self.people.len().min(4);
+        let recent = self.people.len().min(2);
         if number % 6 == 5 { 0 } else { self.people.len() - 1 - number % recent }
     }
 
