@@ -20,7 +20,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection as _, Executor as _, Row as _};
+use sqlx::{ConnectOptions, Connection as _, Row as _};
 
 use crate::connection::{PageLimit, Session};
 pub use crate::dialect::DIALECT;
@@ -168,15 +168,42 @@ impl SqliteDriver {
     }
 
     /// Brings what is only in the write-ahead log into the file, so that the file alone is whole once
-    /// nobody has it open: people copy it. The queue's connection does not wait for its own end, and
-    /// readers may not write, so neither would.
+    /// nobody has it open: people copy it. The queue's connection ends a moment later than the queue
+    /// and folds the log itself when it is the last; until then the file is locked, so this tries
+    /// again for a while. Another program at the file is no reason to wait longer: it does the same
+    /// when it ends.
     async fn fold_log(&self) -> Result<(), sqlx::Error> {
-        // Another program at the file is no reason to wait; it does the same when it ends.
-        let last = self.writing.clone().create_if_missing(false).busy_timeout(Duration::ZERO);
-        let mut connection = last.connect().await?;
-        connection.execute(sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)")).await?;
-        connection.close().await
+        let last = self.writing.clone().create_if_missing(false).busy_timeout(FOLD_PAUSE);
+        let mut outcome = Ok(());
+        for _ in 0..FOLD_TRIES {
+            outcome = match last.connect().await {
+                Ok(mut connection) => {
+                    let folded = fold(&mut connection).await;
+                    connection.close().await?;
+                    match folded {
+                        Ok(true) => return Ok(()),
+                        Ok(false) => Ok(()),
+                        Err(error) => Err(error),
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            tokio::time::sleep(FOLD_PAUSE).await;
+        }
+        outcome
     }
+}
+
+/// How often, and how far apart, folding the log is tried.
+const FOLD_TRIES: u32 = 20;
+const FOLD_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether everything in the log is in the file now (sqlite.org/pragma.html, `wal_checkpoint`: the
+/// row is busy, pages in the log, pages folded).
+async fn fold(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?;
+    let (busy, pages, folded): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Ok(busy == 0 && pages == folded)
 }
 
 #[async_trait]
