@@ -9,6 +9,7 @@ use mimamori_ledger::Frontier;
 
 use crate::driver::Described;
 use crate::statement::Statement;
+use crate::statements::ledger;
 use crate::unit::{Change, CommitError, Committed, Unit};
 use crate::value::{Row, RowError, Value};
 
@@ -96,7 +97,16 @@ pub trait Reads: Send + Sync {
 
 /// Several reads of one consistent state. Keep it short: it holds a connection. Ends when dropped.
 #[async_trait]
-pub trait Snapshot: Reads {}
+pub trait Snapshot: Reads {
+    /// Where the ledger ends in this state; `None` before the first epoch.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    async fn head(&self) -> Result<Option<Head>, ReadError> {
+        let rows = self.query(&ledger::HEAD, Vec::new()).await?;
+        rows.first().map(Head::from_row).transpose().map_err(ReadError::Row)
+    }
+}
 
 /// Where the ledger ends.
 #[derive(Debug, Clone, PartialEq, Eq)]

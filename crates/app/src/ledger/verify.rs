@@ -10,11 +10,11 @@ use std::collections::HashMap;
 
 use mimamori_domain::{Error, ObjectId, Result, Timestamp, UnitId};
 use mimamori_ledger::{
-    Entry, Finding, Hash, PreviousLog, Problem, SignedCheckpoint, TreeVerifier, VerifierKey, VerifyOptions,
-    origin,
+    Checkpoint, Entry, Finding, Hash, PreviousLog, Problem, SignedCheckpoint, TreeVerifier, VerifierKey,
+    VerifyOptions, origin,
 };
 use mimamori_store::statements::{ledger, objects};
-use mimamori_store::{Head, ObjectHead, ObjectVersion, ObjectVersionError, Row, tables};
+use mimamori_store::{Head, ObjectHead, ObjectVersion, ObjectVersionError, Row, Snapshot, tables};
 
 use super::tiles::STRIDE;
 use crate::App;
@@ -70,8 +70,18 @@ impl App {
     /// # Errors
     /// Unavailable when it cannot be read; what is wrong in it is a finding, not an error.
     pub async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<VerifyReport> {
-        let mut walk = Walk { app: self, report: VerifyReport::default(), committed: HashMap::new() };
-        walk.ledger(progress).await?;
+        // Before the snapshot: what was signed lies in it, whatever is added and signed meanwhile.
+        let last_signed = self.last_signed()?;
+        // One state from beginning to end: beside a server that writes, entries without their head
+        // and versions without their entry would look like tampering.
+        let snapshot = self.store.snapshot().await?;
+        let mut walk = Walk {
+            app: self,
+            reads: snapshot.as_ref(),
+            report: VerifyReport::default(),
+            committed: HashMap::new(),
+        };
+        walk.ledger(last_signed, progress).await?;
         walk.objects(progress).await?;
         walk.report.uncovered = uncovered();
         Ok(walk.report)
@@ -102,6 +112,7 @@ struct Commitment {
 
 struct Walk<'a> {
     app: &'a App,
+    reads: &'a dyn Snapshot,
     report: VerifyReport,
     committed: HashMap<Hash, Commitment>,
 }
@@ -113,16 +124,19 @@ impl Walk<'_> {
         }
     }
 
-    async fn ledger(&mut self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<()> {
-        let Some(head) = self.app.store.head().await? else {
+    async fn ledger(
+        &mut self,
+        last_signed: Option<Checkpoint>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<()> {
+        let Some(head) = self.reads.head().await? else {
             self.found("ledger_head is missing".to_owned());
             return Ok(());
         };
         let key: VerifierKey = self.app.verifier_key().parse().map_err(Error::unavailable)?;
-        let last_signed = self.app.last_signed()?;
         let mut last_time = None;
         let mut next = 0;
-        for row in self.app.store.query(&ledger::EPOCHS, Vec::new()).await? {
+        for row in self.reads.query(&ledger::EPOCHS, Vec::new()).await? {
             let epoch = row.epoch(0).map_err(Error::unavailable)?;
             self.missing_epochs(next, epoch);
             next = epoch.saturating_add(1);
@@ -170,7 +184,7 @@ impl Walk<'_> {
         let mut above = -1_i64;
         loop {
             let args = vec![epoch.into(), above.into(), STRIDE.into()];
-            let rows = self.app.store.query(&ledger::CHECKPOINTS, args).await?;
+            let rows = self.reads.query(&ledger::CHECKPOINTS, args).await?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -203,7 +217,7 @@ impl Walk<'_> {
         tree: &mut TreeVerifier,
     ) -> Result<Option<PreviousLog>> {
         let args = vec![epoch.saturating_add(1).into(), 0_i64.into(), 1_i64.into(), 1_i64.into()];
-        let rows = self.app.store.query(&ledger::ENTRIES, args).await?;
+        let rows = self.reads.query(&ledger::ENTRIES, args).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let named = Entry::decode(row.blob(1).map_err(Error::unavailable)?)
             .ok()
@@ -255,7 +269,7 @@ impl Walk<'_> {
         let mut next = 0_u64;
         loop {
             let args = vec![epoch.into(), next.into(), i64::MAX.into(), STRIDE.into()];
-            let rows = self.app.store.query(&ledger::ENTRIES_WITH_INDEX, args).await?;
+            let rows = self.reads.query(&ledger::ENTRIES_WITH_INDEX, args).await?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -291,12 +305,12 @@ impl Walk<'_> {
     }
 
     async fn objects(&mut self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<()> {
-        let mut heads = Heads { app: self.app, rows: Vec::new(), after: Vec::new(), done: false };
+        let mut heads = Heads { reads: self.reads, rows: Vec::new(), after: Vec::new(), done: false };
         let mut after: (Vec<u8>, i64) = (Vec::new(), 0);
         let mut latest: Option<Latest> = None;
         loop {
             let args = vec![after.0.clone().into(), after.1.into(), STRIDE.into()];
-            let rows = self.app.store.query(&objects::ALL_VERSIONS, args).await?;
+            let rows = self.reads.query(&objects::ALL_VERSIONS, args).await?;
             if rows.is_empty() {
                 break;
             }
@@ -407,7 +421,7 @@ struct Latest {
 
 /// All heads in the order of their objects; read in parts, kept in reverse.
 struct Heads<'a> {
-    app: &'a App,
+    reads: &'a dyn Snapshot,
     rows: Vec<ObjectHead>,
     after: Vec<u8>,
     done: bool,
@@ -417,7 +431,7 @@ impl Heads<'_> {
     async fn peek(&mut self) -> Result<Option<&ObjectHead>> {
         if self.rows.is_empty() && !self.done {
             let args = vec![self.after.clone().into(), STRIDE.into()];
-            let rows = self.app.store.query(&objects::ALL_HEADS, args).await?;
+            let rows = self.reads.query(&objects::ALL_HEADS, args).await?;
             self.rows = rows
                 .iter()
                 .map(|row| ObjectHead::from_row(row, 0))
