@@ -1,5 +1,6 @@
 //! What the edge is given at start.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,15 +52,19 @@ impl Default for Settings {
     }
 }
 
-/// The edge over one application. Cheap to clone.
+/// The edge over one application. Cheap to clone: every layer of every request holds one.
 #[derive(Debug, Clone)]
-pub struct Web {
+pub struct Web(Arc<Parts>);
+
+/// What the edge is made of.
+#[derive(Debug)]
+pub struct Parts {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Settings,
     /// One for each surface, so that a flood from programs leaves room at the bedside.
-    pub(crate) staff_places: Arc<Semaphore>,
-    pub(crate) fhir_places: Arc<Semaphore>,
+    pub(crate) staff_places: Semaphore,
+    pub(crate) fhir_places: Semaphore,
     /// Words of the policy pack.
     pub(crate) occupations: Occupations,
     /// When this edge began to serve, UTC.
@@ -70,19 +75,27 @@ impl Web {
     /// The edge over `app`. `clock` is the application's own.
     #[must_use]
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        let places = || Arc::new(Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS)));
-        Self {
+        let places = || Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS));
+        Self(Arc::new(Parts {
             occupations: Occupations::of(&app),
             app,
             staff_places: places(),
             fhir_places: places(),
-            settings: Arc::new(settings),
             started: clock.now(),
+            settings,
             clock,
-        }
+        }))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl Deref for Web {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
