@@ -34,6 +34,7 @@ pub enum Fact {
     ClassRegistration,
     ScopePermits,
     RegisteredTerminal,
+    NamedByPack,
 }
 
 /// Fact, attribute name, Japanese, English: in the order of the enumeration.
@@ -152,6 +153,12 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "registered_terminal",
         "登録された端末からである",
         "it comes from a registered terminal",
+    ),
+    (
+        Fact::NamedByPack,
+        "named_by_pack",
+        "規程パックがこの人（の役割）をこの仕事に定めている",
+        "the pack names the caller, or a role of theirs, for this",
     ),
 ];
 

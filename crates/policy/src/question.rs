@@ -199,6 +199,7 @@ impl Tables {
         let kinds = self.thing_kinds.get(usize::from(place))?;
         let mut question = self.about_caller(caller, action, Target::Thing(place), target.institution, now);
         question.facts.set(Fact::IsOwner, target.owner == Some(caller.actor));
+        question.facts.set(Fact::NamedByPack, target.named);
         question.facts.set(Fact::ScopePermits, scoped(caller, kinds, action));
         Some(question)
     }

@@ -189,12 +189,15 @@ pub struct GeneralTarget {
     pub institution: Option<InstitutionId>,
     /// Whose own it is: the holder of an account or session.
     pub owner: Option<ActorId>,
+    /// The register, procedure, duty or document concerned names the caller, or a role they hold
+    /// where it counts, for what they want to do.
+    pub named: bool,
 }
 
 impl GeneralTarget {
     #[must_use]
     pub const fn of(kind: Kind) -> Self {
-        Self { kind, institution: None, owner: None }
+        Self { kind, institution: None, owner: None, named: false }
     }
 
     #[must_use]
@@ -206,6 +209,13 @@ impl GeneralTarget {
     #[must_use]
     pub const fn owned_by(mut self, owner: ActorId) -> Self {
         self.owner = Some(owner);
+        self
+    }
+
+    /// Says whether the pack names the caller for this; see [`GeneralTarget::named`].
+    #[must_use]
+    pub const fn naming_caller(mut self, named: bool) -> Self {
+        self.named = named;
         self
     }
 }

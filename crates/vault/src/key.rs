@@ -60,7 +60,7 @@ impl fmt::Display for Month {
 }
 
 /// What a key is for. Its text is stored for ever: `subject`, `data:vital-signs:2026-11`, `staff`,
-/// `ledger-seal`, `checkpoint-signer`, `index:1`, `cursor`, `settings`.
+/// `register:training-record:2026-11`, `ledger-seal`, `checkpoint-signer`, `index:1`, `cursor`, `settings`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyUse {
     /// A subject's key: wraps the subject's data keys and gives the subject's code index.
@@ -69,6 +69,14 @@ pub enum KeyUse {
     Data {
         /// The information class.
         class: ClassCode,
+        /// The month of creation.
+        month: Month,
+    },
+    /// Seals entries of one register, cases of one procedure and the like, of one month: the unit of
+    /// disposal of what belongs to the organisation and to no subject. Stands under the ring.
+    Register {
+        /// The code of the register, procedure, duty or document.
+        code: ClassCode,
         /// The month of creation.
         month: Month,
     },
@@ -107,6 +115,7 @@ impl fmt::Display for KeyUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data { class, month } => write!(f, "data:{class}:{month}"),
+            Self::Register { code, month } => write!(f, "register:{code}:{month}"),
             Self::Index { generation } => write!(f, "index:{generation}"),
             plain => PLAIN_USES
                 .iter()
@@ -132,23 +141,24 @@ fn parse_use(text: &str) -> Option<KeyUse> {
     }
     match text.split_once(':')? {
         ("index", generation) => Some(KeyUse::Index { generation: generation.parse().ok()? }),
-        ("data", rest) => {
-            let (class, month) = rest.split_once(':')?;
-            let (year, month) = month.split_once('-')?;
-            Some(KeyUse::Data {
-                class: ClassCode::new(class).ok()?,
-                month: Month::new(year.parse().ok()?, month.parse().ok()?)?,
-            })
-        }
+        ("data", rest) => coded_month(rest).map(|(class, month)| KeyUse::Data { class, month }),
+        ("register", rest) => coded_month(rest).map(|(code, month)| KeyUse::Register { code, month }),
         _ => None,
     }
+}
+
+/// Reads `vital-signs:2026-11`.
+fn coded_month(text: &str) -> Option<(ClassCode, Month)> {
+    let (code, month) = text.split_once(':')?;
+    let (year, month) = month.split_once('-')?;
+    Some((ClassCode::new(code).ok()?, Month::new(year.parse().ok()?, month.parse().ok()?)?))
 }
 
 impl KeyUse {
     /// Whether such a key may seal content, itself or in chunks.
     #[must_use]
     pub const fn seals(&self) -> bool {
-        matches!(self, Self::Data { .. } | Self::Staff | Self::LedgerSeal | Self::Settings)
+        matches!(self, Self::Data { .. } | Self::Register { .. } | Self::Staff | Self::LedgerSeal | Self::Settings)
     }
 
     /// Whether a key of this usage stands under a subject key rather than under the ring.
