@@ -1,20 +1,20 @@
-//! Passwords: Argon2id on a small pool, so that a flood of sign-ins doesn't slow the rest.
+//! Passwords: Argon2id on one thread of its own with one block of memory, so that a flood of sign-ins
+//! neither slows the rest nor leaves memory behind on many threads.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
-use mimamori_domain::{Error, Result};
-use tokio::sync::Semaphore;
+use argon2::password_hash::{phc::Output, phc::PasswordHash, phc::Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use mimamori_domain::{Error, ErrorKind, Result};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// RFC 9106 section 4, second recommended option scaled to the guidance of OWASP: 19 MiB, 2 passes.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// At most so many passwords are worked on at once ...
-const AT_ONCE: usize = 1;
-/// ... and so many wait; more are told to come back.
+/// So many passwords wait; more are told to come back.
 const WAITING: usize = 64;
 
 /// No longer password is hashed, so that nobody can make it costly.
@@ -23,70 +23,140 @@ pub(crate) const MOST_BYTES: usize = 256;
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    work: SyncSender<Job>,
     /// The hash of nobody's password: checked for unknown names, so that they take as long.
     nobody: Arc<str>,
 }
 
-fn argon2() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(Error::internal)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// Work for the thread, and where its answer goes.
+enum Job {
+    Hash(Zeroizing<String>, oneshot::Sender<Result<String>>),
+    Verify(Zeroizing<String>, String, oneshot::Sender<Result<bool>>),
 }
 
 impl Passwords {
     pub(crate) fn new() -> Result<Self> {
-        let nobody = hash_now(&hex::encode(mimamori_vault::random_token().map_err(Error::unavailable)?))?;
-        Ok(Self {
-            running: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            nobody: nobody.into(),
-        })
+        let mut hasher = Hasher::new()?;
+        let nobody =
+            hasher.hash(&hex::encode(mimamori_vault::random_token().map_err(Error::unavailable)?))?;
+        let (work, jobs) = sync_channel(WAITING);
+        // It ends when the last sender is gone.
+        std::thread::Builder::new()
+            .name("passwords".to_owned())
+            .spawn(move || hasher.run(&jobs))
+            .map_err(Error::unavailable)?;
+        Ok(Self { work, nobody: nobody.into() })
     }
 
     /// The hash of a password in PHC string form.
     pub(crate) async fn hash(&self, password: &str) -> Result<String> {
-        let password = Zeroizing::new(password.to_owned());
-        self.run(move || hash_now(&password)).await
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Hash(Zeroizing::new(password.to_owned()), done))?;
+        answer.await.map_err(Error::unavailable)?
     }
 
     /// Whether a password is the one of this hash; without a hash the same work is done in vain.
     pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
-        let password = Zeroizing::new(password.to_owned());
-        let right = self
-            .run(move || {
-                let parsed = PasswordHash::new(&hash)
-                    .map_err(|_| Error::internal("a stored password hash is unreadable"))?;
-                Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
-            })
-            .await?;
-        Ok(right && known)
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Verify(Zeroizing::new(password.to_owned()), hash, done))?;
+        Ok(answer.await.map_err(Error::unavailable)?? && known)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let busy = || {
-            Error::new(
-                mimamori_domain::ErrorKind::Busy,
-                "too many sign-ins at once; please try again shortly",
-            )
-        };
-        let _place = self.waiting.try_acquire().map_err(|_| busy())?;
-        let _turn = self.running.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+    fn send(&self, job: Job) -> Result<()> {
+        self.work.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                let told = "too many sign-ins at once; please try again shortly";
+                Error::new(ErrorKind::Unavailable, told).with_detail("the queue of passwords is full")
+            }
+            TrySendError::Disconnected(_) => Error::unavailable("the thread for passwords has ended"),
+        })
     }
 }
 
-fn hash_now(password: &str) -> Result<String> {
-    argon2()?
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|_| Error::internal("a password could not be hashed"))
+/// Argon2id with memory that is used again and again.
+struct Hasher {
+    argon2: Argon2<'static>,
+    memory: Vec<Block>,
+}
+
+impl Hasher {
+    fn new() -> Result<Self> {
+        let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(Error::internal)?;
+        let memory = vec![Block::new(); params.block_count()];
+        Ok(Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params), memory })
+    }
+
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            // Whoever gave up waiting is passed over: nothing is worked out for nobody.
+            match job {
+                Job::Hash(password, done) if !done.is_closed() => {
+                    let _ = done.send(self.hash(&password));
+                }
+                Job::Verify(password, hash, done) if !done.is_closed() => {
+                    let _ = done.send(self.verify(&password, &hash));
+                }
+                Job::Hash(..) | Job::Verify(..) => {}
+            }
+        }
+    }
+
+    fn hash(&mut self, password: &str) -> Result<String> {
+        let failed = |_| Error::internal("a password could not be hashed");
+        let salt = Salt::new(&mimamori_vault::random_token().map_err(Error::unavailable)?)
+            .map_err(|_| Error::internal("a salt could not be made"))?;
+        let params = self.argon2.params();
+        let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+        let encoded = params.try_into().map_err(failed)?;
+        self.argon2
+            .hash_password_into_with_memory(password.as_bytes(), &salt, &mut out, &mut self.memory[..])
+            .map_err(|_| Error::internal("a password could not be hashed"))?;
+        self.forget();
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: encoded,
+            salt: Some(salt),
+            hash: Some(Output::new(&out).map_err(|_| Error::internal("a password could not be hashed"))?),
+        };
+        Ok(hash.to_string())
+    }
+
+    /// A hash made with other costs than today's is checked with those it names, in memory of its own.
+    fn verify(&mut self, password: &str, hash: &str) -> Result<bool> {
+        let unreadable = || Error::internal("a stored password hash is unreadable");
+        let hash = PasswordHash::new(hash).map_err(|_| unreadable())?;
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(unreadable()) };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| unreadable())?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from);
+        let params = Params::try_from(&hash).map_err(|_| unreadable())?;
+        let blocks = params.block_count();
+        let argon2 = Argon2::new(algorithm, version.map_err(|_| unreadable())?, params);
+        let mut out = vec![0; expected.len()];
+        let done = match self.memory.get_mut(..blocks) {
+            Some(memory) => {
+                argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut out, memory)
+            }
+            None => argon2.hash_password_into(password.as_bytes(), salt, &mut out),
+        };
+        done.map_err(|_| unreadable())?;
+        self.forget();
+        // `Output` compares in constant time.
+        Ok(Output::new(&out).is_ok_and(|out| out == *expected))
+    }
+
+    /// What was derived from a password does not stay in memory until the next one.
+    fn forget(&mut self) {
+        self.memory.fill(Block::new());
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::{PasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
 
     #[tokio::test]
@@ -95,7 +165,43 @@ mod tests {
         let hash = passwords.hash("natsu-no-yoru-2026").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(passwords.verify("natsu-no-yoru-2026", Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("natsu-no-yoru-2027", Some(hash)).await.unwrap());
+        assert!(!passwords.verify("natsu-no-yoru-2027", Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("natsu-no-yoru-2026", None).await.unwrap());
+        assert_eq!(
+            passwords.verify("x", Some("no hash".to_owned())).await.unwrap_err().kind(),
+            ErrorKind::Internal
+        );
+        // The library's own way agrees, in both directions.
+        let library = Argon2::default();
+        assert!(library.verify_password(b"natsu-no-yoru-2026", hash.as_str()).is_ok());
+        let other = library.hash_password(b"natsu-no-yoru-2026").unwrap().to_string();
+        assert!(passwords.verify("natsu-no-yoru-2026", Some(other.clone())).await.unwrap());
+        assert!(!passwords.verify("natsu-no-yoru-2027", Some(other)).await.unwrap());
+        // Two salts, and costs of another day.
+        assert_ne!(hash, passwords.hash("natsu-no-yoru-2026").await.unwrap());
+        let costs = Params::new(32 * 1024, 1, 1, None).unwrap();
+        let other = Argon2::new(Algorithm::Argon2id, Version::V0x13, costs);
+        let other = other.hash_password(b"natsu-no-yoru-2026").unwrap().to_string();
+        assert!(passwords.verify("natsu-no-yoru-2026", Some(other)).await.unwrap());
+    }
+
+    #[test]
+    fn nothing_derived_from_a_password_stays_in_memory() {
+        let mut hasher = Hasher::new().unwrap();
+        let hash = hasher.hash("natsu-no-yoru-2026").unwrap();
+        assert!(hasher.verify("natsu-no-yoru-2026", &hash).unwrap());
+        assert!(hasher.memory.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+    }
+
+    #[tokio::test]
+    async fn too_many_at_once_are_told_to_come_back_and_the_others_are_answered() {
+        let passwords = Passwords::new().unwrap();
+        let all = (0..WAITING + 20).map(|_| passwords.verify("natsu-no-yoru", None));
+        let answers = futures::future::join_all(all).await;
+        let (done, busy): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        assert!(done.len() >= WAITING, "{}", done.len());
+        assert!(!busy.is_empty());
+        assert!(busy.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Unavailable));
+        assert!(passwords.hash("natsu-no-yoru-2026").await.is_ok());
     }
 }
