@@ -23,7 +23,7 @@ def commands(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
         for line in block.splitlines():
-            if line.startswith("mimamori "):
+            if line.startswith(("mimamori ", "curl ")):
                 yield line.split(" #")[0].strip()
 
 
@@ -54,7 +54,10 @@ class Newcomer:
         )
 
     def follow(self, line):
-        """Types one line, with what earlier lines printed in place of ID and KEY."""
+        """Types one line, with what earlier lines printed in place of ID, KEY and TOKEN."""
+        if line.startswith("curl "):
+            self.call(line)
+            return
         words = [self.known.get(word, word) for word in shlex.split(line)]
         if words[1:] == ["serve"]:
             self.serve()
@@ -85,11 +88,25 @@ class Newcomer:
             self.checks.that("whole" in out, f"{self.readme}: {' '.join(words[:4])}: whole", out)
         if words[1:2] == ["import"]:
             self.checks.that("0 problems" in out, f"{self.readme}: everything is imported", out)
+        if words[1:3] == ["token", "create"]:
+            self.known["TOKEN"] = out.strip()
 
     def serve(self):
         self.server = Server(self, {"MIMAMORI_HOME": str(self.home)})
         self.server.start()
         self.speak_fhir()
+
+    def call(self, line):
+        """A README's curl line, at the port of this server and with the token made before."""
+        host, port = self.server.fhir
+        line = line.replace("127.0.0.1:8081", f"{host}:{port}").replace("TOKEN", self.known["TOKEN"])
+        done = self.run(shlex.split(line))
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            answer = {"not JSON": done.stdout.decode(), "told": done.stderr.decode()}
+        self.checks.equal(answer.get("resourceType"), "Patient", f"{self.readme}: {line[:60]}: {answer}")
+        self.checks.that(answer.get("id"), f"{self.readme}: what curl sent is kept", answer)
 
     def speak_fhir(self):
         """What a program does once it has a token."""
@@ -174,6 +191,7 @@ def walk(checks, readme):
         newcomer = Newcomer(checks, readme, folder)
         lines = list(commands(readme))
         checks.that(len(lines) >= 10, f"{readme}: shows commands", len(lines))
+        checks.equal(sum(line.startswith("curl ") for line in lines), 1, f"{readme}: shows one FHIR call")
         export = folder / "fhir-export"
         export.mkdir()
         person = samples.patient(3) | {
