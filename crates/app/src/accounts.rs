@@ -151,6 +151,7 @@ impl App {
             kana: staff.kana.clone(),
             occupation: staff.occupation.clone(),
             institution: staff.institution,
+            unit: None,
             own_subject: None,
             password: Some(self.new_password(&staff.password).await?),
             scopes: Vec::new(),
@@ -179,6 +180,7 @@ impl App {
             kana: None,
             occupation: None,
             institution: None,
+            unit: None,
             own_subject: own,
             password: Some(self.new_password(password).await?),
             scopes: Vec::new(),
@@ -255,8 +257,12 @@ impl App {
                 actor,
                 role: role.clone(),
                 institution: account.institution.filter(|_| role.as_str() == "facility-manager"),
+                unit: None,
+                system: None,
                 from: now.as_micros(),
                 until: None,
+                deputy: false,
+                appointed_by: caller.context.as_ref().map(|_| caller.actor),
             })?;
             let sealed = self.own_version(caller, object, 1, kind::ROLE, "role", &bytes)?;
             let sealed = sealed.seal(&key, None, unit.id)?;
@@ -478,6 +484,7 @@ impl App {
             kana: None,
             occupation: None,
             institution: Some(institution),
+            unit: None,
             own_subject: None,
             password: None,
             scopes: scopes.to_vec(),

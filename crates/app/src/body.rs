@@ -81,6 +81,9 @@ pub(crate) struct Account {
     pub(crate) occupation: Option<OccupationCode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) institution: Option<InstitutionId>,
+    /// 部署: the code of one of the site's units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
     /// For a citizen user: the person they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) own_subject: Option<SubjectId>,
@@ -106,9 +109,21 @@ pub(crate) struct Role {
     pub(crate) role: RoleCode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) institution: Option<InstitutionId>,
+    /// Limited to one unit (部署) of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
+    /// Limited to one information system of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) system: Option<String>,
     pub(crate) from: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<i64>,
+    /// Stands in for the holder (代理): acts when the holder cannot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deputy: bool,
+    /// Who appointed; `None` for appointments made at the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) appointed_by: Option<ActorId>,
 }
 
 impl Body for Role {

@@ -15,6 +15,7 @@ mod context;
 mod cursor;
 mod explain;
 mod fhir_read;
+mod governance;
 mod import;
 mod install;
 mod key_admin;
@@ -78,6 +79,8 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: passwords::Passwords,
     pub(crate) refusals: refusals::Refusals,
+    /// Opened keys of what belongs to the organisation.
+    pub(crate) register_keys: governance::keys::RegisterKeys,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.
     pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
     /// Set when the ledger is not the continuation of what was signed: nothing is answered any more.

@@ -1,4 +1,7 @@
 //! The statements of the use cases. Every one is prepared against both databases by a test.
+//!
+//! A limit is written `($n + 0)`: behind `LIMIT`, a bare parameter makes SQLite plan the statement anew
+//! each time it is run, because it looks at the number.
 
 use mimamori_store::ColumnType::{Blob, Int, Text};
 use mimamori_store::{ColumnType, Statement};
@@ -11,7 +14,7 @@ const VERSION: &[ColumnType] =
 const VERSION_SORTED: &[ColumnType] =
     &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int];
 
-/// Where [`TIMELINE`] gives the sort time.
+/// Where [`TIMELINE`] gives the sort time, and [`CURRENT_GUARDED`] the access version.
 pub const SORT_TIME_AFTER_VERSION: usize = 16;
 
 macro_rules! version_columns {
@@ -59,6 +62,20 @@ pub static ACCESS_VERSION: Statement = Statement::read(
 /// The current version of an object.
 pub static CURRENT: Statement = Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
 
+/// The current version of an object and, from the same state, its subject's access version after it.
+pub static CURRENT_GUARDED: Statement = Statement::read(
+    "app.current_guarded",
+    concat!(
+        "SELECT ",
+        version_columns!(),
+        ", COALESCE(a.version, 0) FROM object_head h JOIN object_version v ON v.object = h.object \
+         AND v.version = h.version LEFT JOIN access_version a ON a.id = v.subject AND a.scope = 1 \
+         WHERE h.object = $1"
+    ),
+    &[Blob],
+    VERSION_SORTED,
+);
+
 /// One version of an object.
 pub static VERSION_OF: Statement = Statement::read(
     "app.version_of",
@@ -73,7 +90,7 @@ pub static VERSIONS_OF: Statement = Statement::read(
     concat!(
         "SELECT ",
         version_columns!(),
-        " FROM object_version v WHERE v.object = $1 ORDER BY v.version DESC LIMIT $2"
+        " FROM object_version v WHERE v.object = $1 ORDER BY v.version DESC LIMIT ($2 + 0)"
     ),
     &[Blob, Int],
     VERSION,
@@ -95,9 +112,50 @@ pub static CURRENT_OF_SUBJECT: Statement = Statement::read(
 /// Current versions of every object of a kind, in pages by id.
 pub static CURRENT_OF_KIND: Statement = Statement::read(
     "app.current_of_kind",
-    current!("h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT $3"),
+    current!("h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT ($3 + 0)"),
     &[Text, Blob, Int],
     VERSION,
+);
+
+/// Current versions of the organisation's objects of one kind and code, newest first.
+pub static GOVERNED_OF_CODE: Statement = Statement::read(
+    "app.governed_of_code",
+    current_sorted!(
+        "h.kind = $1 AND h.class = $2 AND h.subject IS NULL \
+         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
+         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
+    ),
+    &[Text, Text, Int, Blob, Int],
+    VERSION_SORTED,
+);
+
+/// Current versions of the organisation's objects of one kind that are in a state, newest first.
+pub static GOVERNED_IN_STATE: Statement = Statement::read(
+    "app.governed_in_state",
+    current_sorted!(
+        "h.kind = $1 AND h.state = $2 AND h.subject IS NULL \
+         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
+         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
+    ),
+    &[Text, Text, Int, Blob, Int],
+    VERSION_SORTED,
+);
+
+/// The installation's keys of one usage, older ones first.
+pub static KEYS_OF_USAGE: Statement = Statement::read(
+    "app.keys_of_usage",
+    "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key \
+     WHERE owner IS NULL AND usage = $1 ORDER BY created, id",
+    &[Text],
+    &[Blob, Blob, Text, Blob, Int, Blob],
+);
+
+/// One wrapped key.
+pub static KEY: Statement = Statement::read(
+    "app.key",
+    "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE id = $1",
+    &[Blob],
+    &[Blob, Blob, Text, Blob, Int, Blob],
 );
 
 /// The distinct access labels of a subject's records.
@@ -129,7 +187,7 @@ pub static KEYS_OF_NOBODY: Statement = Statement::read(
 pub static KEYS_UNDER: Statement = Statement::read(
     "app.keys_under",
     "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key \
-     WHERE parent = $1 AND id > $2 ORDER BY id LIMIT $3",
+     WHERE parent = $1 AND id > $2 ORDER BY id LIMIT ($3 + 0)",
     &[Blob, Blob, Int],
     &[Blob, Blob, Text, Blob, Int, Blob],
 );
@@ -156,7 +214,7 @@ pub static ADVANCE_HEAD: Statement = Statement::change(
 /// What points at a target in a role, in pages by object.
 pub static LINKS_TO: Statement = Statement::read(
     "app.links_to",
-    "SELECT object, subject FROM link WHERE target = $1 AND role = $2 AND object > $3 ORDER BY object LIMIT $4",
+    "SELECT object, subject FROM link WHERE target = $1 AND role = $2 AND object > $3 ORDER BY object LIMIT ($4 + 0)",
     &[Blob, Text, Blob, Int],
     &[Blob, Blob],
 );
@@ -165,7 +223,7 @@ pub static LINKS_TO: Statement = Statement::read(
 pub static PEOPLE_LINKED: Statement = Statement::read(
     "app.people_linked",
     "SELECT DISTINCT subject FROM link WHERE subject IS NOT NULL AND subject > $1 \
-     AND target IN ({0}) AND role IN ({1}) ORDER BY subject LIMIT $2",
+     AND target IN ({0}) AND role IN ({1}) ORDER BY subject LIMIT ($2 + 0)",
     &[Blob, Int],
     &[Blob],
 )
@@ -198,7 +256,7 @@ pub static DELETE_CLINICAL: Statement = Statement::change(
 pub static PEOPLE_BY_TOKEN: Statement = Statement::read(
     "app.people_by_token",
     "SELECT DISTINCT object FROM search_token WHERE field IN ({0}) AND token IN ({1}) AND object > $1 \
-     ORDER BY object LIMIT $2",
+     ORDER BY object LIMIT ($2 + 0)",
     &[Blob, Int],
     &[Blob],
 )
@@ -319,7 +377,7 @@ pub static TIMELINE: Statement = Statement::read(
         "h.subject = $1 AND h.kind IN ({0}) AND (h.class, h.state, h.institution) IN (VALUES {1}) \
          AND (h.state NOT IN ('draft', 'awaiting') OR v.author = $2 OR v.on_behalf = $2) \
          AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
-         ORDER BY h.sort_time DESC, h.object DESC LIMIT $5"
+         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
     ),
     &[Blob, Blob, Int, Blob, Int],
     VERSION_SORTED,
@@ -333,7 +391,7 @@ pub static CLINICAL: Statement = Statement::read(
      WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
      AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
      AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
-     ORDER BY h.sort_time DESC, h.object DESC LIMIT $7",
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)",
     &[Blob, Text, Int, Int, Int, Blob, Int],
     &[Int, Blob],
 )
@@ -346,7 +404,7 @@ pub static CLINICAL_CODED: Statement = Statement::read(
      WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
      AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
      AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) AND c.code_token IN ({1}) \
-     ORDER BY h.sort_time DESC, h.object DESC LIMIT $7",
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)",
     &[Blob, Text, Int, Int, Int, Blob, Int],
     &[Int, Blob],
 )
@@ -387,7 +445,7 @@ pub static STILL_SO_MANY: Statement = Statement::change(
 /// Current versions of all of a subject's objects, in pages by id.
 pub static ALL_OF_SUBJECT: Statement = Statement::read(
     "app.all_of_subject",
-    current!("h.subject = $1 AND h.object > $2 ORDER BY h.object LIMIT $3"),
+    current!("h.subject = $1 AND h.object > $2 ORDER BY h.object LIMIT ($3 + 0)"),
     &[Blob, Blob, Int],
     VERSION,
 );
@@ -437,11 +495,16 @@ pub static ALL: &[&Statement] = &[
     &INSTALLATION,
     &ACCESS_VERSION,
     &CURRENT,
+    &CURRENT_GUARDED,
     &VERSION_OF,
     &VERSIONS_OF,
     &CURRENT_OF,
     &CURRENT_OF_SUBJECT,
     &CURRENT_OF_KIND,
+    &GOVERNED_OF_CODE,
+    &GOVERNED_IN_STATE,
+    &KEYS_OF_USAGE,
+    &KEY,
     &LABELS,
     &KEYS_OF,
     &KEYS_OF_NOBODY,

@@ -36,6 +36,8 @@ CREATE TABLE ledger_entry (
     PRIMARY KEY (epoch, sequence)
 ){clustered};
 CREATE INDEX ledger_entry_subject ON ledger_entry (subject, epoch, sequence) WHERE subject IS NOT NULL;
+-- For counts per person or actor in a window of time: they read this instead of the entries.
+CREATE INDEX ledger_entry_window ON ledger_entry (epoch, sequence, subject, actor);
 CREATE INDEX ledger_entry_actor ON ledger_entry (actor, epoch, sequence) WHERE actor IS NOT NULL;
 
 CREATE TABLE ledger_tile (
@@ -100,6 +102,8 @@ CREATE TABLE object_head (
 CREATE INDEX object_head_subject ON object_head (subject, sort_time, object) WHERE subject IS NOT NULL;
 CREATE INDEX object_head_subject_kind ON object_head (subject, kind, sort_time, object) WHERE subject IS NOT NULL;
 CREATE INDEX object_head_kind ON object_head (kind, object);
+CREATE INDEX object_head_governed ON object_head (kind, class, sort_time, object) WHERE subject IS NULL;
+CREATE INDEX object_head_governed_state ON object_head (kind, state, sort_time, object) WHERE subject IS NULL;
 
 CREATE TABLE link (
     object {blob} NOT NULL,

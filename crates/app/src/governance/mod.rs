@@ -1,0 +1,12 @@
+//! What the organisation's own rules demand: registers, procedures, duties, documents, controls.
+//!
+//! The rules are data (the policy pack); the modules here are the engines that run them. What they
+//! keep belongs to the organisation and to no subject: objects of [`object`], sealed under keys of
+//! the register or procedure and month they were made in ([`keys`]), each version committed to by
+//! the ledger entry of the change (invariant 2). Who may do what is decided by the policies like
+//! everything else; [`who`] says whether the pack names the caller.
+
+pub(crate) mod keys;
+pub(crate) mod object;
+//VALUES
+//WHO

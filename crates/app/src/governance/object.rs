@@ -1,0 +1,177 @@
+//! Objects that belong to the organisation: read, listed and written one way.
+
+use mimamori_domain::{
+    AccessLabel, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result, Timestamp,
+};
+use mimamori_store::{ObjectVersion, Unit};
+
+use crate::body::{self, Body};
+use crate::caller::Caller;
+use crate::context::object_from_row;
+use crate::keys::insert_key;
+use crate::record::{NewVersion, put_version};
+use crate::{App, sql};
+
+/// One version of an object of the organisation, opened.
+#[derive(Clone)]
+pub(crate) struct Governed<T> {
+    pub(crate) object: ObjectId,
+    /// From 1.
+    pub(crate) version: u64,
+    /// The register, procedure, duty, document or control it is one of.
+    pub(crate) code: ClassCode,
+    pub(crate) state: RecordState,
+    pub(crate) institution: Option<InstitutionId>,
+    /// Who made this version.
+    pub(crate) author: Option<ActorId>,
+    pub(crate) recorded: Timestamp,
+    /// Hash of the pack it was made under.
+    pub(crate) pack: [u8; 32],
+    pub(crate) body: T,
+}
+
+/// A version to be written.
+pub(crate) struct Writing<'a, T> {
+    pub(crate) object: ObjectId,
+    /// The version this one follows; 0 for a new object. Somebody else's version in between fails
+    /// the unit with a conflict.
+    pub(crate) follows: u64,
+    pub(crate) code: &'a str,
+    pub(crate) state: RecordState,
+    /// Whose it is; the caller's institution when none is named.
+    pub(crate) institution: Option<InstitutionId>,
+    /// What lists are sorted by.
+    pub(crate) sorted: Timestamp,
+    pub(crate) body: &'a T,
+}
+
+/// Greatest number of objects that one list reads from the database.
+pub(crate) const MOST_LISTED: usize = 20_000;
+
+/// Objects read at a time.
+const STRIDE: i64 = 500;
+
+impl App {
+    /// The current version of an object, when it is one of this kind.
+    pub(crate) async fn governed<T: Body>(&self, object: ObjectId) -> Result<Option<Governed<T>>> {
+        match self.current(object).await?.filter(|version| version.kind == T::KIND) {
+            Some(version) => self.open_governed(version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Every version of an object, newest first.
+    pub(crate) async fn governed_versions<T: Body>(&self, object: ObjectId) -> Result<Vec<Governed<T>>> {
+        let rows = self.store.query(&sql::VERSIONS_OF, vec![object.into(), 1_000_i64.into()]).await?;
+        let mut versions = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let version = object_from_row(&mut row)?;
+            if version.kind == T::KIND {
+                versions.push(self.open_governed(version).await?);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Current versions of a kind, of one code, newest first by what they are sorted by; at most
+    /// [`MOST_LISTED`], and whether there are more.
+    pub(crate) async fn governed_list<T: Body>(&self, code: &str) -> Result<(Vec<Governed<T>>, bool)> {
+        let fixed = vec![T::KIND.as_str().to_owned().into(), code.to_owned().into()];
+        self.governed_pages(&sql::GOVERNED_OF_CODE, fixed).await
+    }
+
+    /// Current versions of a kind that are in a state, of every code, newest first.
+    pub(crate) async fn governed_in_state<T: Body>(
+        &self,
+        state: RecordState,
+    ) -> Result<(Vec<Governed<T>>, bool)> {
+        let fixed = vec![T::KIND.as_str().to_owned().into(), state.as_str().to_owned().into()];
+        self.governed_pages(&sql::GOVERNED_IN_STATE, fixed).await
+    }
+
+    async fn governed_pages<T: Body>(
+        &self,
+        statement: &'static mimamori_store::Statement,
+        fixed: Vec<mimamori_store::Value>,
+    ) -> Result<(Vec<Governed<T>>, bool)> {
+        let mut found = Vec::new();
+        let (mut before, mut object) = (i64::MAX, ObjectId::from_bytes([0xff; 16]));
+        loop {
+            let mut args = fixed.clone();
+            args.extend([before.into(), object.into(), STRIDE.into()]);
+            let rows = self.store.query(statement, args).await?;
+            let last = (rows.len() as i64) < STRIDE;
+            for mut row in rows {
+                if found.len() >= MOST_LISTED {
+                    return Ok((found, true));
+                }
+                before = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
+                let version = object_from_row(&mut row)?;
+                object = version.object;
+                found.push(self.open_governed(version).await?);
+            }
+            if last {
+                return Ok((found, false));
+            }
+        }
+    }
+
+    async fn open_governed<T: Body>(&self, version: ObjectVersion) -> Result<Governed<T>> {
+        let plain = self.open_register_body(&version).await?;
+        Ok(Governed {
+            object: version.object,
+            version: version.version,
+            code: version
+                .class
+                .ok_or_else(|| Error::unavailable("an object of the organisation has no code"))?,
+            state: version
+                .state
+                .ok_or_else(|| Error::unavailable("an object of the organisation has no state"))?,
+            institution: version.institution.filter(|id| *id.as_bytes() != [0; 16]),
+            author: version.author,
+            recorded: version.recorded,
+            pack: version.pack,
+            body: body::from_bytes(&plain)?,
+        })
+    }
+
+    /// Adds a version to a unit; gives its commitment, which the unit's ledger entry must carry.
+    pub(crate) async fn write_governed<T: Body>(
+        &self,
+        caller: &Caller,
+        unit: &mut Unit,
+        writing: &Writing<'_, T>,
+    ) -> Result<[u8; 32]> {
+        let now = self.clock.now();
+        let code = ClassCode::new(writing.code).map_err(Error::internal)?;
+        let (key, row) = self.register_key(&code, now).await?;
+        if let Some(row) = row {
+            unit.changes.push(insert_key(&row));
+        }
+        let plain = body::to_bytes(writing.body)?;
+        let institution = writing.institution.or_else(|| caller.institution());
+        let version = NewVersion {
+            object: writing.object,
+            version: writing.follows + 1,
+            kind: T::KIND,
+            label: AccessLabel {
+                class: code,
+                state: writing.state,
+                institution: institution.unwrap_or(InstitutionId::from_bytes([0; 16])),
+            },
+            author: Some(caller.actor),
+            on_behalf: None,
+            confirmer: None,
+            plain: &plain,
+            pack: caller.pack,
+            recorded: now,
+        };
+        let version = version.seal(&key, None, unit.id)?;
+        Ok(put_version(unit, version, writing.sorted))
+    }
+
+    /// The kind and id of an object as a ledger entry names it.
+    pub(crate) fn resource_of<T: Body>(object: ObjectId) -> Option<(Kind, Option<ObjectId>)> {
+        Some((T::KIND, Some(object)))
+    }
+}
