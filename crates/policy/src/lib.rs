@@ -19,6 +19,8 @@ mod words;
 pub use authorizer::{Authorizer, Decision, PolicyName};
 pub use explain::{ConditionFinding, Effect, Explanation, PolicyFinding};
 pub use fact::{Fact, FactSet};
+pub use pack::model;
+pub use pack::recurrence::Recurrence;
 pub use pack::{
     Class, Occupation, Pack, PackProblem, Parameter, ParameterValue, Role, RoleScope, Thing, Zone, parameters,
 };

@@ -3,7 +3,10 @@
 mod check;
 mod files;
 mod load;
+pub mod model;
+mod objects;
 pub mod parameters;
+pub mod recurrence;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +15,7 @@ use std::path::Path;
 use mimamori_domain::{ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode};
 
 pub(crate) use self::load::Problems;
+pub(crate) use self::objects::Objects;
 use crate::access::Access;
 use crate::text::{Language, Text};
 
@@ -49,6 +53,7 @@ pub struct Pack {
     pub(crate) roles: Vec<Role>,
     pub(crate) classes: Vec<Class>,
     pub(crate) things: Vec<Thing>,
+    pub(crate) objects: Objects,
     pub(crate) access: Access,
 }
 
@@ -124,7 +129,7 @@ impl Pack {
     /// # Errors
     /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such number.
     pub fn parameter_u64(&self, key: &str) -> DomainResult<u64> {
-        match self.parameter(key).map(|p| &p.value) {
+        match self.parameter(key).and_then(|p| p.value.as_ref()) {
             Some(ParameterValue::Number(value)) => Ok(*value),
             _ => Err(no_parameter(key, "whole number")),
         }
@@ -135,9 +140,20 @@ impl Pack {
     /// # Errors
     /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such switch.
     pub fn parameter_bool(&self, key: &str) -> DomainResult<bool> {
-        match self.parameter(key).map(|p| &p.value) {
+        match self.parameter(key).and_then(|p| p.value.as_ref()) {
             Some(ParameterValue::Switch(value)) => Ok(*value),
             _ => Err(no_parameter(key, "switch")),
+        }
+    }
+
+    /// A text among the parameters.
+    ///
+    /// # Errors
+    /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such text.
+    pub fn parameter_text(&self, key: &str) -> DomainResult<&str> {
+        match self.parameter(key).and_then(|p| p.value.as_ref()) {
+            Some(ParameterValue::Text(value)) => Ok(value),
+            _ => Err(no_parameter(key, "text")),
         }
     }
 
@@ -146,7 +162,7 @@ impl Pack {
     /// # Errors
     /// [`mimamori_domain::ErrorKind::Internal`] when the pack has no such list.
     pub fn parameter_list(&self, key: &str) -> DomainResult<&[u64]> {
-        match self.parameter(key).map(|p| &p.value) {
+        match self.parameter(key).and_then(|p| p.value.as_ref()) {
             Some(ParameterValue::Numbers(values)) => Ok(values),
             _ => Err(no_parameter(key, "list of whole numbers")),
         }
@@ -215,11 +231,16 @@ fn no_parameter(key: &str, shape: &str) -> Error {
 pub struct Parameter {
     /// Area, a dot, name and unit: `session.idle-minutes`.
     pub key: String,
-    pub value: ParameterValue,
+    /// None: the rules leave it open and the site has not said yet.
+    pub value: Option<ParameterValue>,
+    /// The rules leave it open: the site must give a value.
+    pub must_set: bool,
     /// Bounds within which a pack that extends this one may set it.
     pub least: Option<u64>,
     pub most: Option<u64>,
     pub help: Text,
+    /// Ids of the clauses it answers.
+    pub clauses: Vec<String>,
 }
 
 /// What a parameter is set to.
@@ -229,6 +250,7 @@ pub enum ParameterValue {
     Switch(bool),
     Number(u64),
     Numbers(Vec<u64>),
+    Text(String),
 }
 
 /// 接続区分: a kind of network that requests come from.
@@ -259,6 +281,10 @@ pub struct Occupation {
 pub enum RoleScope {
     Installation,
     Institution,
+    /// One organisational unit; see [`Pack::units`].
+    Unit,
+    /// One information system; see [`Pack::systems`].
+    System,
 }
 
 /// 役割
@@ -273,6 +299,13 @@ pub struct Role {
     pub not_with: Vec<RoleCode>,
     /// Counts towards the greatest number of administrators.
     pub privileged: bool,
+    /// Not a user of the system (police, press, vendor): only told, never acting.
+    pub outside: bool,
+    /// Several people hold it together and resolve.
+    pub committee: bool,
+    pub help: Option<Text>,
+    /// Ids of the clauses it answers.
+    pub clauses: Vec<String>,
 }
 
 /// 情報区分

@@ -67,14 +67,21 @@ fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Para
             at.problem(&row.key, format!("parameter {}: {fault}", row.key.value));
         }
         let key = row.key.value.clone();
-        let parameter =
-            Parameter { key: key.clone(), value: row.value, least: row.least, most: row.most, help };
+        let parameter = Parameter {
+            key: key.clone(),
+            value: Some(row.value),
+            must_set: false,
+            least: row.least,
+            most: row.most,
+            help,
+            clauses: Vec::new(),
+        };
         if parameters.insert(key.clone(), parameter).is_some() {
             at.problem(&row.key, format!("parameter {key} stands twice"));
         }
     }
     for (key, shape) in REQUIRED {
-        match parameters.get(*key).map(|p| shape_of(&p.value)) {
+        match parameters.get(*key).and_then(|p| p.value.as_ref()).map(shape_of) {
             Some(found) if found == *shape => {}
             Some(found) => {
                 at.problems.add(at.path, 0, format!("parameter {key} is a {found:?}, a {shape:?} is needed"));
@@ -83,7 +90,7 @@ fn parameters(rows: Vec<ParameterRow>, at: &mut At<'_>) -> BTreeMap<String, Para
         }
     }
     // The evidence must outlive what it is evidence of.
-    let years = |key: &str| match parameters.get(key).map(|p| &p.value) {
+    let years = |key: &str| match parameters.get(key).and_then(|p| p.value.as_ref()) {
         Some(ParameterValue::Number(years)) => Some(*years),
         _ => None,
     };
@@ -100,12 +107,13 @@ fn shape_of(value: &ParameterValue) -> Shape {
         ParameterValue::Switch(_) => Shape::Switch,
         ParameterValue::Number(_) => Shape::Number,
         ParameterValue::Numbers(_) => Shape::Numbers,
+        ParameterValue::Text(_) => Shape::Text,
     }
 }
 
 fn faults(row: &ParameterRow) -> Vec<String> {
     let numbers: &[u64] = match &row.value {
-        ParameterValue::Switch(_) => &[],
+        ParameterValue::Switch(_) | ParameterValue::Text(_) => &[],
         ParameterValue::Number(number) => std::slice::from_ref(number),
         ParameterValue::Numbers(numbers) if numbers.is_empty() => {
             return vec!["the list is empty".into()];
@@ -193,7 +201,18 @@ pub(super) fn roles(file: RolesFile, path: &str, problems: &mut Problems) -> Vec
             at.problem(&row.code, format!("role {code}: a privileged role reaches the whole installation"));
         }
         let (scope, privileged) = (row.scope, row.privileged);
-        roles.push(Role { code, name, scope, appointed_by, not_with: Vec::new(), privileged });
+        roles.push(Role {
+            code,
+            name,
+            scope,
+            appointed_by,
+            not_with: Vec::new(),
+            privileged,
+            outside: false,
+            committee: false,
+            help: None,
+            clauses: Vec::new(),
+        });
     }
     for role in &mut roles {
         role.not_with =

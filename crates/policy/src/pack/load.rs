@@ -157,6 +157,7 @@ pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackPr
         roles,
         classes: classes.0,
         things: classes.1,
+        objects: super::Objects::default(),
         access: Access::default(),
         files: BTreeMap::new(),
     };

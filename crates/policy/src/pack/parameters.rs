@@ -7,6 +7,7 @@ pub(crate) enum Shape {
     Number,
     Switch,
     Numbers,
+    Text,
 }
 
 macro_rules! parameters {
