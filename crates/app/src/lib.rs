@@ -37,6 +37,13 @@ use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
+pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
+pub use governance::registers::{
+    EntryDetail, EntryRow, EntryVersion, RegisterPage, RegisterQuery, RegisterReview, RegisterRights,
+    RegisterSummary,
+};
+pub use governance::show::{Label, Shown};
+pub use governance::values::{Typed, Values};
 pub use import::ImportReport;
 pub use install::Parts;
 pub use key_admin::{Disposal, ShredReport};
@@ -81,6 +88,8 @@ pub struct App {
     pub(crate) refusals: refusals::Refusals,
     /// Opened keys of what belongs to the organisation.
     pub(crate) register_keys: governance::keys::RegisterKeys,
+    /// Packs that were in force earlier, by hash, read again for what was recorded under them.
+    pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.
     pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
     /// Set when the ledger is not the continuation of what was signed: nothing is answered any more.

@@ -6,7 +6,19 @@
 //! the ledger entry of the change (invariant 2). Who may do what is decided by the policies like
 //! everything else; [`who`] says whether the pack names the caller.
 
+pub(crate) mod attachments;
 pub(crate) mod keys;
 pub(crate) mod object;
-//VALUES
-//WHO
+pub(crate) mod registers;
+pub(crate) mod show;
+pub(crate) mod values;
+pub(crate) mod who;
+
+use mimamori_domain::Purpose;
+
+use crate::caller::Caller;
+
+/// The caller, doing the organisation's own work: staff for running it, citizens for themselves.
+pub(crate) fn purpose(caller: &Caller) -> Caller {
+    if caller.is_staff() { caller.for_purpose(Purpose::Operations) } else { caller.clone() }
+}

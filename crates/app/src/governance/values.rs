@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil;
 use mimamori_domain::{Fault, ObjectId};
-use mimamori_policy::{Choices, Condition, Derivation, Field, FieldType, Pack, Period};
+use mimamori_policy::Pack;
+use mimamori_policy::model::{Choices, Condition, Derivation, Field, FieldType, Period};
 use serde_json::Value;
 
 /// Values by the code of their field.
@@ -108,9 +109,7 @@ fn of_text(pack: &Pack, kind: &FieldType, text: &str) -> Result<Value, String> {
             }
             string(text.replace("\r\n", "\n"))
         }
-        FieldType::Number { least, most, decimals, .. } => {
-            string(number(text, *least, *most, *decimals)?)
-        }
+        FieldType::Number { least, most, decimals, .. } => string(number(text, *least, *most, *decimals)?),
         FieldType::Date => string(
             text.parse::<civil::Date>()
                 .map_err(|_| "a date is written like 2026-11-21".to_owned())?
@@ -152,7 +151,10 @@ fn of_text(pack: &Pack, kind: &FieldType, text: &str) -> Result<Value, String> {
 }
 
 /// The codes a `choice` field may hold under this pack.
-pub(crate) fn choice_codes<'a>(pack: &'a Pack, choices: &'a Choices) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+pub(crate) fn choice_codes<'a>(
+    pack: &'a Pack,
+    choices: &'a Choices,
+) -> Box<dyn Iterator<Item = &'a str> + 'a> {
     match choices {
         Choices::Listed(listed) => Box::new(listed.iter().map(|choice| choice.code.as_str())),
         Choices::Classification(axis) => Box::new(
@@ -185,7 +187,8 @@ fn number(text: &str, least: Option<i64>, most: Option<i64>, decimals: u8) -> Re
             format!("at most {decimals} decimal places are allowed")
         });
     }
-    let beyond = |bound: Option<i64>, order| bound.and_then(|bound| value.partial_cmp(&(bound as f64))) == Some(order);
+    let beyond =
+        |bound: Option<i64>, order| bound.and_then(|bound| value.partial_cmp(&(bound as f64))) == Some(order);
     if beyond(least, std::cmp::Ordering::Less) || beyond(most, std::cmp::Ordering::Greater) {
         let word = |bound: Option<i64>| bound.map_or_else(|| "-".to_owned(), |bound| bound.to_string());
         return Err(format!("the number must lie between {} and {}", word(least), word(most)));

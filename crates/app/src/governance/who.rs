@@ -1,7 +1,8 @@
 //! Whom the pack names: whether somebody holds one of the listed roles where it counts.
 
 use mimamori_domain::{ActorId, InstitutionId, Timestamp};
-use mimamori_policy::{GeneralTarget, Who};
+use mimamori_policy::GeneralTarget;
+use mimamori_policy::model::Who;
 
 use crate::body::{AccountKind, Role, time};
 use crate::caller::{ActorContext, Caller};
@@ -91,7 +92,11 @@ impl Caller {
 
     /// Where the caller works.
     pub(crate) fn whereabouts(&self) -> Whereabouts {
-        Whereabouts { institution: self.institution(), unit: self.unit().map(ToOwned::to_owned), system: None }
+        Whereabouts {
+            institution: self.institution(),
+            unit: self.unit().map(ToOwned::to_owned),
+            system: None,
+        }
     }
 }
 

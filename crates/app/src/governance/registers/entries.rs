@@ -1,0 +1,304 @@
+//! One entry: added, looked at, amended, struck out.
+
+use mimamori_domain::{Action, ActorId, Error, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::Decision;
+use mimamori_policy::model::{Field, Register};
+use mimamori_store::Unit;
+
+use super::{RegisterEntry, RegisterRights, place_of};
+use crate::App;
+use crate::access::{Settled, decided, kept_changing};
+use crate::caller::Caller;
+use crate::governance::object::{Governed, Writing};
+use crate::governance::purpose;
+use crate::governance::show::Shown;
+use crate::governance::values::{self, Typed, Values};
+use crate::governance::who::Reach;
+use crate::record::fault;
+
+/// Longest reason, in characters.
+const MOST_REASON: usize = 1_000;
+
+/// One version of an entry, as shown.
+#[derive(Clone)]
+pub struct EntryVersion {
+    pub version: u64,
+    pub values: Values,
+    /// The values in words, by the code of their field.
+    pub shown: Shown,
+    /// The fields as the pack had them when this version was made.
+    pub fields: Vec<Field>,
+    pub author: Option<ActorId>,
+    pub author_name: String,
+    /// When this version was made, UTC.
+    pub recorded: Timestamp,
+    /// Why; none for the first version.
+    pub reason: Option<String>,
+    pub state: RecordState,
+}
+
+/// An entry with its history.
+#[derive(Clone)]
+pub struct EntryDetail {
+    pub id: ObjectId,
+    /// Newest first; never empty.
+    pub versions: Vec<EntryVersion>,
+    /// The case whose end wrote it.
+    pub from_case: Option<ObjectId>,
+    pub rights: RegisterRights,
+}
+
+/// Content stays out of debug output (invariant 9).
+impl std::fmt::Debug for EntryVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryVersion").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EntryDetail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryDetail").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Adds an entry to a register.
+    ///
+    /// # Errors
+    /// Not found for an unknown register; forbidden; invalid with the code of each field that is
+    /// wrong as place; unavailable.
+    pub async fn add_entry(&self, caller: &Caller, register: &str, typed: &Typed) -> Result<ObjectId> {
+        let caller = purpose(caller);
+        let register = self.register_of(register)?;
+        let now = self.clock.now();
+        let place = caller.whereabouts();
+        let rights = self.register_rights(&caller, register, Reach::Here(&place), now);
+        let decision = self.require_register(&caller, Action::Create, rights.adds).await?;
+        let values = self.read_values(&register.fields, typed, &Values::new()).await?;
+        let mut unit = Unit::new();
+        let object = self.put_entry(&caller, &decision, &mut unit, register, values, None).await?;
+        match self.settle(&caller, unit).await? {
+            Settled::Done => Ok(object),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Puts a new entry and its ledger entry into a unit.
+    pub(crate) async fn put_entry(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        register: &Register,
+        values: Values,
+        from_case: Option<ObjectId>,
+    ) -> Result<ObjectId> {
+        let now = self.clock.now();
+        let object = ObjectId::random();
+        let body = RegisterEntry {
+            values,
+            entered_by: caller.actor,
+            entered_at: now.as_micros(),
+            unit: caller.unit().map(ToOwned::to_owned),
+            reason: None,
+            from_case,
+        };
+        let writing = Writing {
+            object,
+            follows: 0,
+            code: &register.code,
+            state: RecordState::Confirmed,
+            institution: None,
+            sorted: now,
+            body: &body,
+        };
+        let commitment = self.write_governed(caller, unit, &writing).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
+        entry.resource = Self::resource_of::<RegisterEntry>(object);
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, None)?;
+        unit.entries.push(entry);
+        Ok(object)
+    }
+
+    /// Amends an entry: a new version with a reason. `seen` is the version the change was made from.
+    ///
+    /// # Errors
+    /// Conflict when somebody amended it meanwhile; else as [`App::add_entry`].
+    pub async fn amend_entry(
+        &self,
+        caller: &Caller,
+        register: &str,
+        entry: ObjectId,
+        seen: u64,
+        typed: &Typed,
+        reason: &str,
+    ) -> Result<()> {
+        let (caller, register, current, decision) =
+            self.entry_to_change(caller, register, entry, seen, Action::Amend).await?;
+        let reason = stated(reason)?;
+        let values = self.read_values(&register.fields, typed, &Values::new()).await?;
+        let body = RegisterEntry { values, reason: Some(reason.to_owned()), ..current.body.clone() };
+        self.follow(&caller, &decision, &current, RecordState::Amended, &body, Action::Amend, reason).await
+    }
+
+    /// Strikes an entry out. It stays readable, with the reason.
+    ///
+    /// # Errors
+    /// As [`App::amend_entry`].
+    pub async fn strike_entry(
+        &self,
+        caller: &Caller,
+        register: &str,
+        entry: ObjectId,
+        seen: u64,
+        reason: &str,
+    ) -> Result<()> {
+        let (caller, _, current, decision) =
+            self.entry_to_change(caller, register, entry, seen, Action::Withdraw).await?;
+        let reason = stated(reason)?;
+        let body = RegisterEntry { reason: Some(reason.to_owned()), ..current.body.clone() };
+        self.follow(&caller, &decision, &current, RecordState::Withdrawn, &body, Action::Withdraw, reason)
+            .await
+    }
+
+    async fn entry_to_change(
+        &self,
+        caller: &Caller,
+        register: &str,
+        entry: ObjectId,
+        seen: u64,
+        action: Action,
+    ) -> Result<(Caller, &Register, Governed<RegisterEntry>, Decision)> {
+        let caller = purpose(caller);
+        let register = self.register_of(register)?;
+        let current = self.entry_in(register, entry).await?;
+        let rights =
+            self.register_rights(&caller, register, Reach::Here(&place_of(&current)), self.clock.now());
+        let decision = self.require_register(&caller, action, rights.keeps).await?;
+        if current.state == RecordState::Withdrawn {
+            return Err(Error::conflict("this entry was struck out and cannot be changed any more"));
+        }
+        if current.version != seen {
+            return Err(Error::conflict(
+                "somebody else changed this meanwhile; open it again and repeat your change",
+            ));
+        }
+        Ok((caller, register, current, decision))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one part of one version")]
+    async fn follow(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        current: &Governed<RegisterEntry>,
+        state: RecordState,
+        body: &RegisterEntry,
+        action: Action,
+        reason: &str,
+    ) -> Result<()> {
+        let mut unit = Unit::new();
+        let writing = Writing {
+            object: current.object,
+            follows: current.version,
+            code: current.code.as_str(),
+            state,
+            institution: current.institution,
+            sorted: crate::body::time(current.body.entered_at),
+            body,
+        };
+        let commitment = self.write_governed(caller, &mut unit, &writing).await?;
+        let mut entry = decided(caller.entry(unit.id, action), decision);
+        entry.resource = Self::resource_of::<RegisterEntry>(current.object);
+        entry.version = Some(current.version + 1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(caller, entry, 0, Some(reason))?;
+        match self.settle(caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(()),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// An entry of this register.
+    pub(crate) async fn entry_in(
+        &self,
+        register: &Register,
+        entry: ObjectId,
+    ) -> Result<Governed<RegisterEntry>> {
+        self.governed::<RegisterEntry>(entry)
+            .await?
+            .filter(|found| found.code.as_str() == register.code)
+            .ok_or_else(Error::not_found)
+    }
+
+    /// One entry with every version, each in the words of the pack it was made under.
+    ///
+    /// # Errors
+    /// Not found, forbidden, unavailable.
+    pub async fn entry(&self, caller: &Caller, register: &str, entry: ObjectId) -> Result<EntryDetail> {
+        let caller = purpose(caller);
+        let register = self.register_of(register)?;
+        let current = self.entry_in(register, entry).await?;
+        let now = self.clock.now();
+        let rights = self.register_rights(&caller, register, Reach::Here(&place_of(&current)), now);
+        let own = current.body.entered_by == caller.actor;
+        let decision = self.require_register(&caller, Action::Read, rights.reads || own).await?;
+        let mut versions = Vec::new();
+        for version in self.governed_versions::<RegisterEntry>(entry).await? {
+            let pack = self.pack_at(version.pack).await?;
+            let fields = pack.register(&register.code).unwrap_or(register).fields.clone();
+            let shown = self.show_values(&pack, &fields, &version.body.values).await?;
+            versions.push(EntryVersion {
+                version: version.version,
+                shown,
+                fields,
+                author: version.author,
+                author_name: self.name_of(version.author).await?,
+                recorded: version.recorded,
+                reason: version.body.reason,
+                state: version.state,
+                values: version.body.values,
+            });
+        }
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
+        line.resource = Self::resource_of::<RegisterEntry>(entry);
+        line.version = Some(current.version);
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => {
+                Ok(EntryDetail { id: entry, versions, from_case: current.body.from_case, rights })
+            }
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Reads what was typed, and checks that what it points at exists.
+    pub(crate) async fn read_values(
+        &self,
+        fields: &[Field],
+        typed: &Typed,
+        earlier: &Values,
+    ) -> Result<Values> {
+        let values = values::read(&self.pack, fields, typed, earlier)
+            .map_err(|faults| Error::invalid_at("some fields need your attention", faults))?;
+        let faults = self.missing_references(fields, &values).await?;
+        if faults.is_empty() {
+            Ok(values)
+        } else {
+            Err(Error::invalid_at("some fields need your attention", faults))
+        }
+    }
+}
+
+/// A reason that somebody gave.
+fn stated(reason: &str) -> Result<&str> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > MOST_REASON {
+        return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
+    }
+    Ok(reason)
+}

@@ -1,0 +1,277 @@
+//! Registers and their entries as lists: filtered, sorted, in pages.
+
+use mimamori_domain::{Action, Error, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::model::{FieldType, Register};
+use mimamori_store::Unit;
+use serde_json::Value;
+
+use super::{RegisterEntry, RegisterRights, place_of};
+use crate::App;
+use crate::access::{Settled, decided, kept_changing};
+use crate::caller::Caller;
+use crate::governance::object::Governed;
+use crate::governance::purpose;
+use crate::governance::show::{Label, Shown, title};
+use crate::governance::values::Values;
+use crate::governance::who::Reach;
+
+/// A register in the list of registers.
+#[derive(Debug, Clone)]
+pub struct RegisterSummary {
+    pub register: Register,
+    pub rights: RegisterRights,
+}
+
+/// Which entries are wanted, and how.
+#[derive(Clone, Default)]
+pub struct RegisterQuery {
+    /// A text that an entry's words must hold; upper and lower case are the same.
+    pub text: String,
+    /// Values that fields must have: codes of choices, `yes`/`no`, ids, or a part of a text.
+    pub fields: Vec<(String, String)>,
+    /// The code of the field to sort by; none: newest first.
+    pub sort: Option<String>,
+    pub descending: bool,
+    /// Also entries that were struck out.
+    pub struck: bool,
+    /// From 1.
+    pub page: usize,
+    /// Entries on a page; 0 for the usual number. At most [`MOST_ON_PAGE`].
+    pub page_size: usize,
+}
+
+impl std::fmt::Debug for RegisterQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegisterQuery").field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
+/// Entries on a page when nobody says how many, and at most.
+const ON_PAGE: usize = 50;
+pub(crate) const MOST_ON_PAGE: usize = 20_000;
+
+/// An entry in a list.
+#[derive(Clone)]
+pub struct EntryRow {
+    pub id: ObjectId,
+    pub version: u64,
+    pub title: String,
+    pub values: Values,
+    pub shown: Shown,
+    pub state: RecordState,
+    /// When the entry was added, UTC.
+    pub entered: Timestamp,
+    pub entered_by: String,
+}
+
+impl std::fmt::Debug for EntryRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryRow").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// One page of a register.
+#[derive(Debug, Clone)]
+pub struct RegisterPage {
+    pub register: Register,
+    pub rows: Vec<EntryRow>,
+    /// Entries that match, on all pages.
+    pub total: usize,
+    pub page: usize,
+    pub pages: usize,
+    /// What the caller may do somewhere in this register.
+    pub rights: RegisterRights,
+    /// There are more entries than one list reads; older ones are left out.
+    pub truncated: bool,
+}
+
+impl App {
+    /// The registers that the caller may see or add to, in the pack's order.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn registers(&self, caller: &Caller) -> Result<Vec<RegisterSummary>> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let oversees = self
+            .decide_general(
+                &caller,
+                Action::Search,
+                &crate::governance::who::target(super::THING, false),
+                now,
+            )
+            .allowed;
+        let summaries = self.pack.registers().iter().filter_map(|register| {
+            let mut rights = self.register_rights(&caller, register, Reach::Anywhere, now);
+            rights.reads |= oversees;
+            (rights.reads || rights.adds).then(|| RegisterSummary { register: register.clone(), rights })
+        });
+        Ok(summaries.collect())
+    }
+
+    /// A page of a register's entries: those the caller may see, that match, sorted.
+    ///
+    /// # Errors
+    /// Not found for an unknown register; forbidden; unavailable.
+    pub async fn register_entries(
+        &self,
+        caller: &Caller,
+        register: &str,
+        query: &RegisterQuery,
+    ) -> Result<RegisterPage> {
+        self.entries_for(caller, register, query, Action::Search).await
+    }
+
+    /// As [`App::register_entries`], for looking or for taking out.
+    pub(crate) async fn entries_for(
+        &self,
+        caller: &Caller,
+        register: &str,
+        query: &RegisterQuery,
+        action: Action,
+    ) -> Result<RegisterPage> {
+        let caller = purpose(caller);
+        let register = self.register_of(register)?;
+        known_fields(register, query)?;
+        let now = self.clock.now();
+        let rights = self.register_rights(&caller, register, Reach::Anywhere, now);
+        let named = rights.reads || rights.adds;
+        let decision = self.require_register(&caller, action, named).await?;
+        // Permitted without being named: those who oversee see every entry.
+        let all = !named;
+        let (entries, truncated) = self.governed_list::<RegisterEntry>(&register.code).await?;
+        let mut rows = Vec::new();
+        for entry in entries {
+            let own = entry.body.entered_by == caller.actor;
+            let reads = || self.register_rights(&caller, register, Reach::Here(&place_of(&entry)), now).reads;
+            if !(all || own || reads()) || (entry.state == RecordState::Withdrawn && !query.struck) {
+                continue;
+            }
+            if !fields_match(&query.fields, &entry.body.values) {
+                continue;
+            }
+            let row = self.row(register, entry).await?;
+            if text_matches(&query.text, &row) {
+                rows.push(row);
+            }
+        }
+        if let Some(sort) = &query.sort {
+            rows.sort_by(|a, b| order(register, sort, a, b));
+            if query.descending {
+                rows.reverse();
+            }
+        }
+        let size = if query.page_size == 0 { ON_PAGE } else { query.page_size.min(MOST_ON_PAGE) };
+        let total = rows.len();
+        let pages = total.div_ceil(size).max(1);
+        let page = query.page.clamp(1, pages);
+        let rows: Vec<EntryRow> = rows.into_iter().skip((page - 1) * size).take(size).collect();
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, action), &decision);
+        line.resource = Some((super::THING, None));
+        line.count = rows.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, Some(&register.code))?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(RegisterPage {
+                register: register.clone(),
+                rows,
+                total,
+                page,
+                pages,
+                rights: RegisterRights { reads: rights.reads || all, ..rights },
+                truncated,
+            }),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    async fn row(&self, register: &Register, entry: Governed<RegisterEntry>) -> Result<EntryRow> {
+        let pack = self.pack_at(entry.pack).await?;
+        let then = pack.register(&register.code).unwrap_or(register);
+        let shown = self.show_values(&pack, &then.fields, &entry.body.values).await?;
+        Ok(EntryRow {
+            id: entry.object,
+            version: entry.version,
+            title: title(&pack, then, &entry.body.values),
+            shown,
+            state: entry.state,
+            entered: crate::body::time(entry.body.entered_at),
+            entered_by: self.name_of(Some(entry.body.entered_by)).await?,
+            values: entry.body.values,
+        })
+    }
+
+    /// Entries that an `asset` or `entry` field may point at, for a form's list: id and name.
+    ///
+    /// # Errors
+    /// Forbidden unless the caller may read that register; unavailable.
+    pub async fn entry_choices(&self, caller: &Caller, register: &str) -> Result<Vec<(ObjectId, String)>> {
+        let query = RegisterQuery { page_size: 1_000, ..RegisterQuery::default() };
+        let page = self.register_entries(caller, register, &query).await?;
+        Ok(page.rows.into_iter().map(|row| (row.id, row.title)).collect())
+    }
+
+    /// The registers whose entries an `asset` field may point at.
+    #[must_use]
+    pub fn asset_registers(&self) -> Vec<&Register> {
+        self.pack.registers().iter().filter(|register| register.assets).collect()
+    }
+}
+
+fn fields_match(wanted: &[(String, String)], values: &Values) -> bool {
+    wanted.iter().all(|(field, text)| {
+        let is = |value: &Value| match value {
+            Value::Bool(yes) => text == if *yes { "yes" } else { "no" },
+            Value::String(found) => found == text || found.contains(text.as_str()),
+            _ => false,
+        };
+        match values.get(field) {
+            Some(Value::Array(many)) => many.iter().any(is),
+            Some(value) => is(value),
+            None => false,
+        }
+    })
+}
+
+fn text_matches(text: &str, row: &EntryRow) -> bool {
+    let text = text.trim().to_lowercase();
+    let words = |label: &Label| match label {
+        Label::Plain(words) | Label::Moment(words) | Label::Number(words, _) => {
+            words.to_lowercase().contains(&text)
+        }
+        Label::Word(word) => mimamori_policy::Language::ALL
+            .into_iter()
+            .any(|language| word.get(language).to_lowercase().contains(&text)),
+        Label::Entry { name, .. } | Label::File { name, .. } => name.to_lowercase().contains(&text),
+        Label::YesNo(_) | Label::Subject(_) => false,
+    };
+    text.is_empty() || row.shown.values().flatten().any(words)
+}
+
+fn order(register: &Register, field: &str, a: &EntryRow, b: &EntryRow) -> std::cmp::Ordering {
+    let number = register
+        .field(field)
+        .is_some_and(|field| matches!(field.kind, FieldType::Number { .. } | FieldType::Derived(_)));
+    let key = |row: &EntryRow| match row.values.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Bool(yes)) => yes.to_string(),
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\u{1}"),
+        _ => String::new(),
+    };
+    let (a, b) = (key(a), key(b));
+    match (number, a.parse::<f64>(), b.parse::<f64>()) {
+        (true, Ok(a), Ok(b)) => a.total_cmp(&b),
+        _ => a.cmp(&b),
+    }
+}
+
+/// Refuses a query about a field that the register does not have.
+fn known_fields(register: &Register, query: &RegisterQuery) -> Result<()> {
+    let asked = query.fields.iter().map(|(field, _)| field).chain(&query.sort);
+    for field in asked {
+        if register.field(field).is_none() {
+            return Err(Error::invalid(format!("the register has no field {field:?}")));
+        }
+    }
+    Ok(())
+}
