@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
 use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
-use mimamori_store::{ColumnType, Row, Table, Value};
+use mimamori_store::{ColumnType, Row, Statement, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
     Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _, TypeInfo,
@@ -18,12 +18,19 @@ use sqlx::{
 use crate::error::driver_error;
 
 /// How many rows one insert carries; each length is prepared once.
-const INSERT_ROWS: [usize; 4] = [64, 16, 4, 1];
+const INSERT_ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+/// The most rows that an insert together with another statement carries; every length up to it is
+/// prepared once.
+const MOST_TOGETHER: usize = 64;
 
 /// A connection, whether owned, from the pool, or inside a snapshot's transaction.
 pub(crate) struct Session<C> {
     connection: C,
     inserts: HashMap<(&'static str, usize), Arc<str>>,
+    /// Inserts together with a statement after them, by table, rows and statement.
+    together: HashMap<(&'static str, usize, &'static str), Arc<str>>,
+    /// Reads together with the begin of a transaction before them, by the read.
+    beginnings: HashMap<String, Arc<str>>,
     page_limit: Option<PageLimit>,
 }
 
@@ -35,7 +42,13 @@ pub(crate) struct PageLimit {
 
 impl<C> Session<C> {
     pub(crate) fn new(connection: C, page_limit: Option<PageLimit>) -> Self {
-        Self { connection, inserts: HashMap::new(), page_limit }
+        Self {
+            connection,
+            inserts: HashMap::new(),
+            together: HashMap::new(),
+            beginnings: HashMap::new(),
+            page_limit,
+        }
     }
 }
 
@@ -78,19 +91,68 @@ where
     }
 
     async fn begin(&mut self, dialect: &'static Dialect) -> Result<Vec<Row>, DriverError> {
-        if let Some(limit) = &mut self.page_limit {
-            let wanted = limit.wanted.load(Ordering::Relaxed);
-            if wanted != limit.set {
-                let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
-                self.connection.deref_mut().execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
-                limit.set = wanted;
-            }
-        }
+        self.apply_page_limit().await?;
         // Prepared and kept like any other; SQLite runs both statements.
         let query = sqlx::query(dialect.begin_and_lock);
         let found: Vec<SqliteRow> =
             self.connection.deref_mut().fetch(query).try_collect().await.map_err(driver_error)?;
         found.iter().map(|row| read(row, HEAD_COLUMNS)).collect()
+    }
+
+    /// Each journey to SQLite's thread costs more than these statements do.
+    async fn begin_and_read(
+        &mut self,
+        dialect: &'static Dialect,
+        sql: &Sql,
+        args: &[Value],
+        columns: &'static [ColumnType],
+    ) -> Result<(Vec<Row>, Vec<Row>), DriverError> {
+        self.apply_page_limit().await?;
+        let text = match self.beginnings.get(sql.as_str()) {
+            Some(text) => Arc::clone(text),
+            None => {
+                let text: Arc<str> = Arc::from(format!("{}; {}", dialect.begin_and_lock, sql.as_str()));
+                self.beginnings.insert(sql.as_str().to_owned(), Arc::clone(&text));
+                text
+            }
+        };
+        let query = sqlx::query_with(AssertSqlSafe(text).into_sql_str(), bound(args)?);
+        let mut found = self.connection.deref_mut().fetch_many(query);
+        let (mut head, mut rows) = (Vec::new(), Vec::new());
+        // The statements that have ended: BEGIN, the head, the read.
+        let mut ended = 0;
+        while let Some(step) = found.try_next().await.map_err(driver_error)? {
+            match step {
+                sqlx::Either::Left(_) => ended += 1,
+                sqlx::Either::Right(row) if ended < 2 => head.push(read(&row, HEAD_COLUMNS)?),
+                sqlx::Either::Right(row) => rows.push(read(&row, columns)?),
+            }
+        }
+        Ok((head, rows))
+    }
+
+    async fn insert_and_execute(
+        &mut self,
+        table: &'static Table,
+        rows: &[&[Value]],
+        statement: &'static Statement,
+        args: &[Value],
+    ) -> Result<u64, DriverError> {
+        let (first, last) = rows.split_at((rows.len().saturating_sub(1) / MOST_TOGETHER) * MOST_TOGETHER);
+        self.insert(table, first).await?;
+        let Some(after) = positional(statement.sql).filter(|_| !last.is_empty()) else {
+            self.insert(table, last).await?;
+            return self.execute(&Sql::Static(statement.sql), args).await;
+        };
+        let sql = self
+            .together
+            .entry((table.name, last.len(), statement.name))
+            .or_insert_with(|| Arc::from(format!("{}; {after}", insert_text(table, last.len()))));
+        let sql = AssertSqlSafe(Arc::clone(sql)).into_sql_str();
+        let args = bound(last.iter().copied().flatten().chain(args))?;
+        let done =
+            self.connection.deref_mut().execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
+        Ok(done.rows_affected().saturating_sub(last.len() as u64))
     }
 
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
@@ -108,6 +170,41 @@ where
         let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
         Ok(Described { params: vec![None; count], columns })
     }
+}
+
+impl<C> Session<C>
+where
+    C: DerefMut<Target = SqliteConnection> + Send,
+{
+    /// Sets the database's greatest size where it changed.
+    async fn apply_page_limit(&mut self) -> Result<(), DriverError> {
+        if let Some(limit) = &mut self.page_limit {
+            let wanted = limit.wanted.load(Ordering::Relaxed);
+            if wanted != limit.set {
+                let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
+                self.connection.deref_mut().execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
+                limit.set = wanted;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The statement with `?` for its parameters, which then follow those of the statements before it;
+/// `None` when it does not name each once and in order.
+fn positional(sql: &str) -> Option<String> {
+    let mut parts = sql.split('$');
+    let mut text = parts.next()?.to_owned();
+    for (index, part) in parts.enumerate() {
+        let digits = part.chars().take_while(char::is_ascii_digit).count();
+        let (number, rest) = part.split_at_checked(digits)?;
+        if number.parse::<usize>().ok()? != index + 1 {
+            return None;
+        }
+        text.push('?');
+        text.push_str(rest);
+    }
+    Some(text)
 }
 
 /// `?` instead of `$n`: SQLite looks numbered names up one by one, in time that grows with the square.
@@ -165,4 +262,17 @@ fn read(row: &SqliteRow, columns: &'static [ColumnType]) -> Result<Row, DriverEr
         values.push(value.map_err(driver_error)?.unwrap_or(Value::Null(*column)));
     }
     Ok(Row::new(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_in_order_become_positional() {
+        assert_eq!(positional("SET a = $1, b = $2 WHERE c").as_deref(), Some("SET a = ?, b = ? WHERE c"));
+        assert_eq!(positional("SET a = $2, b = $1"), None);
+        assert_eq!(positional("SET a = $1, b = $1"), None);
+        assert_eq!(positional("COMMIT").as_deref(), Some("COMMIT"));
+    }
 }

@@ -22,7 +22,7 @@ use crate::store::{Head, Upkept};
 use crate::tables;
 use crate::unit::{AccessKey, AccessScope, Change, CommitError, Committed, Expect};
 use crate::value::ColumnType::{Blob, Int, Text};
-use crate::value::Value;
+use crate::value::{Row, Value};
 
 /// Where a batch runs.
 #[derive(Clone, Copy)]
@@ -105,9 +105,8 @@ pub(crate) async fn transaction(
     batch: &[Work],
     careful: bool,
 ) -> Result<Vec<Outcome>, Failure> {
-    let head = begin(connection, dialect).await?;
+    let (head, mut access) = begin(connection, dialect, place, batch).await?;
     let is_first = head.is_none();
-    let mut access = AccessVersions::load(connection, place, batch).await?;
     let mut steps = Vec::with_capacity(batch.len());
     let mut gathered = Gathered::default();
     for work in batch {
@@ -128,9 +127,9 @@ pub(crate) async fn transaction(
         }
     };
     let before = (head.epoch, head.size);
-    let outcomes = append(connection, place, batch, steps, &mut head).await?;
-    if head.size > before.1 {
-        write_head(connection, &head, is_first).await?;
+    let (outcomes, entries) = append(place, batch, steps, &mut head)?;
+    if !entries.is_empty() {
+        write(connection, &entries, &head, is_first).await?;
     }
     commit(connection, batch, outcomes, before).await
 }
@@ -152,13 +151,35 @@ async fn commit(
     Err(Failure::Commit(error, Unknown { unit, epoch, size, outcomes }))
 }
 
-async fn begin(connection: &mut dyn Connection, dialect: &'static Dialect) -> Result<Option<Head>, Failure> {
-    let rows = connection.begin(dialect).await?;
+/// Locks the head, and loads the access versions that the batch guards or bumps.
+async fn begin(
+    connection: &mut dyn Connection,
+    dialect: &'static Dialect,
+    place: Place<'_>,
+    batch: &[Work],
+) -> Result<(Option<Head>, AccessVersions), Failure> {
+    let (mut access, ids) = AccessVersions::of(batch);
+    // The first journey takes as many ids as fit into one statement; that is nearly always all.
+    let mut parts = ids.chunks(MAX_LIST);
+    let rows = match parts.next() {
+        None => connection.begin(dialect).await?,
+        Some(part) => {
+            let (sql, args) = AccessVersions::question(place, part)?;
+            let columns = access::VERSIONS.columns;
+            let (head, rows) = connection.begin_and_read(dialect, &sql, &args, columns).await?;
+            access.know(&rows)?;
+            head
+        }
+    };
+    for part in parts {
+        let (sql, args) = AccessVersions::question(place, part)?;
+        access.know(&connection.rows(&sql, &args, access::VERSIONS.columns).await?)?;
+    }
     let Some(row) = rows.first() else {
-        return Ok(None);
+        return Ok((None, access));
     };
     match Head::from_row(row) {
-        Ok(head) => Ok(Some(head)),
+        Ok(head) => Ok((Some(head), access)),
         Err(error) => {
             tracing::error!(detail = %error, "the ledger's head is damaged");
             Err(DriverError::new(DriverErrorKind::Unavailable, "the ledger's head is damaged").into())
@@ -329,38 +350,39 @@ struct AccessVersions {
 }
 
 impl AccessVersions {
-    /// Loads all that the batch guards or bumps, with one query (more only above 256 ids).
-    async fn load(
-        connection: &mut dyn Connection,
-        place: Place<'_>,
-        batch: &[Work],
-    ) -> Result<Self, Failure> {
+    /// What the batch guards or bumps, each as if it had never changed, and the ids to ask for.
+    fn of(batch: &[Work]) -> (Self, Vec<[u8; 16]>) {
         let keys = batch.iter().flat_map(|work| {
             work.unit.guards.iter().map(|guard| guard.key).chain(work.unit.bumps.iter().copied())
         });
-        let mut now: BTreeMap<AccessKey, i64> = keys.map(|key| (key, 0)).collect();
+        let now: BTreeMap<AccessKey, i64> = keys.map(|key| (key, 0)).collect();
         let mut ids: Vec<[u8; 16]> = now.keys().map(|key| key.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        for part in ids.chunks(MAX_LIST) {
-            let mut list: Vec<Value> = part.iter().map(|id| Value::from(*id)).collect();
-            let length = crate::check::pad(access::VERSIONS.name, &mut list, &[Blob])
-                .map_err(|told| DriverError::new(DriverErrorKind::Refused, told))?;
-            let sql = place.texts.sql(&access::VERSIONS, &[length]);
-            for row in connection.rows(&sql, &list, access::VERSIONS.columns).await? {
-                let unreadable =
-                    |_| DriverError::new(DriverErrorKind::Unavailable, "an access version is damaged");
-                let id = row.array(0).map_err(unreadable)?;
-                let (scope, version) = (row.int(1).map_err(unreadable)?, row.int(2).map_err(unreadable)?);
-                // A scope of a newer program is nothing this one can guard.
-                if let Some(scope) = AccessScope::from_stored(scope)
-                    && let Some(known) = now.get_mut(&AccessKey { scope, id })
-                {
-                    *known = version;
-                }
+        (Self { now, raised: BTreeMap::new() }, ids)
+    }
+
+    /// The statement that reads the versions of at most [`MAX_LIST`] ids.
+    fn question(place: Place<'_>, ids: &[[u8; 16]]) -> Result<(Sql, Vec<Value>), DriverError> {
+        let mut list: Vec<Value> = ids.iter().map(|id| Value::from(*id)).collect();
+        let length = crate::check::pad(access::VERSIONS.name, &mut list, &[Blob])
+            .map_err(|told| DriverError::new(DriverErrorKind::Refused, told))?;
+        Ok((place.texts.sql(&access::VERSIONS, &[length]), list))
+    }
+
+    fn know(&mut self, rows: &[Row]) -> Result<(), DriverError> {
+        let unreadable = |_| DriverError::new(DriverErrorKind::Unavailable, "an access version is damaged");
+        for row in rows {
+            let id = row.array(0).map_err(unreadable)?;
+            let (scope, version) = (row.int(1).map_err(unreadable)?, row.int(2).map_err(unreadable)?);
+            // A scope of a newer program is nothing this one can guard.
+            if let Some(scope) = AccessScope::from_stored(scope)
+                && let Some(known) = self.now.get_mut(&AccessKey { scope, id })
+            {
+                *known = version;
             }
         }
-        Ok(Self { now, raised: BTreeMap::new() })
+        Ok(())
     }
 
     fn broken_guard(&self, work: &Work) -> Option<CommitError> {
@@ -429,14 +451,13 @@ async fn start_epoch(
     }))
 }
 
-/// Gives every entry its place, writes them with as few statements as possible, and moves the head.
-async fn append(
-    connection: &mut dyn Connection,
+/// Gives every entry its place, and moves the head; the rows are still to be written.
+fn append(
     place: Place<'_>,
     batch: &[Work],
     steps: Vec<Step>,
     head: &mut Head,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<(Vec<Outcome>, Vec<Vec<Value>>), Failure> {
     // Recorded time never runs backwards, whatever the clock does.
     let recorded = place.options.clock.now().max(head.recorded);
     let clock_error = place.options.clock.error_estimate();
@@ -471,10 +492,8 @@ async fn append(
     }
     if !rows.is_empty() {
         head.recorded = recorded;
-        let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
-        connection.insert(&tables::LEDGER_ENTRY, &rows).await?;
     }
-    Ok(outcomes)
+    Ok((outcomes, rows))
 }
 
 impl Step {
@@ -522,7 +541,14 @@ fn entry_row(entry: &EntryDraft, position: &Position, bytes: Vec<u8>) -> Vec<Val
     ]
 }
 
-async fn write_head(connection: &mut dyn Connection, head: &Head, is_first: bool) -> Result<(), Failure> {
+/// Writes the entries and the head in one journey.
+async fn write(
+    connection: &mut dyn Connection,
+    entries: &[Vec<Value>],
+    head: &Head,
+    is_first: bool,
+) -> Result<(), Failure> {
+    let rows: Vec<&[Value]> = entries.iter().map(Vec::as_slice).collect();
     let statement = if is_first { &FIRST_LEDGER_HEAD } else { &MOVE_LEDGER_HEAD };
     let args = [
         head.epoch.into(),
@@ -531,7 +557,7 @@ async fn write_head(connection: &mut dyn Connection, head: &Head, is_first: bool
         head.frontier.to_bytes().into(),
         head.origin.clone().into(),
     ];
-    match connection.execute(&Sql::Static(statement.sql), &args).await? {
+    match connection.insert_and_execute(&tables::LEDGER_ENTRY, &rows, statement, &args).await? {
         1 => Ok(()),
         _ => {
             Err(DriverError::new(DriverErrorKind::Unavailable, "the ledger's head could not be moved").into())

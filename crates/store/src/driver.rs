@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::schema::Dialect;
-use crate::statement::Table;
+use crate::statement::{Statement, Table};
 use crate::value::{ColumnType, Row, Value};
 
 /// An SQL text that was written in a `static`, or assembled only from such texts.
@@ -66,6 +66,31 @@ pub trait Connection: Send {
     /// Begins a transaction that writes and reads the ledger's head, as [`Dialect::begin_and_lock`]
     /// says: one journey to the database instead of two, at the start of every batch.
     async fn begin(&mut self, dialect: &'static Dialect) -> Result<Vec<Row>, DriverError>;
+
+    /// The same, and one reading statement inside the transaction.
+    async fn begin_and_read(
+        &mut self,
+        dialect: &'static Dialect,
+        sql: &Sql,
+        args: &[Value],
+        columns: &'static [ColumnType],
+    ) -> Result<(Vec<Row>, Vec<Row>), DriverError> {
+        let head = self.begin(dialect).await?;
+        Ok((head, self.rows(sql, args, columns).await?))
+    }
+
+    /// Inserts rows, then runs a statement without lists; gives the number of rows that the statement
+    /// touched. A database whose journeys cost more than its work makes one of them.
+    async fn insert_and_execute(
+        &mut self,
+        table: &'static Table,
+        rows: &[&[Value]],
+        statement: &'static Statement,
+        args: &[Value],
+    ) -> Result<u64, DriverError> {
+        self.insert(table, rows).await?;
+        self.execute(&Sql::Static(statement.sql), args).await
+    }
 
     /// Runs statements without parameters or rows, such as `COMMIT` or a migration.
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError>;

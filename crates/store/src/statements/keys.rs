@@ -52,7 +52,7 @@ statements! {
     KEYS_UNDER = Statement::read(
         "keys_under",
         "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE parent = $1 AND id > $2 \
-         ORDER BY id LIMIT $3",
+         ORDER BY id LIMIT ($3 + 0)",
         &[Blob, Blob, Int],
         KEY,
     );
@@ -60,7 +60,7 @@ statements! {
     /// All keys, in the order of their ids: after id, at most so many.
     ALL_KEYS = Statement::read(
         "keys_all",
-        "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE id > $1 ORDER BY id LIMIT $2",
+        "SELECT id, parent, usage, owner, created, bytes FROM wrapped_key WHERE id > $1 ORDER BY id LIMIT ($2 + 0)",
         &[Blob, Int],
         KEY,
     );

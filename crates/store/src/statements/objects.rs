@@ -63,7 +63,7 @@ statements! {
         "object_versions",
         concat!(
             "SELECT ", version!(), " FROM object_version AS v WHERE v.object = $1 AND v.version < $2 \
-             ORDER BY v.version DESC LIMIT $3"
+             ORDER BY v.version DESC LIMIT ($3 + 0)"
         ),
         &[Blob, Int, Int],
         VERSION,
@@ -75,7 +75,7 @@ statements! {
         "object_all_versions",
         concat!(
             "SELECT ", version!(), " FROM object_version AS v WHERE (v.object, v.version) > ($1, $2) \
-             ORDER BY v.object, v.version LIMIT $3"
+             ORDER BY v.object, v.version LIMIT ($3 + 0)"
         ),
         &[Blob, Int, Int],
         VERSION,
@@ -100,7 +100,7 @@ statements! {
     /// All heads in the order of their key, for verification: after object; at most so many.
     ALL_HEADS = Statement::read(
         "object_all_heads",
-        concat!("SELECT ", head!(), " FROM object_head AS h WHERE h.object > $1 ORDER BY h.object LIMIT $2"),
+        concat!("SELECT ", head!(), " FROM object_head AS h WHERE h.object > $1 ORDER BY h.object LIMIT ($2 + 0)"),
         &[Blob, Int],
         HEAD,
     );
@@ -128,7 +128,7 @@ statements! {
              LEFT JOIN access_version AS a ON a.id = h.subject AND a.scope = 1 \
              WHERE h.subject = $1 AND (h.sort_time, h.object) < ($2, $3) AND h.sort_time >= $4 \
              AND (h.class, h.state, h.institution) IN (VALUES {0}) \
-             ORDER BY h.sort_time DESC, h.object DESC LIMIT $5"
+             ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
         ),
         &[Blob, Int, Blob, Int, Int],
         VERSION_SORTED,
@@ -143,7 +143,7 @@ statements! {
              LEFT JOIN access_version AS a ON a.id = h.subject AND a.scope = 1 \
              WHERE h.subject = $1 AND (h.sort_time, h.object) < ($2, $3) AND h.sort_time >= $4 \
              AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.kind IN ({1}) \
-             ORDER BY h.sort_time DESC, h.object DESC LIMIT $5"
+             ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
         ),
         &[Blob, Int, Blob, Int, Int],
         VERSION_SORTED,
@@ -180,7 +180,7 @@ statements! {
             "SELECT ", version!(), ", h.sort_time, COALESCE(a.version, CAST(0 AS bigint)) FROM object_head AS h \
              JOIN object_version AS v ON v.object = h.object AND v.version = h.version \
              LEFT JOIN access_version AS a ON a.id = h.subject AND a.scope = 1 \
-             WHERE h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT $3"
+             WHERE h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT ($3 + 0)"
         ),
         &[Text, Blob, Int],
         VERSION_SORTED,
@@ -230,7 +230,7 @@ statements! {
     LINKS_TO_PAGE = Statement::read(
         "link_to_page",
         "SELECT object, subject FROM link WHERE target = $1 AND role = $2 AND object > $3 \
-         ORDER BY object LIMIT $4",
+         ORDER BY object LIMIT ($4 + 0)",
         &[Blob, Text, Blob, Int],
         &[Blob, Blob],
     );

@@ -9,7 +9,7 @@ statements! {
     WITH_ALL_TOKENS = Statement::read(
         "search_with_all_tokens",
         "SELECT object, subject FROM search_token WHERE (field, token) IN (VALUES {0}) AND object > $2 \
-         GROUP BY object, subject HAVING count(*) >= $1 ORDER BY object LIMIT $3",
+         GROUP BY object, subject HAVING count(*) >= $1 ORDER BY object LIMIT ($3 + 0)",
         &[Int, Blob, Int],
         &[Blob, Blob],
     ).with_lists(&[&[Int, Blob]]);
@@ -18,7 +18,7 @@ statements! {
     WITH_TOKEN = Statement::read(
         "search_with_token",
         "SELECT object, subject FROM search_token WHERE field = $1 AND token = $2 AND object > $3 \
-         ORDER BY object LIMIT $4",
+         ORDER BY object LIMIT ($4 + 0)",
         &[Int, Blob, Blob, Int],
         &[Blob, Blob],
     );
@@ -27,7 +27,7 @@ statements! {
     TOKEN_FREQUENCY = Statement::read(
         "search_token_frequency",
         "SELECT CAST(count(*) AS bigint) FROM \
-         (SELECT 1 AS one FROM search_token WHERE field = $1 AND token = $2 LIMIT $3) AS counted",
+         (SELECT 1 AS one FROM search_token WHERE field = $1 AND token = $2 LIMIT ($3 + 0)) AS counted",
         &[Int, Blob, Int],
         &[Int],
     );
@@ -68,7 +68,7 @@ statements! {
         "clinical_by_time",
         "SELECT object, max(start), max(finish) FROM clinical_index \
          WHERE subject = $1 AND kind = $2 AND start < $4 AND finish >= $3 \
-         GROUP BY object ORDER BY 2 DESC, object DESC LIMIT $5",
+         GROUP BY object ORDER BY 2 DESC, object DESC LIMIT ($5 + 0)",
         &[Blob, Text, Int, Int, Int],
         &[Blob, Int, Int],
     );
@@ -78,7 +78,7 @@ statements! {
         "clinical_by_time_and_code",
         "SELECT object, max(start), max(finish) FROM clinical_index \
          WHERE subject = $1 AND kind = $2 AND start < $4 AND finish >= $3 AND code_token IN ({0}) \
-         GROUP BY object ORDER BY 2 DESC, object DESC LIMIT $5",
+         GROUP BY object ORDER BY 2 DESC, object DESC LIMIT ($5 + 0)",
         &[Blob, Text, Int, Int, Int],
         &[Blob, Int, Int],
     ).with_lists(&[&[Blob]]);
