@@ -15,7 +15,7 @@ use crate::tile::TileBuilder;
 use crate::{
     BUNDLE_ENTRIES, Checkpoint, CheckpointError, Entry, EpochReport, Finding, Findings, Frontier, Hash,
     HashSource, PreviousLog, Problem, Report, SignedCheckpoint, SourceError, TILE_WIDTH, Tile, TileId,
-    TreeVerifier, VerifierKey, VerifyOptions, bundle_path, decode_bundle, epoch_of, tiles_of,
+    TreeVerifier, VerifierKey, VerifyOptions, bundle_path, decode_bundle, epoch_of, first_under, tiles_of,
 };
 
 /// How far a verification has come.
@@ -303,12 +303,6 @@ fn read_either(folder: &Path, path: &str, full: &str) -> io::Result<Vec<u8>> {
 
 fn bundles(size: u64) -> impl Iterator<Item = (u64, u16)> {
     tiles_of(size).take_while(|id| id.level == 0).map(|id| (id.index, id.width))
-}
-
-/// The first entry under a tile.
-fn first_under(id: TileId) -> Option<u64> {
-    let span = 1_u64.checked_shl(8 * (u32::from(id.level) + 1))?;
-    id.index.checked_mul(span)
 }
 
 fn epochs(dir: &Path) -> io::Result<Vec<u32>> {

@@ -32,6 +32,10 @@ pub enum Problem {
     LeafDiffers,
     #[error("tile {} does not have the hashes it must have", .0.path())]
     TileDiffers(TileId),
+    #[error("tile {} is missing", .0.path())]
+    TileMissing(TileId),
+    #[error("tile {} is there, and the entries it would stand for are not", .0.path())]
+    TileBeyondEnd(TileId),
     #[error("{path} does not have the entries it must have: {cause}")]
     Bundle { path: String, cause: BundleError },
     #[error("{path} cannot be read: {cause}")]

@@ -43,7 +43,7 @@ pub use proof::{
 pub use receipt::{Receipt, ReceiptError};
 pub use signer_state::{Continuity, SignError, SignerState, SignerStateError};
 pub use tile::{
-    BUNDLE_ENTRIES, BundleError, HashSource, MemoryTiles, SourceError, TILE_WIDTH, Tile, TileId, bundle_path,
-    decode_bundle, encode_bundle, grow, tiles_for_growth, tiles_of,
+    BUNDLE_ENTRIES, BundleError, HashSource, MemoryTiles, SourceError, TILE_WIDTH, Tile, TileCheck, TileId,
+    bundle_path, decode_bundle, encode_bundle, first_under, grow, tiles_for_growth, tiles_of,
 };
 pub use verify::{Reading, TreeVerifier, VerifyOptions};

@@ -25,7 +25,7 @@ pub struct SignerState {
     path: PathBuf,
     last: Option<Checkpoint>,
     /// Holds the lock for as long as this lives.
-    _lock: File,
+    lock: File,
 }
 
 /// Why the state cannot be opened, read or kept.
@@ -94,7 +94,7 @@ impl SignerState {
         if exists {
             return Err(SignerStateError::Exists(path.to_owned()));
         }
-        let state = Self { path: path.to_owned(), last: None, _lock: lock };
+        let state = Self { path: path.to_owned(), last: None, lock };
         state.write(None)?;
         Ok(state)
     }
@@ -105,20 +105,25 @@ impl SignerState {
     /// [`SignerStateError`].
     pub fn open(path: &Path) -> Result<Self, SignerStateError> {
         let lock = lock(path)?;
-        let length = match fs::metadata(path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(SignerStateError::Missing(path.to_owned()));
-            }
-            Err(source) => return Err(io_error(path, source)),
-        };
-        let bytes = if length > MAX_FILE_BYTES {
-            Vec::new()
-        } else {
-            fs::read(path).map_err(|source| io_error(path, source))?
-        };
-        let last = parse(&bytes).ok_or_else(|| SignerStateError::Damaged(path.to_owned()))?;
-        Ok(Self { path: path.to_owned(), last, _lock: lock })
+        Ok(Self { path: path.to_owned(), last: read(path)?, lock })
+    }
+
+    /// What was signed last, whoever holds the state: for checking, not for signing. The file is always
+    /// replaced as a whole, so what is read is one state, the present one or the one before.
+    ///
+    /// # Errors
+    /// [`SignerStateError`], but never [`SignerStateError::InUse`].
+    pub fn peek(path: &Path) -> Result<Option<Checkpoint>, SignerStateError> {
+        read(path)
+    }
+
+    /// A name for the lock that this holds: equal for all processes that ever hold it one after the
+    /// other while the machine runs, and another one for a copy of the folder or on another machine.
+    /// Who finds that a process held a lock of this name knows that it lets nothing be signed any more.
+    /// `None` where the system does not tell.
+    #[must_use]
+    pub fn lock_name(&self) -> Option<String> {
+        lock_name(&self.lock)
     }
 
     /// The last checkpoint that was signed, or may have been when the process ended.
@@ -151,6 +156,22 @@ impl SignerState {
     fn write(&self, last: Option<&Checkpoint>) -> Result<(), SignerStateError> {
         replace_durably(&self.path, text(last).as_bytes()).map_err(|source| io_error(&self.path, source))
     }
+}
+
+fn read(path: &Path) -> Result<Option<Checkpoint>, SignerStateError> {
+    let length = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(SignerStateError::Missing(path.to_owned()));
+        }
+        Err(source) => return Err(io_error(path, source)),
+    };
+    let bytes = if length > MAX_FILE_BYTES {
+        Vec::new()
+    } else {
+        fs::read(path).map_err(|source| io_error(path, source))?
+    };
+    parse(&bytes).ok_or_else(|| SignerStateError::Damaged(path.to_owned()))
 }
 
 fn follows(last: &Checkpoint, next: &Checkpoint, continuity: Continuity<'_>) -> Result<(), SignError> {
@@ -227,6 +248,21 @@ fn lock(path: &Path) -> Result<File, SignerStateError> {
         Err(fs::TryLockError::WouldBlock) => Err(SignerStateError::InUse(path.to_owned())),
         Err(fs::TryLockError::Error(source)) => Err(io_error(path, source)),
     }
+}
+
+/// The kernel that keeps the lock, until it starts anew (proc(5), `boot_id`), and the file it is on: no
+/// other file has its number while it exists.
+#[cfg(target_os = "linux")]
+fn lock_name(lock: &File) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let file = lock.metadata().ok()?;
+    Some(format!("{} {} {}", boot.trim(), file.dev(), file.ino()))
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn lock_name(_: &File) -> Option<String> {
+    None
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

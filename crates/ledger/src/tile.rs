@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::{Frontier, Hash, MAX_ENTRY_BYTES};
+use crate::{Frontier, Hash, MAX_ENTRY_BYTES, Problem};
 
 /// The hashes in a full tile.
 pub const TILE_WIDTH: u16 = 256;
@@ -248,6 +248,74 @@ impl Level {
         self.index += 1;
         Tile { id, hashes }
     }
+}
+
+/// Compares full tiles that are kept somewhere with the tree that the entries make. It remembers one
+/// root for each tile instead of the tile: the root of 256 hashes stands for all of them.
+#[derive(Debug, Default)]
+pub struct TileCheck {
+    /// By level and index; a tile that was looked at is taken out.
+    roots: Vec<Vec<Option<Hash>>>,
+}
+
+impl TileCheck {
+    /// For a tree from its first entry.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { roots: Vec::new() }
+    }
+
+    /// The next perfect subtree that became whole, as
+    /// [`TreeVerifier::push_and_read`](crate::TreeVerifier::push_and_read) tells of them.
+    #[inline]
+    pub fn completed(&mut self, height: u32, root: &Hash) {
+        if !height.is_multiple_of(8) {
+            return;
+        }
+        let level = (height / 8).saturating_sub(1) as usize;
+        if self.roots.len() <= level {
+            self.roots.resize_with(level + 1, Vec::new);
+        }
+        if let Some(roots) = self.roots.get_mut(level) {
+            roots.push(Some(*root));
+        }
+    }
+
+    /// What is wrong with a stored full tile, if anything.
+    pub fn compare(&mut self, level: u8, index: u64, bytes: &[u8]) -> Option<Problem> {
+        let id = TileId { level, index, width: TILE_WIDTH };
+        let root = self.roots.get_mut(usize::from(level)).and_then(|roots| {
+            let index = usize::try_from(index).ok()?;
+            roots.get_mut(index)?.take()
+        });
+        match root {
+            None => Some(Problem::TileBeyondEnd(id)),
+            Some(root) => match Tile::from_bytes(id, bytes) {
+                Ok(tile) if bytes.len() == FULL_BYTES && root_of(&tile.hashes) == root => None,
+                _ => Some(Problem::TileDiffers(id)),
+            },
+        }
+    }
+
+    /// The full tiles of a tree of this size that were not compared: they are not there.
+    pub fn missing(&self, size: u64) -> impl Iterator<Item = TileId> {
+        levels(size).zip(&self.roots).flat_map(|((level, hashes), roots)| {
+            (0..hashes / u64::from(TILE_WIDTH))
+                .zip(roots)
+                .filter(|(_, root)| root.is_some())
+                .map(move |(index, _)| TileId { level, index, width: TILE_WIDTH })
+        })
+    }
+}
+
+/// The bytes of a full tile.
+const FULL_BYTES: usize = 32 * TILE_WIDTH as usize;
+
+/// The first entry under a tile.
+#[must_use]
+pub fn first_under(id: TileId) -> Option<u64> {
+    let span = 1_u64.checked_shl(8 * (u32::from(id.level) + 1))?;
+    id.index.checked_mul(span)
 }
 
 /// The root over consecutive hashes of one level.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use mimamori_domain::Timestamp;
 
 use crate::{
-    Entry, EntryHead, EpochReport, Finding, Findings, Frontier, Hash, PreviousLog, Problem, leaf_hash,
+    Entry, EntryHead, EpochReport, Finding, Findings, Frontier, Hash, Position, PreviousLog, Problem,
+    leaf_hash,
 };
 
 /// How a verification goes about it.
@@ -92,6 +93,25 @@ impl TreeVerifier {
     /// Takes the next entry's exact bytes; gives its leaf hash.
     pub fn push(&mut self, entry: &[u8]) -> Hash {
         self.push_and_see(entry, |_, _, _| {})
+    }
+
+    /// As [`push`](Self::push), for whoever looks at the entry too: gives it without its policies and its
+    /// sealed bytes, `None` when it is not well formed. `completed` is told of every perfect subtree
+    /// that becomes whole: height (1 and more), index among those of that height, root.
+    pub fn push_and_read(&mut self, entry: &[u8], completed: impl FnMut(u32, u64, &Hash)) -> Option<Entry> {
+        let read = Entry::outline(entry);
+        match &read {
+            Ok(read) => {
+                if read.draft.previous.is_some() {
+                    self.previous.clone_from(&read.draft.previous);
+                }
+                let Position { epoch, sequence, recorded, .. } = read.position;
+                self.place(EntryHead { epoch, sequence, recorded });
+            }
+            Err(error) => self.found(Some(self.size()), Problem::Entry(*error)),
+        }
+        self.push_leaf(leaf_hash(entry), completed);
+        read.ok()
     }
 
     pub(crate) fn push_and_see(&mut self, entry: &[u8], completed: impl FnMut(u32, u64, &Hash)) -> Hash {

@@ -32,6 +32,10 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 const NO_PAGE_LIMIT: u32 = 4_294_967_294;
 /// Kept statements per connection; more than there are.
 const STATEMENT_CACHE: usize = 512;
+/// Rows that SQLite's thread may be ahead of their reader, who then seldom waits: each wait is two
+/// switches of threads. As many as [`mimamori_store::WALK_ROWS`] and the end, so that a part of a walk
+/// is fetched while the part before it is looked at.
+const ROWS_AHEAD: usize = mimamori_store::WALK_ROWS + 1;
 /// Page size of a new file, in bytes.
 const PAGE_BYTES: u32 = 4096;
 
@@ -145,7 +149,11 @@ impl SqliteDriver {
             .pragma("cache_size", "-65536")
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864");
-        let reading = common.read_only(true).pragma("query_only", "ON").pragma("cache_size", "-65536");
+        let reading = common
+            .read_only(true)
+            .pragma("query_only", "ON")
+            .pragma("cache_size", "-65536")
+            .row_buffer_size(ROWS_AHEAD);
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)

@@ -95,6 +95,9 @@ pub trait Reads: Send + Sync {
     }
 }
 
+/// Rows to ask for at a time when a whole table is walked through, for the speed of both databases.
+pub const WALK_ROWS: usize = 2_000;
+
 /// Several reads of one consistent state. Keep it short: it holds a connection. Ends when dropped.
 #[async_trait]
 pub trait Snapshot: Reads {

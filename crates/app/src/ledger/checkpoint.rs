@@ -1,10 +1,11 @@
 //! Signing checkpoints: one signer at a time, who never signs a log that shrank or forked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mimamori_domain::{Error, Result};
+use mimamori_domain::{Error, InstanceId, Result};
 use mimamori_ledger::{
     Checkpoint, Continuity, MemoryTiles, SignError, SignerState, SignerStateError, TILE_WIDTH, Tile,
     consistency_proof, grow, inclusion_proof, tiles_for_consistency, tiles_for_growth, tiles_for_inclusion,
@@ -12,6 +13,7 @@ use mimamori_ledger::{
 use mimamori_store::statements::{ledger, upkeep};
 use mimamori_store::{Change, Head, Lease};
 
+use super::holder;
 use crate::App;
 use crate::access::commit_error;
 
@@ -24,6 +26,14 @@ const STATE_FILE: &str = "signer";
 
 fn another_signs() -> Error {
     Error::new(mimamori_domain::ErrorKind::Busy, "another program of this installation signs checkpoints")
+}
+
+fn unusable(error: SignerStateError) -> Error {
+    match error {
+        // While nothing is added, a server signs less often than its lease lasts.
+        SignerStateError::InUse(_) => another_signs(),
+        error => Error::unavailable(error),
+    }
 }
 
 /// What the signer keeps between checkpoints.
@@ -85,28 +95,59 @@ impl App {
     }
 
     async fn begin_signing(&self) -> Result<Signing> {
-        let lease = self
-            .store
-            .acquire_lease(LEASE, self.instance, LEASE_TIME)
-            .await
-            .map_err(commit_error)?
-            .ok_or_else(another_signs)?;
         let path = self.state_dir.join(STATE_FILE);
-        let state = match SignerState::open(&path) {
-            Err(SignerStateError::Missing(_)) if !self.was_signed().await? => SignerState::create(&path),
-            other => other,
-        };
-        match state {
-            Ok(state) => Ok(Signing { state, lease, grown: None }),
-            Err(error) => {
-                let _ = self.store.release_lease(lease).await;
-                Err(match error {
-                    // While nothing is added, a server signs less often than its lease lasts.
-                    SignerStateError::InUse(_) => another_signs(),
-                    error => Error::unavailable(error),
-                })
+        // The file first: who has it knows that no other process of this folder signs.
+        match SignerState::open(&path) {
+            Ok(state) => {
+                let lock = state.lock_name();
+                let before = lock.as_deref().and_then(|lock| holder::last(&self.state_dir, lock));
+                let lease = self.lease(before).await?;
+                if let Some(lock) = lock {
+                    holder::note(&self.state_dir, self.instance, &lock);
+                }
+                Ok(Signing { state, lease, grown: None })
             }
+            Err(SignerStateError::Missing(_)) => {
+                let lease = self.lease(None).await?;
+                match self.first_state(&path).await {
+                    Ok(state) => {
+                        if let Some(lock) = state.lock_name() {
+                            holder::note(&self.state_dir, self.instance, &lock);
+                        }
+                        Ok(Signing { state, lease, grown: None })
+                    }
+                    Err(error) => {
+                        let _ = self.store.release_lease(lease).await;
+                        Err(error)
+                    }
+                }
+            }
+            Err(error) => Err(unusable(error)),
         }
+    }
+
+    /// The state of a log that never signed anything; a lost one is not made anew.
+    async fn first_state(&self, path: &Path) -> Result<SignerState> {
+        if self.was_signed().await? {
+            return Err(Error::unavailable(SignerStateError::Missing(path.to_owned())));
+        }
+        SignerState::create(path).map_err(unusable)
+    }
+
+    /// The lease, at once when it is that of a process which is known to have ended.
+    async fn lease(&self, ended: Option<InstanceId>) -> Result<Lease> {
+        let free = self.store.acquire_lease(LEASE, self.instance, LEASE_TIME).await.map_err(commit_error)?;
+        if let Some(lease) = free {
+            return Ok(lease);
+        }
+        let ended = ended.ok_or_else(another_signs)?;
+        let expires = self.clock.now().plus(LEASE_TIME);
+        let args = vec![self.instance.into(), expires.into(), LEASE.into(), ended.into()];
+        let done = self.store.upkeep(vec![Change::any(&upkeep::LEASE_SUCCEED, args)]).await;
+        let done = done.map_err(commit_error)?;
+        let row = done.first().and_then(|upkept| upkept.rows.first()).ok_or_else(another_signs)?;
+        let fencing = row.int(0).map_err(Error::unavailable)?;
+        Ok(Lease { name: LEASE, holder: self.instance, fencing, expires })
     }
 
     async fn renewed(&self, kept: Signing) -> Result<Signing> {
@@ -238,13 +279,21 @@ impl App {
         Ok(Grown { epoch: head.epoch, size, partial })
     }
 
-    /// What was last signed, from the file outside the database. `None` when nothing was, or when
-    /// another program of this machine holds the file (it has looked itself).
+    /// What was last signed, from the file outside the database, whoever holds it. `None` when nothing
+    /// was.
     pub(super) fn last_signed(&self) -> Result<Option<Checkpoint>> {
-        match SignerState::open(&self.state_dir.join(STATE_FILE)) {
-            Ok(state) => Ok(state.last().cloned()),
-            Err(SignerStateError::Missing(_) | SignerStateError::InUse(_)) => Ok(None),
+        match SignerState::peek(&self.state_dir.join(STATE_FILE)) {
+            Ok(last) => Ok(last),
+            Err(SignerStateError::Missing(_)) => Ok(None),
             Err(error) => Err(Error::unavailable(error)),
+        }
+    }
+
+    /// Refuses while a program of this folder signs.
+    pub(super) fn require_nobody_signs(&self) -> Result<()> {
+        match SignerState::open(&self.state_dir.join(STATE_FILE)) {
+            Err(SignerStateError::InUse(_)) => Err(another_signs()),
+            _ => Ok(()),
         }
     }
 

@@ -26,6 +26,7 @@ impl App {
                 "the database is not older than what was signed; no new epoch is needed",
             ));
         }
+        self.require_nobody_signs()?;
         let last = self.last_signed()?.ok_or_else(|| Error::conflict("nothing was signed yet"))?;
         let epoch = last.epoch().unwrap_or(0) + 1;
         let note = self

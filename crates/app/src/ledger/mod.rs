@@ -4,6 +4,7 @@
 mod checkpoint;
 mod copy;
 mod epoch;
+mod holder;
 mod tiles;
 mod verify;
 

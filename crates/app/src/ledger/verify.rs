@@ -2,22 +2,30 @@
 //!
 //! The ledger: that no epoch is missing, every entry's form, place and time, the index columns
 //! against the entry, the roots against every signed checkpoint, the signer's state outside the
-//! database and what the next epoch says of the one before, the head. The
+//! database and what the next epoch says of the one before, the stored hash tiles, the head. The
 //! objects: every version against the entry that committed to it, every commitment against a
 //! version, every head against its latest version.
 
+mod ahead;
+mod objects;
+mod tiles;
+
 use std::collections::HashMap;
 
-use mimamori_domain::{Error, ObjectId, Result, Timestamp, UnitId};
+use mimamori_domain::{Error, Result, Timestamp, UnitId};
 use mimamori_ledger::{
-    Checkpoint, Entry, Finding, Hash, PreviousLog, Problem, SignedCheckpoint, TreeVerifier, VerifierKey,
-    VerifyOptions, origin,
+    Checkpoint, Entry, Finding, Hash, PreviousLog, Problem, SignedCheckpoint, TileCheck, TreeVerifier,
+    VerifierKey, VerifyOptions, origin,
 };
-use mimamori_store::statements::{ledger, objects};
-use mimamori_store::{Head, ObjectHead, ObjectVersion, ObjectVersionError, Row, Snapshot, tables};
+use mimamori_store::statements::ledger;
+use mimamori_store::{Head, Row, Snapshot, WALK_ROWS, tables};
 
-use super::tiles::STRIDE;
+use self::ahead::Ahead;
 use crate::App;
+
+/// Rows asked for at a time.
+#[allow(clippy::cast_possible_wrap, reason = "a few thousand")]
+const WALK: i64 = WALK_ROWS as i64;
 
 /// What a verification saw and found.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +49,19 @@ pub struct VerifyReport {
 const MOST_FINDINGS: usize = 1_000;
 
 /// Tables that ledger and signatures cover.
-const COVERED: [&str; 6] =
-    ["ledger_head", "ledger_epoch", "ledger_entry", "checkpoint", "object_version", "object_head"];
+const COVERED: [&str; 7] = [
+    "ledger_head",
+    "ledger_epoch",
+    "ledger_entry",
+    "ledger_tile",
+    "checkpoint",
+    "object_version",
+    "object_head",
+];
 
 /// Why the others are not covered.
-const UNCOVERED: [(&str, &str); 16] = [
+const UNCOVERED: [(&str, &str); 15] = [
     ("installation", "name and ids of the installation; a change makes it refuse to open"),
-    ("ledger_tile", "made again from the entries"),
     ("access_version", "counters that only make programs look again"),
     ("link", "made again from the objects it points from; what it leads to is checked when opened"),
     ("search_token", "made again from the records; a hit is compared after decryption"),
@@ -150,13 +164,15 @@ impl Walk<'_> {
                 last_time,
                 VerifyOptions { most_findings: MOST_FINDINGS, ..VerifyOptions::default() },
             );
-            self.signed(epoch, &key, &mut tree).await?;
+            let signed = self.signed(epoch, &key, &mut tree).await?;
             let lost = self.named_by_next(epoch, &wanted, &mut tree).await?;
             let last = last_signed.as_ref().filter(|last| last.epoch() == Some(epoch));
             if let Some(last) = last.filter(|last| lost.as_ref().is_none_or(|lost| lost.root != last.root)) {
                 tree.expect_root(last.size, last.root);
             }
-            self.entries(epoch, &mut tree, head.size, progress).await?;
+            let mut tiles = TileCheck::new();
+            self.entries(epoch, &mut tree, &mut tiles, head.size, progress).await?;
+            self.tiles(epoch, &mut tiles, signed).await?;
             last_time = tree.last_recorded();
             let (seen, findings) = tree.finish();
             if epoch == head.epoch {
@@ -179,14 +195,16 @@ impl Walk<'_> {
         }
     }
 
-    /// Lets the tree expect the root of every checkpoint of an epoch that is rightly signed.
-    async fn signed(&mut self, epoch: u32, key: &VerifierKey, tree: &mut TreeVerifier) -> Result<()> {
+    /// Lets the tree expect the root of every checkpoint of an epoch that is rightly signed. Gives the
+    /// size of the last one.
+    async fn signed(&mut self, epoch: u32, key: &VerifierKey, tree: &mut TreeVerifier) -> Result<u64> {
         let mut above = -1_i64;
+        let mut last = 0;
         loop {
-            let args = vec![epoch.into(), above.into(), STRIDE.into()];
+            let args = vec![epoch.into(), above.into(), WALK.into()];
             let rows = self.reads.query(&ledger::CHECKPOINTS, args).await?;
             if rows.is_empty() {
-                return Ok(());
+                return Ok(last);
             }
             for row in rows {
                 above = row.int(1).map_err(Error::unavailable)?;
@@ -197,6 +215,7 @@ impl Walk<'_> {
                 });
                 match verified {
                     Some(right) => {
+                        last = last.max(right.size);
                         tree.expect_root(right.size, right.root);
                         self.report.checkpoints += 1;
                     }
@@ -263,26 +282,22 @@ impl Walk<'_> {
         &mut self,
         epoch: u32,
         tree: &mut TreeVerifier,
+        tiles: &mut TileCheck,
         size: u64,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<()> {
-        let mut next = 0_u64;
-        loop {
-            let args = vec![epoch.into(), next.into(), i64::MAX.into(), STRIDE.into()];
-            let rows = self.reads.query(&ledger::ENTRIES_WITH_INDEX, args).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
+        let from = |sequence: i64| vec![epoch.into(), sequence.into(), i64::MAX.into(), WALK.into()];
+        let mut ahead = Ahead::new(self.reads, &ledger::ENTRIES_WITH_INDEX, from(0));
+        while let Some(rows) = ahead.next(|last| Ok(from(last.int(0)?.saturating_add(1)))).await? {
             for row in &rows {
-                next = row.unsigned(0).map_err(Error::unavailable)? + 1;
+                let sequence = row.int(0).map_err(Error::unavailable)?;
                 let bytes = row.blob(7).map_err(Error::unavailable)?;
-                tree.push(bytes);
+                let entry = tree.push_and_read(bytes, |height, _, root| tiles.completed(height, root));
                 self.report.entries += 1;
-                if let Ok(entry) = Entry::decode(bytes) {
+                if let Some(entry) = entry {
                     if let Some(column) = differs(row, &entry) {
                         self.found(format!(
-                            "epoch {epoch}, entry {}: column {column} is not what the entry says",
-                            next - 1
+                            "epoch {epoch}, entry {sequence}: column {column} is not what the entry says"
                         ));
                     }
                     self.keep_commitments(&entry);
@@ -290,6 +305,7 @@ impl Walk<'_> {
             }
             progress(self.report.entries, size.max(self.report.entries));
         }
+        Ok(())
     }
 
     /// Entries of changes commit to new versions, others only repeat what was committed to before.
@@ -302,153 +318,6 @@ impl Walk<'_> {
                 seen: false,
             });
         }
-    }
-
-    async fn objects(&mut self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<()> {
-        let mut heads = Heads { reads: self.reads, rows: Vec::new(), after: Vec::new(), done: false };
-        let mut after: (Vec<u8>, i64) = (Vec::new(), 0);
-        let mut latest: Option<Latest> = None;
-        loop {
-            let args = vec![after.0.clone().into(), after.1.into(), STRIDE.into()];
-            let rows = self.reads.query(&objects::ALL_VERSIONS, args).await?;
-            if rows.is_empty() {
-                break;
-            }
-            for mut row in rows {
-                let id: ObjectId = row.id_of(0).map_err(Error::unavailable)?;
-                let number = row.unsigned(1).map_err(Error::unavailable)?;
-                after = (id.to_vec(), row.int(1).map_err(Error::unavailable)?);
-                self.report.versions += 1;
-                if latest.as_ref().is_some_and(|latest| latest.id != id)
-                    && let Some(done) = latest.take()
-                {
-                    self.head(done, &mut heads).await?;
-                }
-                let before = latest.as_ref().map_or(0, |latest| latest.number);
-                if number != before + 1 {
-                    self.found(format!("object {id}: version {} is missing", before + 1));
-                }
-                let version = self.version(&mut row, id, number);
-                latest = Some(Latest { id, number, version });
-            }
-            progress(self.report.entries + self.report.versions, self.report.entries + self.report.versions);
-        }
-        if let Some(done) = latest {
-            self.head(done, &mut heads).await?;
-        }
-        while let Some(head) = heads.next().await? {
-            self.found(format!("object {}: it has a head and no version", head.object));
-        }
-        let missing: Vec<String> = self
-            .committed
-            .values()
-            .filter(|commitment| !commitment.seen)
-            .map(|commitment| {
-                format!(
-                    "epoch {}, entry {}: a version it committed to is missing or changed",
-                    commitment.epoch, commitment.sequence
-                )
-            })
-            .collect();
-        for what in missing {
-            self.found(what);
-        }
-        Ok(())
-    }
-
-    /// Checks one version against itself and the ledger.
-    fn version(&mut self, row: &mut Row, id: ObjectId, number: u64) -> Option<ObjectVersion> {
-        let kind = row.text(2).unwrap_or("?").to_owned();
-        match ObjectVersion::from_row(row, 0) {
-            Ok(version) => {
-                match self.committed.get_mut(&version.commitment()) {
-                    Some(commitment) if commitment.unit == version.unit => commitment.seen = true,
-                    Some(_) => self
-                        .found(format!("object {id} ({kind}), version {number}: committed by another unit")),
-                    None => self.found(format!(
-                        "object {id} ({kind}), version {number}: no entry of the ledger commits to it"
-                    )),
-                }
-                Some(version)
-            }
-            Err(ObjectVersionError::Commitment) => {
-                self.found(format!(
-                    "object {id} ({kind}), version {number}: it was changed after it was recorded"
-                ));
-                None
-            }
-            Err(error) => {
-                self.found(format!("object {id}, version {number}: {error}"));
-                None
-            }
-        }
-    }
-
-    /// Compares the head of an object with its latest version.
-    async fn head(&mut self, latest: Latest, heads: &mut Heads<'_>) -> Result<()> {
-        while let Some(head) = heads.peek().await? {
-            if head.object > latest.id {
-                break;
-            }
-            let head = head.clone();
-            heads.rows.pop();
-            if head.object < latest.id {
-                self.found(format!("object {}: it has a head and no version", head.object));
-                continue;
-            }
-            let right = latest.version.as_ref().is_none_or(|version| {
-                ObjectHead { sort_time: head.sort_time, ..ObjectHead::of(version, head.sort_time) } == head
-            });
-            if head.version != latest.number || !right {
-                self.found(format!(
-                    "object {}: its head is not that of version {}",
-                    latest.id, latest.number
-                ));
-            }
-            return Ok(());
-        }
-        self.found(format!("object {}: it has no head", latest.id));
-        Ok(())
-    }
-}
-
-/// The latest version of an object seen so far; `None` in it when that version cannot be read.
-struct Latest {
-    id: ObjectId,
-    number: u64,
-    version: Option<ObjectVersion>,
-}
-
-/// All heads in the order of their objects; read in parts, kept in reverse.
-struct Heads<'a> {
-    reads: &'a dyn Snapshot,
-    rows: Vec<ObjectHead>,
-    after: Vec<u8>,
-    done: bool,
-}
-
-impl Heads<'_> {
-    async fn peek(&mut self) -> Result<Option<&ObjectHead>> {
-        if self.rows.is_empty() && !self.done {
-            let args = vec![self.after.clone().into(), STRIDE.into()];
-            let rows = self.reads.query(&objects::ALL_HEADS, args).await?;
-            self.rows = rows
-                .iter()
-                .map(|row| ObjectHead::from_row(row, 0))
-                .collect::<std::result::Result<_, _>>()
-                .map_err(Error::unavailable)?;
-            match self.rows.last() {
-                Some(last) => self.after = last.object.to_vec(),
-                None => self.done = true,
-            }
-            self.rows.reverse();
-        }
-        Ok(self.rows.last())
-    }
-
-    async fn next(&mut self) -> Result<Option<ObjectHead>> {
-        self.peek().await?;
-        Ok(self.rows.pop())
     }
 }
 

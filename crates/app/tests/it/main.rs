@@ -18,6 +18,7 @@ mod key_admin;
 mod property;
 mod quiet;
 mod rollback;
+mod signing;
 mod staleness;
 mod statements;
 mod support;

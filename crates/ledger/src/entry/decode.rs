@@ -24,6 +24,14 @@ impl Entry {
         read(bytes, Lists::Kept)
     }
 
+    /// Reads an entry, keeping its commitments but neither its policies nor its sealed bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`], as [`decode`](Self::decode).
+    pub(crate) fn outline(bytes: &[u8]) -> Result<Self, DecodeError> {
+        read(bytes, Lists::Commitments)
+    }
+
     /// Whether the bytes are an entry, without keeping what needs memory of its own.
     ///
     /// # Errors
@@ -37,6 +45,8 @@ impl Entry {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lists {
     Kept,
+    /// Only the commitments are kept.
+    Commitments,
     Checked,
 }
 
@@ -149,7 +159,7 @@ fn commitments(reader: &mut Reader<'_>, lists: Lists) -> Result<Vec<Hash>, Decod
     let mut kept = Vec::new();
     for _ in 0..reader.array(MAX_COMMITMENTS)? {
         let hash = reader.fixed()?;
-        if lists == Lists::Kept {
+        if lists != Lists::Checked {
             kept.push(hash);
         }
     }

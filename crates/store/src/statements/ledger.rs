@@ -130,6 +130,23 @@ statements! {
         &[Int],
     );
 
+    /// Full tiles of one level, for verification: epoch, level, from an index, at most so many; in order.
+    TILES = Statement::read(
+        "ledger_tiles",
+        "SELECT idx, hashes FROM ledger_tile WHERE epoch = $1 AND level = $2 AND idx >= $3 \
+         ORDER BY idx LIMIT $4",
+        &[Int, Int, Int, Int],
+        &[Int, Blob],
+    );
+
+    /// How many full tiles each level has, or what is stored as one. Columns: level, tiles.
+    TILE_LEVELS = Statement::read(
+        "ledger_tile_levels",
+        "SELECT level, CAST(count(*) AS bigint) FROM ledger_tile WHERE epoch = $1 GROUP BY level ORDER BY level",
+        &[Int],
+        &[Int, Int],
+    );
+
     /// Keeps a full tile; one that is there stays as it is.
     KEEP_TILE = Statement::upkeep(
         "ledger_keep_tile",

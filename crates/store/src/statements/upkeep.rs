@@ -15,6 +15,16 @@ statements! {
         &[Int],
     );
 
+    /// Takes over the lease of a holder that is known to have ended, whether it has run out or not: new
+    /// holder, expires, name, holder before. Gives the fencing token, or no row.
+    LEASE_SUCCEED = Statement::upkeep(
+        "lease_succeed",
+        "UPDATE job_lease SET holder = $1, expires = $2, fencing = fencing + 1 WHERE name = $3 AND holder = $4 \
+         RETURNING fencing",
+        &[Blob, Int, Text, Blob],
+        &[Int],
+    );
+
     /// Prolongs a lease that is still held: expires, name, holder, fencing, now.
     LEASE_RENEW = Statement::upkeep(
         "lease_renew",
