@@ -58,6 +58,15 @@ impl App {
     /// nothing to see, or that a key is gone, is given without relying on a commit.
     pub(crate) async fn subject_context(&self, subject: SubjectId) -> Result<Arc<SubjectContext>> {
         let version = self.access_version(AccessKey::from(subject)).await?;
+        self.subject_context_as_of(subject, version).await
+    }
+
+    /// The same, by somebody who has just read the subject's access version.
+    pub(crate) async fn subject_context_as_of(
+        &self,
+        subject: SubjectId,
+        version: i64,
+    ) -> Result<Arc<SubjectContext>> {
         if let Some(context) = self.subjects.get(&subject).filter(|context| context.version == version) {
             return Ok(context);
         }

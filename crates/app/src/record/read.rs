@@ -48,7 +48,7 @@ impl App {
         wanted: Wanted,
     ) -> Result<Vec<Stored>> {
         for _ in 0..ATTEMPTS {
-            let versions = self.versions(id, wanted).await?;
+            let (versions, access_version) = self.versions(id, wanted).await?;
             let Some(newest) = versions.first().filter(|version| version.kind == *kind) else {
                 return Err(self.refuse_unknown(caller, kind, id).await);
             };
@@ -56,7 +56,10 @@ impl App {
             let entry = caller.entry(unit.id, Action::Read);
             let (stored, decision) = match newest.subject {
                 Some(subject) => {
-                    let context = self.subject_context(subject).await?;
+                    let context = match access_version {
+                        Some(version) => self.subject_context_as_of(subject, version).await?,
+                        None => self.subject_context(subject).await?,
+                    };
                     unit.guards.push(context.guard());
                     self.open_permitted(caller, &context, &versions).await?
                 }
@@ -76,15 +79,26 @@ impl App {
         Err(kept_changing())
     }
 
-    async fn versions(&self, id: ObjectId, wanted: Wanted) -> Result<Vec<ObjectVersion>> {
+    /// The versions wanted; with the current one comes the subject's access version of the same state.
+    async fn versions(&self, id: ObjectId, wanted: Wanted) -> Result<(Vec<ObjectVersion>, Option<i64>)> {
+        let mut access_version = None;
         let mut rows = match wanted {
-            Wanted::Current => self.store.query(&sql::CURRENT, vec![id.into()]).await?,
+            Wanted::Current => {
+                let rows = self.store.query(&sql::CURRENT_GUARDED, vec![id.into()]).await?;
+                access_version = rows
+                    .first()
+                    .map(|row| row.int(sql::SORT_TIME_AFTER_VERSION))
+                    .transpose()
+                    .map_err(Error::unavailable)?;
+                rows
+            }
             Wanted::Version(version) => {
                 self.store.query(&sql::VERSION_OF, vec![id.into(), version.into()]).await?
             }
             Wanted::All => self.store.query(&sql::VERSIONS_OF, vec![id.into(), MOST_VERSIONS.into()]).await?,
         };
-        rows.iter_mut().map(object_from_row).collect()
+        let versions = rows.iter_mut().map(object_from_row).collect::<Result<_>>()?;
+        Ok((versions, access_version))
     }
 
     /// Decides per version, since versions may differ in label; opens what is permitted.
