@@ -38,6 +38,9 @@ use std::sync::atomic::AtomicBool;
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
+pub use governance::controls::{AttestationView, NewStatement, Statement};
+pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
+pub use governance::duties::{DutyState, DutyView};
 pub use governance::registers::{
     EntryDetail, EntryRow, EntryVersion, RegisterPage, RegisterQuery, RegisterReview, RegisterRights,
     RegisterSummary,

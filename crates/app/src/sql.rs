@@ -141,6 +141,25 @@ pub static GOVERNED_IN_STATE: Statement = Statement::read(
     VERSION_SORTED,
 );
 
+/// The first of the organisation's objects of one kind and code within a time, of those that are
+/// finished: id and what it is sorted by.
+pub static GOVERNED_BETWEEN: Statement = Statement::read(
+    "app.governed_between",
+    "SELECT object, sort_time FROM object_head WHERE kind = $1 AND class = $2 AND subject IS NULL \
+     AND sort_time >= $3 AND sort_time < $4 AND state IN ('confirmed', 'amended') \
+     ORDER BY sort_time, object LIMIT 1",
+    &[Text, Text, Int, Int],
+    &[Blob, Int],
+);
+
+/// When the ledger began.
+pub static FIRST_EPOCH: Statement = Statement::read(
+    "app.first_epoch",
+    "SELECT started FROM ledger_epoch ORDER BY epoch LIMIT 1",
+    &[],
+    &[Int],
+);
+
 /// The installation's keys of one usage, older ones first.
 pub static KEYS_OF_USAGE: Statement = Statement::read(
     "app.keys_of_usage",
@@ -503,6 +522,8 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF_KIND,
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
+    &GOVERNED_BETWEEN,
+    &FIRST_EPOCH,
     &KEYS_OF_USAGE,
     &KEY,
     &LABELS,

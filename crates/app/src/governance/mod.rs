@@ -7,6 +7,9 @@
 //! everything else; [`who`] says whether the pack names the caller.
 
 pub(crate) mod attachments;
+pub(crate) mod controls;
+pub(crate) mod documents;
+pub(crate) mod duties;
 pub(crate) mod keys;
 pub(crate) mod object;
 pub(crate) mod registers;

@@ -1,0 +1,234 @@
+//! Controls: attestations (申告), a named person's dated statement with evidence.
+
+use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::model::Attestation;
+use mimamori_store::Unit;
+use serde::{Deserialize, Serialize};
+
+use super::documents::later;
+use super::object::{Governed, Writing};
+use super::purpose;
+use super::who::{Reach, target};
+use crate::App;
+use crate::access::{Settled, decided, kept_changing};
+use crate::body::{Body, time};
+use crate::caller::Caller;
+use crate::record::fault;
+
+/// What controls are to the policies.
+pub(crate) const THING: Kind = Kind::of("control");
+/// The kind of a statement.
+pub(crate) const ATTESTATION: Kind = Kind::of("attestation");
+
+/// Longest statement, in characters.
+const MOST_TEXT: usize = 4_000;
+/// Most files of one statement.
+const MOST_FILES: usize = 10;
+
+/// A statement, as kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct AttestationBody {
+    pub(crate) by: ActorId,
+    /// Microseconds UTC.
+    pub(crate) at: i64,
+    /// Exclusive, microseconds UTC.
+    pub(crate) until: i64,
+    /// Whether it holds; a statement that it does not hold is kept too.
+    pub(crate) holds: bool,
+    pub(crate) statement: String,
+    pub(crate) evidence: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<ObjectId>,
+}
+
+impl Body for AttestationBody {
+    const KIND: Kind = ATTESTATION;
+}
+
+/// What is stated.
+#[derive(Clone, Default)]
+pub struct NewStatement {
+    pub holds: bool,
+    pub statement: String,
+    /// What shows it.
+    pub evidence: String,
+    /// Attachments of [`App::attach_file`].
+    pub files: Vec<ObjectId>,
+}
+
+impl std::fmt::Debug for NewStatement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewStatement").field("holds", &self.holds).finish_non_exhaustive()
+    }
+}
+
+/// A statement, as shown.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub id: ObjectId,
+    pub by: String,
+    /// UTC.
+    pub at: Timestamp,
+    /// Exclusive, UTC.
+    pub until: Timestamp,
+    pub holds: bool,
+    pub statement: String,
+    pub evidence: String,
+    pub files: Vec<(ObjectId, String)>,
+}
+
+/// An attestation with its statements.
+#[derive(Debug, Clone)]
+pub struct AttestationView {
+    pub attestation: Attestation,
+    /// Newest first.
+    pub statements: Vec<Statement>,
+    /// The caller may state it.
+    pub mine: bool,
+}
+
+impl App {
+    /// The newest statement of an attestation.
+    pub(crate) async fn newest_statement(&self, code: &str) -> Result<Option<Governed<AttestationBody>>> {
+        Ok(self.governed_list::<AttestationBody>(code).await?.0.into_iter().next())
+    }
+
+    /// The attestations that are the caller's to state, and all for who oversees them, each with its
+    /// newest statement.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn attestations(&self, caller: &Caller) -> Result<Vec<AttestationView>> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
+        let mut views = Vec::new();
+        for attestation in self.pack.attestations() {
+            let mine = caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some();
+            if !(mine || oversees) {
+                continue;
+            }
+            let newest = self.newest_statement(&attestation.code).await?;
+            let statements = match newest {
+                Some(newest) => vec![self.statement(newest).await?],
+                None => Vec::new(),
+            };
+            views.push(AttestationView { attestation: attestation.clone(), statements, mine });
+        }
+        let decision =
+            self.require_general(&caller, Action::Search, target(THING, !views.is_empty())).await?;
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
+        line.resource = Some((THING, None));
+        line.count = views.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(views),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// One attestation with every statement.
+    ///
+    /// # Errors
+    /// Not found, forbidden, unavailable.
+    pub async fn attestation(&self, caller: &Caller, code: &str) -> Result<AttestationView> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let attestation = self.pack.attestation(code).ok_or_else(Error::not_found)?;
+        let mine = caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some();
+        let decision = self.require_general(&caller, Action::Read, target(THING, mine)).await?;
+        let mut statements = Vec::new();
+        for found in self.governed_list::<AttestationBody>(code).await?.0 {
+            statements.push(self.statement(found).await?);
+        }
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
+        line.resource = Some((ATTESTATION, None));
+        line.count = statements.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, Some(code))?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(AttestationView { attestation: attestation.clone(), statements, mine }),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    async fn statement(&self, found: Governed<AttestationBody>) -> Result<Statement> {
+        let mut files = Vec::new();
+        for id in found.body.files {
+            files.push((id, self.attachment_name(id).await?.unwrap_or_default()));
+        }
+        Ok(Statement {
+            id: found.object,
+            by: self.name_of(Some(found.body.by)).await?,
+            at: time(found.body.at),
+            until: time(found.body.until),
+            holds: found.body.holds,
+            statement: found.body.statement,
+            evidence: found.body.evidence,
+            files,
+        })
+    }
+
+    /// States that an attestation holds, or that it does not, in the caller's name.
+    ///
+    /// # Errors
+    /// Invalid without a statement; not found; forbidden; unavailable.
+    pub async fn attest(&self, caller: &Caller, code: &str, new: &NewStatement) -> Result<ObjectId> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let attestation = self.pack.attestation(code).ok_or_else(Error::not_found)?;
+        let mine = caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some();
+        let decision = self.require_general(&caller, Action::Confirm, target(THING, mine)).await?;
+        let (statement, evidence) = (new.statement.trim(), new.evidence.trim());
+        if statement.is_empty() || statement.chars().count() > MOST_TEXT {
+            return Err(fault("statement", "a statement of 1 to 4,000 characters is needed", "required"));
+        }
+        if evidence.chars().count() > MOST_TEXT {
+            return Err(fault("evidence", "at most 4,000 characters are allowed", "too-long"));
+        }
+        if new.holds && evidence.is_empty() && new.files.is_empty() {
+            return Err(fault("evidence", "say what shows it, or attach a file", "required"));
+        }
+        if new.files.len() > MOST_FILES {
+            return Err(fault("files", "at most 10 files are taken", "value"));
+        }
+        for file in &new.files {
+            if self.attachment_name(*file).await?.is_none() {
+                return Err(fault("files", "this does not exist; choose one from the list", "not-found"));
+            }
+        }
+        let until =
+            later(now, attestation.valid).ok_or_else(|| Error::internal("a period beyond the calendar"))?;
+        let body = AttestationBody {
+            by: caller.actor,
+            at: now.as_micros(),
+            until: until.as_micros(),
+            holds: new.holds,
+            statement: statement.to_owned(),
+            evidence: evidence.to_owned(),
+            files: new.files.clone(),
+        };
+        let object = ObjectId::random();
+        let mut unit = Unit::new();
+        let writing = Writing {
+            object,
+            follows: 0,
+            code,
+            state: RecordState::Confirmed,
+            institution: None,
+            sorted: now,
+            body: &body,
+        };
+        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Confirm), &decision);
+        entry.resource = Self::resource_of::<AttestationBody>(object);
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(&caller, entry, 0, None)?;
+        match self.settle(&caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(object),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Duties (定期業務): what must be done by when, and whether it was.
+//!
+//! A duty is computed, never stored: its occurrences follow from the pack's rule, and what proves it
+//! done is a register entry, a review, a finished procedure, a document, an attestation or a job's
+//! result that the system holds. Only a duty that was skipped leaves a mark of its own, with the
+//! reason.
+
+use std::time::Duration;
+
+use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::Recurrence;
+use mimamori_policy::Text;
+use mimamori_policy::model::{Proof, Who};
+use mimamori_store::Unit;
+use serde::{Deserialize, Serialize};
+
+use super::object::Writing;
+use super::purpose;
+use super::registers::{ENTRY, REVIEW};
+use super::who::{Reach, target};
+use crate::access::{Settled, decided, kept_changing};
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::record::fault;
+use crate::{App, Window, sql};
+
+/// What duties are to the policies.
+const THING: Kind = Kind::of("duty");
+
+/// Longest reason for skipping, in characters.
+const MOST_REASON: usize = 1_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A job's result that proves a duty: kept under the job's name.
+pub(crate) const JOB_RESULT: Kind = Kind::of("job-result");
+/// The kind of a case; see the procedures.
+const CASE: Kind = Kind::of("case");
+
+/// An occurrence was skipped.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct DutyMark {
+    /// When the occurrence opened, microseconds UTC.
+    pub(crate) opened: i64,
+    pub(crate) reason: String,
+    pub(crate) by: ActorId,
+}
+
+impl Body for DutyMark {
+    const KIND: Kind = Kind::of("duty-mark");
+}
+
+/// How an occurrence stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DutyState {
+    /// It opens later.
+    Upcoming,
+    Due,
+    Overdue,
+    /// When, UTC, and by which object.
+    Done(Timestamp, ObjectId),
+    Skipped {
+        reason: String,
+        by: String,
+    },
+}
+
+/// One occurrence of a duty.
+#[derive(Debug, Clone)]
+pub struct DutyView {
+    pub code: String,
+    pub name: Text,
+    pub owner: Vec<Who>,
+    pub proof: Proof,
+    /// UTC.
+    pub opens: Timestamp,
+    /// UTC.
+    pub due: Timestamp,
+    pub state: DutyState,
+    /// The caller is the one to do it.
+    pub mine: bool,
+}
+
+/// A duty of the pack: a schedule, or a register's review.
+pub(crate) struct Duty<'a> {
+    pub(crate) code: String,
+    pub(crate) name: Text,
+    pub(crate) owner: &'a [Who],
+    pub(crate) rule: &'a Recurrence,
+    pub(crate) within_days: u32,
+    pub(crate) remind_days: &'a [u32],
+    pub(crate) proof: Proof,
+}
+
+impl App {
+    /// Every duty of the pack in force whose rule is known.
+    pub(crate) fn duties_of_pack(&self) -> Vec<Duty<'_>> {
+        let scheduled = self.pack.schedules().iter().filter_map(|schedule| {
+            Some(Duty {
+                code: schedule.code.clone(),
+                name: schedule.name.clone(),
+                owner: &schedule.owner,
+                rule: schedule.rule.as_ref()?,
+                within_days: schedule.within_days,
+                remind_days: &schedule.remind_days,
+                proof: schedule.proof.clone(),
+            })
+        });
+        let reviewed = self.pack.registers().iter().filter_map(|register| {
+            let review = register.review.as_ref()?;
+            // A schedule that asks for the same review takes its place.
+            let asked = |proof: &Proof| *proof == Proof::Review(register.code.clone());
+            if self.pack.schedules().iter().any(|schedule| asked(&schedule.proof)) {
+                return None;
+            }
+            Some(Duty {
+                code: format!("review-{}", register.code),
+                name: register.name.clone(),
+                owner: if review.by.is_empty() { &register.keeper } else { &review.by },
+                rule: &review.rule,
+                within_days: review.within_days,
+                remind_days: &[],
+                proof: Proof::Review(register.code.clone()),
+            })
+        });
+        scheduled.chain(reviewed).collect()
+    }
+
+    /// Since when the rules are counted here: the day the installation began, in Japan.
+    pub(crate) async fn rules_begin(&self) -> Result<Timestamp> {
+        let rows = self.store.query(&sql::FIRST_EPOCH, Vec::new()).await?;
+        let started = rows.first().ok_or_else(|| Error::unavailable("the ledger has no epoch"))?;
+        started.time(0).map_err(Error::unavailable)
+    }
+
+    /// The occurrences of one duty that open within a window, with their state.
+    pub(crate) async fn occurrences(
+        &self,
+        duty: &Duty<'_>,
+        window: Window,
+        now: Timestamp,
+    ) -> Result<Vec<DutyView>> {
+        let begin = self.rules_begin().await?;
+        let opens = duty.rule.between(window.from.max(begin), window.until);
+        let mut marks = None;
+        let mut views = Vec::with_capacity(opens.len());
+        for opens in opens {
+            let due = opens.plus(DAY * duty.within_days);
+            let next = duty.rule.next_after(opens).unwrap_or(Timestamp::from_micros(i64::MAX));
+            // Done a little early is done: from the first reminder on.
+            let early = duty.remind_days.iter().max().map_or(opens, |days| due.minus(DAY * *days).min(opens));
+            let state = match self.proof_between(&duty.proof, early, next).await? {
+                Some((at, object)) => DutyState::Done(at, object),
+                None if opens > now => DutyState::Upcoming,
+                None => {
+                    if marks.is_none() {
+                        marks = Some(self.governed_list::<DutyMark>(&duty.code).await?.0);
+                    }
+                    let mark = marks.iter().flatten().find(|mark| mark.body.opened == opens.as_micros());
+                    match mark {
+                        Some(mark) => DutyState::Skipped {
+                            reason: mark.body.reason.clone(),
+                            by: self.name_of(Some(mark.body.by)).await?,
+                        },
+                        None if now < due => DutyState::Due,
+                        None => DutyState::Overdue,
+                    }
+                }
+            };
+            views.push(DutyView {
+                code: duty.code.clone(),
+                name: duty.name.clone(),
+                owner: duty.owner.to_vec(),
+                proof: duty.proof.clone(),
+                opens,
+                due,
+                state,
+                mine: false,
+            });
+        }
+        Ok(views)
+    }
+
+    /// The first thing that proves a duty done within a window.
+    async fn proof_between(
+        &self,
+        proof: &Proof,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(Timestamp, ObjectId)>> {
+        let (kind, code) = match proof {
+            Proof::Procedure(code) => (CASE, code),
+            Proof::Register(code) => (ENTRY, code),
+            Proof::Review(code) => (REVIEW, code),
+            Proof::Document(code) => (super::documents::THING, code),
+            Proof::Attestation(code) => (super::controls::ATTESTATION, code),
+            Proof::Job(code) => (JOB_RESULT, code),
+        };
+        let args = vec![kind.as_str().to_owned().into(), code.clone().into(), from.into(), until.into()];
+        match self.store.query_one(&sql::GOVERNED_BETWEEN, args).await? {
+            Some(row) => {
+                let object = row.id_of(0).map_err(Error::unavailable)?;
+                Ok(Some((row.time(1).map_err(Error::unavailable)?, object)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The occurrences that open within a window: the caller's own, and all for who oversees them.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn duties(&self, caller: &Caller, window: Window) -> Result<Vec<DutyView>> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
+        let mut views = Vec::new();
+        let mut any = false;
+        for duty in self.duties_of_pack() {
+            let mine = caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
+            any |= mine;
+            if mine || oversees {
+                let found = self.occurrences(&duty, window, now).await?;
+                views.extend(found.into_iter().map(|view| DutyView { mine, ..view }));
+            }
+        }
+        let decision = self.require_general(&caller, Action::Search, target(THING, any)).await?;
+        views.sort_by_key(|view| (view.due, view.opens));
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
+        line.resource = Some((THING, None));
+        line.count = views.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(views),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Skips one occurrence of a duty, with the reason. It cannot be undone: doing the duty after all
+    /// is what takes the mark's place.
+    ///
+    /// # Errors
+    /// Invalid without a reason; conflict when it is done or skipped already; not found; forbidden.
+    pub async fn skip_duty(&self, caller: &Caller, code: &str, opens: Timestamp, reason: &str) -> Result<()> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let duties = self.duties_of_pack();
+        let duty = duties.iter().find(|duty| duty.code == code).ok_or_else(Error::not_found)?;
+        let mine = caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
+        let decision = self.require_general(&caller, Action::Update, target(THING, mine)).await?;
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > MOST_REASON {
+            return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
+        }
+        let window = Window { from: opens, until: opens.plus(Duration::from_micros(1)) };
+        let found =
+            self.occurrences(duty, window, now).await?.into_iter().next().ok_or_else(Error::not_found)?;
+        if !matches!(found.state, DutyState::Due | DutyState::Overdue) {
+            return Err(Error::conflict("this duty is not waiting to be done"));
+        }
+        let body = DutyMark { opened: opens.as_micros(), reason: reason.to_owned(), by: caller.actor };
+        let object = ObjectId::random();
+        let mut unit = Unit::new();
+        let writing = Writing {
+            object,
+            follows: 0,
+            code,
+            state: RecordState::Confirmed,
+            institution: None,
+            sorted: now,
+            body: &body,
+        };
+        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Update), &decision);
+        entry.resource = Self::resource_of::<DutyMark>(object);
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(&caller, entry, 0, Some(reason))?;
+        match self.settle(&caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(()),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// The reminders that are due for an owner now: occurrences that are overdue, or due within one of
+    /// their reminder periods.
+    pub(crate) async fn reminders(&self, now: Timestamp) -> Result<Vec<DutyView>> {
+        let mut views = Vec::new();
+        let window = Window { from: now.minus(DAY * 400), until: now.plus(DAY) };
+        for duty in self.duties_of_pack() {
+            let first = duty.remind_days.iter().max().copied().unwrap_or(0);
+            for view in self.occurrences(&duty, window, now).await? {
+                let near = view.due.minus(DAY * first) <= now;
+                if view.state == DutyState::Overdue || (view.state == DutyState::Due && near) {
+                    views.push(view);
+                }
+            }
+        }
+        Ok(views)
+    }
+}
