@@ -19,6 +19,7 @@ mod words;
 pub use authorizer::{Authorizer, Decision, PolicyName};
 pub use explain::{ConditionFinding, Effect, Explanation, PolicyFinding};
 pub use fact::{Fact, FactSet};
+pub use pack::diff::{Change, ChangeKind, KeyChange, PackDiff};
 pub use pack::model;
 pub use pack::recurrence::Recurrence;
 pub use pack::{

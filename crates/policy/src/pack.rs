@@ -1,16 +1,22 @@
 //! A policy pack: what its files say, checked and ready to use.
 
+mod chain;
 mod check;
-mod files;
+pub mod diff;
+mod embedded;
 mod load;
+mod merge;
 pub mod model;
 mod objects;
 pub mod parameters;
+mod reader;
 pub mod recurrence;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use mimamori_domain::{ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode};
 
@@ -45,6 +51,7 @@ impl fmt::Display for PackProblem {
 pub struct Pack {
     pub(crate) id: String,
     pub(crate) name: Text,
+    pub(crate) organisation: Text,
     pub(crate) hash: [u8; 32],
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) parameters: BTreeMap<String, Parameter>,
@@ -54,25 +61,30 @@ pub struct Pack {
     pub(crate) classes: Vec<Class>,
     pub(crate) things: Vec<Thing>,
     pub(crate) objects: Objects,
+    pub(crate) warnings: Vec<PackProblem>,
     pub(crate) access: Access,
+    /// As written, for comparing packs.
+    pub(crate) merged: Arc<merge::Merged>,
 }
 
 impl Pack {
-    /// Reads a pack from its folder.
+    /// Reads a pack from its folder. Packs that it extends are looked for in `extends/<id>` within it,
+    /// in the folder beside it, and inside the program, in this order.
     ///
     /// # Errors
     /// Every problem that was found, in order of file and line.
     pub fn load(folder: &Path) -> Result<Self, Vec<PackProblem>> {
-        Self::from_files(load::read_folder(folder)?)
+        load::build(load::read_folder(folder)?, &chain::beside(folder))
     }
 
     /// Reads a pack from its files: path relative to the folder, with `/`, and content. This is how
-    /// a pack that was stored is read again.
+    /// a pack that was stored is read again. Packs that it extends are among the files, as
+    /// [`Pack::files`] has them; where they are not, those inside the program are taken.
     ///
     /// # Errors
     /// As [`Pack::load`].
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Self, Vec<PackProblem>> {
-        load::build(files)
+        load::build(files, &embedded::files)
     }
 
     /// The base pack that comes inside the program.
@@ -80,7 +92,33 @@ impl Pack {
     /// # Errors
     /// As [`Pack::load`]; a test keeps this from ever happening.
     pub fn embedded_base() -> Result<Self, Vec<PackProblem>> {
-        Self::from_files(load::embedded_base())
+        Self::embedded("base")
+    }
+
+    /// A pack that comes inside the program; [`Pack::embedded_ids`] tells which there are.
+    ///
+    /// # Errors
+    /// As [`Pack::load`], and when there is no such pack.
+    pub fn embedded(id: &str) -> Result<Self, Vec<PackProblem>> {
+        let files = embedded::files(id).ok_or_else(|| {
+            let known: Vec<_> = embedded::ids().collect();
+            let message = format!("no pack {id:?} inside the program; there are {}", known.join(", "));
+            vec![PackProblem { file: String::new(), line: 0, message }]
+        })?;
+        Self::from_files(files)
+    }
+
+    /// Ids of the packs that come inside the program, in order.
+    pub fn embedded_ids() -> impl Iterator<Item = &'static str> {
+        embedded::ids()
+    }
+
+    /// What is no mistake but should be looked at before the pack is used, in order of file and line:
+    /// clauses that nothing answers, roles that nobody can be appointed to, steps that nobody but the
+    /// applicant could decide, parameters that wait for the site.
+    #[must_use]
+    pub fn warnings(&self) -> &[PackProblem] {
+        &self.warnings
     }
 
     /// The pack's short name.
@@ -94,7 +132,13 @@ impl Pack {
         self.name.get(language)
     }
 
-    /// SHA-256 over the files in order of path: for each the length of the path, the path, the
+    /// The organisation whose rules these are; the pack's name when it names none.
+    #[must_use]
+    pub fn organisation(&self, language: Language) -> &str {
+        self.organisation.get(language)
+    }
+
+    /// SHA-256 over [`Pack::files`], those of extended packs too, in order of path: for each the length of the path, the path, the
     /// length of the content and the content, lengths as eight bytes, greatest first.
     #[must_use]
     pub const fn hash(&self) -> [u8; 32] {
@@ -107,7 +151,8 @@ impl Pack {
         hex::encode(self.hash)
     }
 
-    /// The files the pack was read from, to be stored: rows name the hash they were made under.
+    /// The files the pack was read from, to be stored: rows name the hash they were made under. Files of
+    /// the packs it extends stand under `extends/<id>/`, so what was adopted is whole by itself.
     #[must_use]
     pub const fn files(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.files
@@ -244,8 +289,7 @@ pub struct Parameter {
 }
 
 /// What a parameter is set to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
     Switch(bool),
     Number(u64),
@@ -275,16 +319,16 @@ pub struct Occupation {
     pub break_glass: bool,
 }
 
-/// How far one appointment reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoleScope {
-    Installation,
-    Institution,
-    /// One organisational unit; see [`Pack::units`].
-    Unit,
-    /// One information system; see [`Pack::systems`].
-    System,
+model::words! {
+    /// How far one appointment reaches.
+    RoleScope {
+        Installation = "installation",
+        Institution = "institution",
+        /// One organisational unit; see [`Pack::units`].
+        Unit = "unit",
+        /// One information system; see [`Pack::systems`].
+        System = "system",
+    }
 }
 
 /// 役割

@@ -35,7 +35,7 @@ pub(crate) struct Question {
     /// Place of the occupation in the pack.
     pub occupation: Option<u16>,
     /// One bit for each role of the pack that applies here.
-    pub roles: u64,
+    pub roles: u128,
     pub target: Target,
     pub purpose: Purpose,
     pub strength: u8,
@@ -244,14 +244,14 @@ impl Tables {
 
     /// The roles that reach this institution's things: an appointment limited to one institution
     /// says nothing about another, nor about a list over all of them.
-    fn roles_at(&self, caller: &CallerFacts, institution: Option<InstitutionId>) -> u64 {
+    fn roles_at(&self, caller: &CallerFacts, institution: Option<InstitutionId>) -> u128 {
         let reaching = caller
             .roles
             .iter()
             .filter(|grant| grant.scope_institution.is_none() || grant.scope_institution == institution);
         reaching
             .filter_map(|grant| self.roles.get(&grant.role))
-            .fold(0, |bits, place| bits | 1_u64.checked_shl(*place).unwrap_or(0))
+            .fold(0, |bits, place| bits | 1_u128.checked_shl(*place).unwrap_or(0))
     }
 }
 

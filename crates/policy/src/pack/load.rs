@@ -1,58 +1,48 @@
 //! Reading a pack's files, whether from a folder, from storage or from inside the program.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use serde::de::DeserializeOwned;
 
-use super::files::{ClassesFile, OccupationsFile, PackFile, RolesFile};
+use super::chain::{self, Finder};
+use super::merge::Merged;
+use super::reader::Context;
 use super::{Pack, PackProblem, check};
 use crate::access::{self, Access};
+
+/// A pack's files: path within its folder, and content.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Greatest size of one file and of all files of a pack together, in bytes: far above what rules
 /// need, low enough that a wrong folder is noticed.
 const MOST_FILE_BYTES: usize = 1 << 20;
 const MOST_PACK_BYTES: usize = 16 << 20;
 
-/// The files a pack is made of. A new kind of file needs a line here, a shape in `files`, and its
-/// checks in `check`.
-const PACK: &str = "pack.yaml";
-const OCCUPATIONS: &str = "occupations.yaml";
-const ROLES: &str = "roles.yaml";
-const CLASSES: &str = "classes.yaml";
-const POLICIES: &str = "access.cedar";
-const SCHEMA: &str = "access.cedarschema";
-const KNOWN: &[&str] = &[PACK, OCCUPATIONS, ROLES, CLASSES, POLICIES, SCHEMA];
-
-macro_rules! embedded {
-    ($($name:expr => $path:literal;)*) => {
-        &[$(($name, include_bytes!(concat!("../../../../packs/base/", $path)).as_slice()),)*]
-    };
-}
-
-/// The base pack's files, inside the program.
-const BASE: &[(&str, &[u8])] = embedded! {
-    PACK => "pack.yaml";
-    OCCUPATIONS => "occupations.yaml";
-    ROLES => "roles.yaml";
-    CLASSES => "classes.yaml";
-    POLICIES => "access.cedar";
-    SCHEMA => "access.cedarschema";
-};
-
-pub(super) fn embedded_base() -> BTreeMap<String, Vec<u8>> {
-    BASE.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect()
-}
+/// The files that are not one of `merge`'s tables of objects.
+pub(super) const PACK: &str = "pack.yaml";
+pub(super) const POLICIES: &str = "access.cedar";
+pub(super) const SCHEMA: &str = "access.cedarschema";
 
 /// Collects problems while reading goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<PackProblem>);
 
+/// What goes wrong on every line is told so often.
+const MOST_PROBLEMS: usize = 2_000;
+
 impl Problems {
     pub(crate) fn add(&mut self, file: &str, line: u64, message: impl Into<String>) {
-        self.0.push(PackProblem { file: file.to_owned(), line, message: message.into() });
+        if self.0.len() < MOST_PROBLEMS {
+            self.0.push(PackProblem { file: file.to_owned(), line, message: message.into() });
+        }
+    }
+
+    pub(super) const fn any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     fn into_sorted(mut self) -> Vec<PackProblem> {
@@ -63,14 +53,14 @@ impl Problems {
 }
 
 /// Reads every file of a pack's folder. Hidden files and `README.md` are not part of the pack.
-pub(super) fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Vec<PackProblem>> {
+pub(super) fn read_folder(folder: &Path) -> Result<Files, Vec<PackProblem>> {
     let mut problems = Problems::default();
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files, &mut problems);
-    if problems.0.is_empty() { Ok(files) } else { Err(problems.into_sorted()) }
+    if problems.any() { Err(problems.into_sorted()) } else { Ok(files) }
 }
 
-fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
+fn collect(folder: &Path, prefix: &str, files: &mut Files, problems: &mut Problems) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
@@ -120,59 +110,66 @@ fn too_large(most: usize) -> String {
 }
 
 /// Checks the files as a whole and makes a pack of them.
-pub(super) fn build(files: BTreeMap<String, Vec<u8>>) -> Result<Pack, Vec<PackProblem>> {
+pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProblem>> {
     let mut problems = Problems::default();
     check_sizes(&files, &mut problems);
-    if !problems.0.is_empty() {
+    if problems.any() {
         return Err(problems.into_sorted());
     }
-    for path in files.keys().filter(|p| !KNOWN.contains(&p.as_str())) {
-        problems.add(path, 0, format!("not a file of a pack; known are {}", KNOWN.join(", ")));
-    }
-    let pack = yaml::<PackFile>(&files, PACK, &mut problems);
-    let occupations = yaml::<OccupationsFile>(&files, OCCUPATIONS, &mut problems);
-    let roles = yaml::<RolesFile>(&files, ROLES, &mut problems);
-    let classes = yaml::<ClassesFile>(&files, CLASSES, &mut problems);
-
-    let head = pack.map(|f| check::pack(f, PACK, &mut problems));
-    let roles = roles.map(|f| check::roles(f, ROLES, &mut problems));
-    let occupations = occupations.map(|f| check::occupations(f, OCCUPATIONS, &mut problems));
-    let classes = match (&occupations, classes) {
-        (Some(known), Some(file)) => Some(check::classes(file, known, CLASSES, &mut problems)),
-        _ => None,
-    };
-    let policies = text(&files, POLICIES, &mut problems);
-    let schema = text(&files, SCHEMA, &mut problems);
-    let (Some(head), Some(roles), Some(occupations), Some(classes)) = (head, roles, occupations, classes)
-    else {
-        return Err(problems.into_sorted());
-    };
+    let layers = chain::resolve(files, find, &mut problems);
+    let merged = Merged::of(&layers, &mut problems);
+    let problems = RefCell::new(problems);
+    let parts = check::parts(&Context { merged: &merged, problems: &problems });
+    let mut problems = problems.into_inner();
+    let files = chain::joined(&layers);
     let mut pack = Pack {
-        id: head.id,
-        name: head.name,
+        id: parts.id,
+        name: parts.name,
+        organisation: parts.organisation,
         hash: hash(&files),
-        parameters: head.parameters,
-        zones: head.zones,
-        occupations: occupations.occupations,
-        roles,
-        classes: classes.0,
-        things: classes.1,
-        objects: super::Objects::default(),
+        files,
+        parameters: parts.parameters,
+        zones: parts.zones,
+        occupations: parts.occupations,
+        roles: parts.roles,
+        classes: parts.classes,
+        things: parts.things,
+        objects: parts.objects,
+        warnings: parts.warnings,
         access: Access::default(),
-        files: BTreeMap::new(),
+        merged: Arc::default(),
     };
-    if let (Some(policies), Some(schema)) = (policies, schema) {
-        let sources = access::Sources { policies, policies_file: POLICIES, schema, schema_file: SCHEMA };
+    let source = |found: &Option<(String, String)>, path: &str, problems: &mut Problems| {
+        if found.is_none() {
+            problems.add(path, 0, "missing; a pack has it, or one that it extends");
+        }
+        found.clone()
+    };
+    let policies = source(&merged.policies, POLICIES, &mut problems);
+    let schema = source(&merged.schema, SCHEMA, &mut problems);
+    if let (Some((policies_file, policies)), Some((schema_file, schema))) = (policies, schema) {
+        let sources = access::Sources {
+            policies: &policies,
+            policies_file: &policies_file,
+            schema: &schema,
+            schema_file: &schema_file,
+        };
         pack.access = Access::compile(&sources, &pack, &mut problems);
     }
-    if !problems.0.is_empty() {
+    // INTERIM
+    let (open, rest) = problems.0.into_iter().partition(|p: &PackProblem| {
+        p.message.contains("stands in no catalogue") || p.message.contains("no file of requirements")
+    });
+    problems = Problems(rest);
+    pack.warnings.extend::<Vec<PackProblem>>(open);
+    if problems.any() {
         return Err(problems.into_sorted());
     }
-    pack.files = files;
+    pack.merged = Arc::new(merged);
     Ok(pack)
 }
 
-fn check_sizes(files: &BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
+pub(super) fn check_sizes(files: &Files, problems: &mut Problems) {
     for (path, _) in files.iter().filter(|(_, bytes)| bytes.len() > MOST_FILE_BYTES) {
         problems.add(path, 0, too_large(MOST_FILE_BYTES));
     }
@@ -181,7 +178,7 @@ fn check_sizes(files: &BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
     }
 }
 
-fn hash(files: &BTreeMap<String, Vec<u8>>) -> [u8; 32] {
+fn hash(files: &Files) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for (path, bytes) in files {
         for part in [path.as_bytes(), bytes.as_slice()] {
@@ -196,33 +193,14 @@ fn hash(files: &BTreeMap<String, Vec<u8>>) -> [u8; 32] {
     hash
 }
 
-fn text<'a>(files: &'a BTreeMap<String, Vec<u8>>, path: &str, problems: &mut Problems) -> Option<&'a str> {
-    let Some(bytes) = files.get(path) else {
-        problems.add(path, 0, "missing; every pack needs it");
-        return None;
-    };
+/// A file's text; `full` is what messages call it.
+pub(super) fn text<'a>(files: &'a Files, path: &str, full: &str, problems: &mut Problems) -> Option<&'a str> {
+    let bytes = files.get(path)?;
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
         Err(error) => {
             let line = 1 + bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
-            problems.add(path, line, "not UTF-8");
-            None
-        }
-    }
-}
-
-fn yaml<T: DeserializeOwned>(
-    files: &BTreeMap<String, Vec<u8>>,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<T> {
-    let text = text(files, path, problems)?;
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    match serde_saphyr::from_str_with_options(text, options) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let line = error.location().map_or(0, |l| l.line());
-            problems.add(path, line, error.without_snippet().to_string());
+            problems.add(full, line, "not UTF-8");
             None
         }
     }

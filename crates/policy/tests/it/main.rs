@@ -7,5 +7,6 @@ mod explanations;
 mod loading;
 mod matrix;
 mod mutations;
+mod packs;
 mod people;
 mod properties;

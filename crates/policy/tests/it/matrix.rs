@@ -256,16 +256,17 @@ fn things(text: &mut String, pack: &Pack, authorizer: &Authorizer) {
     callers.push(("a citizen".into(), citizen()));
     callers.push(("a program".into(), program(ANSWERING)));
     let targets = [
-        ("", None, None),
-        (" of the own institution", Some(ANSWERING), None),
-        (" of one's own", None, Some(CALLER)),
+        ("", None, None, false),
+        (" of the own institution", Some(ANSWERING), None, false),
+        (" of one's own", None, Some(CALLER), false),
+        (" that the pack names one for", None, None, true),
     ];
     for (name, caller) in callers {
         writeln!(text, "\n## {name}").unwrap();
         for thing in pack.things() {
             let mut told = BTreeSet::new();
-            for (suffix, institution, owner) in targets {
-                let target = GeneralTarget { kind: thing.code.clone(), institution, owner };
+            for (suffix, institution, owner, named) in targets {
+                let target = GeneralTarget { kind: thing.code.clone(), institution, owner, named };
                 let mut actions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
                 for action in Action::ALL {
                     let allowed = [caller.purpose, second_purpose(&caller)].into_iter().find_map(|purpose| {
@@ -281,7 +282,7 @@ fn things(text: &mut String, pack: &Pack, authorizer: &Authorizer) {
                     let line = (actions.join(" "), policies);
                     if told.insert(line.clone()) {
                         let thing = format!("{}{suffix}", thing.code);
-                        writeln!(text, "{thing:36}{:60} {}", line.0, line.1).unwrap();
+                        writeln!(text, "{thing:40}{:60} {}", line.0, line.1).unwrap();
                     }
                 }
             }

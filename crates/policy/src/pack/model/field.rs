@@ -119,8 +119,8 @@ pub enum Derivation {
 /// Holds when a field has one of these values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// A `choice` or `yes-no` field of the same form; in a step also `step-code.field-code` of an
-    /// earlier step.
+    /// A `choice` or `yes-no` field: of the register or form (`step` is none), or of a step. What a
+    /// step's field depends on in its own step names that step.
     pub field: super::FieldReference,
     /// Codes of choices; `yes` or `no` for a `yes-no` field. Never empty.
     pub is: Vec<String>,

@@ -181,6 +181,16 @@ macro_rules! words {
             }
         }
 
+        impl crate::pack::reader::Word for $name {
+            fn of(word: &str) -> Option<Self> {
+                Self::named(word)
+            }
+
+            fn words() -> &'static [&'static str] {
+                Self::WORDS
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
@@ -188,7 +198,7 @@ macro_rules! words {
         }
     )*};
 }
-use words;
+pub(crate) use words;
 
 macro_rules! named {
     ($($name:ident),* $(,)?) => {$(
