@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mimamori_domain::{
-    Action, ActorId, InstitutionId, Kind, OccupationCode, Purpose, RoleCode, SessionId, SubjectId, Timestamp,
+    Action, ActorId, InstitutionId, Kind, ObjectId, OccupationCode, Purpose, RoleCode, SessionId, SubjectId, Timestamp,
     UnitId,
 };
 use mimamori_ledger::EntryDraft;
@@ -20,15 +20,19 @@ pub(crate) struct ActorContext {
     pub(crate) version: i64,
     pub(crate) account: Account,
     pub(crate) roles: Vec<Role>,
+    /// The object and version of each of the roles, in the same order.
+    pub(crate) role_objects: Vec<(ObjectId, u64)>,
     pub(crate) institution_name: Option<String>,
 }
 
 impl ActorContext {
-    /// Roles whose appointment holds at `now`.
+    /// Roles whose appointment holds at `now`. One limited to a unit or an information system gives no
+    /// power over the installation: it counts only where the pack names it.
     fn grants(&self, now: Timestamp) -> Vec<RoleGrant> {
         self.roles
             .iter()
             .filter(|role| time(role.from) <= now && role.until.is_none_or(|until| now < time(until)))
+            .filter(|role| role.unit.is_none() && role.system.is_none())
             .map(|role| RoleGrant { role: role.role.clone(), scope_institution: role.institution })
             .collect()
     }

@@ -138,6 +138,7 @@ impl App {
         let object = self.current(ObjectId::from(actor)).await?.ok_or_else(Error::not_found)?;
         let account: Account = body::from_bytes(&open_object(&key, &object)?)?;
         let mut roles = Vec::new();
+        let mut role_objects = Vec::new();
         let links = self
             .store
             .query(
@@ -150,6 +151,7 @@ impl App {
             if let Some(version) = self.current(role).await? {
                 let appointment: Role = body::from_bytes(&open_object(&key, &version)?)?;
                 if appointment.actor == actor {
+                    role_objects.push((role, version.version));
                     roles.push(appointment);
                 }
             }
@@ -158,7 +160,7 @@ impl App {
             Some(institution) => self.institution_name(institution).await?,
             None => None,
         };
-        let context = Arc::new(ActorContext { actor, version, account, roles, institution_name });
+        let context = Arc::new(ActorContext { actor, version, account, roles, role_objects, institution_name });
         self.actors.insert(actor, Arc::clone(&context));
         Ok(context)
     }

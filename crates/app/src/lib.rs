@@ -37,6 +37,7 @@ use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
+pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
 pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};

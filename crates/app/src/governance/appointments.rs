@@ -1,0 +1,455 @@
+//! Appointments to roles: who holds what, from when to when, where, and who appointed them.
+
+use mimamori_domain::{
+    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
+    RoleCode, Timestamp,
+};
+use mimamori_policy::{Role, RoleScope};
+use mimamori_store::{AccessKey, Change, ColumnType, Unit, Value, tables};
+
+use super::purpose;
+use super::who::target;
+use crate::access::{Settled, decided, kept_changing};
+use crate::body::{self, kind, time};
+use crate::caller::{ActorContext, Caller};
+use crate::context::open_object;
+use crate::record::{NewVersion, fault, put_version};
+use crate::{App, sql};
+
+/// What appointments are to the policies.
+const THING: Kind = Kind::of("role");
+
+/// Longest reason for ending an appointment, in characters.
+const MOST_REASON: usize = 1_000;
+/// Accounts read at a time.
+const STRIDE: i64 = 500;
+
+/// An appointment to be made.
+#[derive(Debug, Clone)]
+pub struct NewAppointment {
+    pub actor: ActorId,
+    pub role: RoleCode,
+    /// For a role whose scope is an institution.
+    pub institution: Option<InstitutionId>,
+    /// For a role whose scope is a unit (部署): its code.
+    pub unit: Option<String>,
+    /// For a role whose scope is an information system: its code.
+    pub system: Option<String>,
+    /// UTC.
+    pub from: Timestamp,
+    /// Exclusive, UTC; `None` without an end.
+    pub until: Option<Timestamp>,
+    /// 代理: stands in for the holder.
+    pub deputy: bool,
+}
+
+/// An appointment, as shown.
+#[derive(Clone)]
+pub struct AppointmentView {
+    pub id: ObjectId,
+    /// The version seen, for ending it.
+    pub version: u64,
+    pub actor: ActorId,
+    pub name: String,
+    pub institution: Option<String>,
+    pub unit: Option<String>,
+    pub system: Option<String>,
+    /// UTC.
+    pub from: Timestamp,
+    /// Exclusive, UTC.
+    pub until: Option<Timestamp>,
+    pub deputy: bool,
+    /// Empty for appointments made at the command line.
+    pub appointed_by: String,
+    pub in_force: bool,
+}
+
+/// Names stay out of debug output (invariant 9).
+impl std::fmt::Debug for AppointmentView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppointmentView").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A role with everybody who holds it now, will, or did.
+#[derive(Debug, Clone)]
+pub struct RoleView {
+    pub role: Role,
+    /// Newest first.
+    pub appointments: Vec<AppointmentView>,
+    /// The caller may appoint to it and dismiss.
+    pub may_appoint: bool,
+}
+
+impl RoleView {
+    /// Whether somebody holds the role now.
+    #[must_use]
+    pub fn filled(&self) -> bool {
+        self.appointments.iter().any(|appointment| appointment.in_force && !appointment.deputy)
+    }
+}
+
+impl App {
+    /// Appoints somebody to a role.
+    ///
+    /// # Errors
+    /// Invalid for an unknown or outside role, a missing scope, or a role that may not be held with
+    /// one they hold; forbidden unless a role of the caller appoints to it; unavailable.
+    pub async fn appoint(&self, caller: &Caller, new: &NewAppointment) -> Result<ObjectId> {
+        let caller = purpose(caller);
+        let decision = self
+            .require_general(&caller, Action::Create, target(THING, self.appoints(&caller, &new.role)))
+            .await?;
+        let mut unit = Unit::new();
+        let (object, commitment) = self.put_appointment(&caller, &mut unit, new).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
+        entry.resource = Some((kind::ROLE, Some(object)));
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(&caller, entry, 0, None)?;
+        match self.settle(&caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(object),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Ends an appointment at a time; `seen` is the version it was seen at.
+    ///
+    /// # Errors
+    /// Invalid without a reason or with an end before the beginning; conflict; forbidden; unavailable.
+    pub async fn end_appointment(
+        &self,
+        caller: &Caller,
+        actor: ActorId,
+        appointment: ObjectId,
+        seen: u64,
+        until: Timestamp,
+        reason: &str,
+    ) -> Result<()> {
+        let caller = purpose(caller);
+        let context = self.actor_context_now(actor).await?;
+        let (role, version) = held(&context, appointment)?;
+        let role = role.role.clone();
+        let decision = self
+            .require_general(&caller, Action::Update, target(THING, self.appoints(&caller, &role)))
+            .await?;
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > MOST_REASON {
+            return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
+        }
+        if version != seen {
+            return Err(Error::conflict(
+                "somebody else changed this meanwhile; open it again and repeat your change",
+            ));
+        }
+        let mut unit = Unit::new();
+        let commitment = self.put_end_of_appointment(&caller, &mut unit, actor, appointment, until).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
+        entry.resource = Some((kind::ROLE, Some(appointment)));
+        entry.version = Some(version + 1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(&caller, entry, 0, Some(reason))?;
+        match self.settle(&caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(()),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Whether a role of the caller appoints to this one. Who operates the machine appoints to every
+    /// role: the policies let them, and it is how the first appointments are made.
+    fn appoints(&self, caller: &Caller, role: &RoleCode) -> bool {
+        caller.roles().iter().any(|held| self.pack.may_appoint(held, role))
+    }
+
+    /// Puts a checked appointment into a unit; gives its id and commitment, for the unit's entry. Who
+    /// may appoint is the caller's to have asked.
+    pub(crate) async fn put_appointment(
+        &self,
+        caller: &Caller,
+        unit: &mut Unit,
+        new: &NewAppointment,
+    ) -> Result<(ObjectId, [u8; 32])> {
+        let role = self
+            .pack
+            .role(&new.role)
+            .ok_or_else(|| fault("role", "the policy pack has no such role", "value"))?;
+        let context = self.actor_context_now(new.actor).await?;
+        self.check_appointment(role, new, &context).await?;
+        let now = self.clock.now();
+        let key = self.staff_key(new.actor).await?;
+        let object = ObjectId::random();
+        let bytes = body::to_bytes(&body::Role {
+            actor: new.actor,
+            role: new.role.clone(),
+            institution: new.institution.filter(|_| role.scope == RoleScope::Institution),
+            unit: new.unit.clone().filter(|_| role.scope == RoleScope::Unit),
+            system: new.system.clone().filter(|_| role.scope == RoleScope::System),
+            from: new.from.as_micros(),
+            until: new.until.map(Timestamp::as_micros),
+            deputy: new.deputy,
+            appointed_by: caller.context.as_ref().map(|_| caller.actor),
+        })?;
+        let version = role_version(caller, object, 1, &bytes, now)?.seal(&key, None, unit.id)?;
+        let commitment = put_version(unit, version, now);
+        let link = vec![object.into(), "appointed".into(), new.actor.into(), Value::Null(ColumnType::Blob)];
+        unit.changes.push(Change::insert(&tables::LINK, link));
+        unit.guards.push(mimamori_store::Guard { key: AccessKey::from(new.actor), version: context.version });
+        unit.bumps.push(AccessKey::from(new.actor));
+        Ok((object, commitment))
+    }
+
+    async fn check_appointment(
+        &self,
+        role: &Role,
+        new: &NewAppointment,
+        context: &ActorContext,
+    ) -> Result<()> {
+        if role.outside {
+            return Err(fault(
+                "role",
+                "this role stands for people outside; nobody is appointed to it",
+                "value",
+            ));
+        }
+        if !context.account.active {
+            return Err(fault("actor", "this account is stopped", "business-rule"));
+        }
+        if new.until.is_some_and(|until| until <= new.from) {
+            return Err(fault("until", "an appointment ends after it begins", "value"));
+        }
+        let known_unit = |code: &String| self.pack.unit(code).is_some();
+        let known_system = |code: &String| self.pack.system(code).is_some();
+        match role.scope {
+            RoleScope::Installation => {}
+            RoleScope::Institution => {
+                let named = match new.institution {
+                    Some(institution) => self.institution_name(institution).await?,
+                    None => None,
+                };
+                if named.is_none() {
+                    return Err(fault(
+                        "institution",
+                        "this role is for one institution; choose it",
+                        "required",
+                    ));
+                }
+            }
+            RoleScope::Unit if !new.unit.as_ref().is_some_and(known_unit) => {
+                return Err(fault("unit", "this role is for one unit of the site; choose it", "required"));
+            }
+            RoleScope::System if !new.system.as_ref().is_some_and(known_system) => {
+                return Err(fault(
+                    "system",
+                    "this role is for one information system; choose it",
+                    "required",
+                ));
+            }
+            RoleScope::Unit | RoleScope::System => {}
+        }
+        let overlaps = |held: &&body::Role| {
+            held.until.is_none_or(|until| new.from < time(until))
+                && new.until.is_none_or(|until| time(held.from) < until)
+        };
+        let together: Vec<RoleCode> =
+            context.roles.iter().filter(overlaps).map(|held| held.role.clone()).collect();
+        if let Some(other) = self.pack.incompatible(&new.role, &together).first() {
+            let rule = format!("the roles {} and {other} may not be held together", new.role);
+            return Err(fault("role", &rule, "business-rule"));
+        }
+        if role.privileged && !self.is_administrator(context) {
+            let most = self.pack.parameter_u64("accounts.most-administrators")?;
+            if self.administrators().await? >= most {
+                let rule = format!("at most {most} people may hold a role with privileges");
+                return Err(fault("role", &rule, "business-rule"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody holds a privileged role now or later.
+    pub(crate) fn is_administrator(&self, context: &ActorContext) -> bool {
+        let now = self.clock.now();
+        context.account.active
+            && context.roles.iter().any(|held| {
+                held.until.is_none_or(|until| now < time(until))
+                    && self.pack.role(&held.role).is_some_and(|role| role.privileged)
+            })
+    }
+
+    /// How many active people hold a privileged role now or later.
+    pub(crate) async fn administrators(&self) -> Result<u64> {
+        let contexts = self.everybody().await?;
+        Ok(contexts.iter().filter(|context| self.is_administrator(context)).count() as u64)
+    }
+
+    /// Puts the end of an appointment into a unit; gives the commitment for the unit's entry.
+    pub(crate) async fn put_end_of_appointment(
+        &self,
+        caller: &Caller,
+        unit: &mut Unit,
+        actor: ActorId,
+        appointment: ObjectId,
+        until: Timestamp,
+    ) -> Result<[u8; 32]> {
+        let key = self.staff_key(actor).await?;
+        let current = self
+            .current(appointment)
+            .await?
+            .filter(|version| version.kind == kind::ROLE)
+            .ok_or_else(Error::not_found)?;
+        let mut role: body::Role = body::from_bytes(&open_object(&key, &current)?)?;
+        if role.actor != actor {
+            return Err(Error::not_found());
+        }
+        if role.until.is_some_and(|end| time(end) <= until) {
+            return Err(Error::conflict("this appointment ends no later already"));
+        }
+        role.until = Some(until.as_micros().max(role.from));
+        let now = self.clock.now();
+        let bytes = body::to_bytes(&role)?;
+        let version =
+            role_version(caller, appointment, current.version + 1, &bytes, now)?.seal(&key, None, unit.id)?;
+        let commitment = put_version(unit, version, now);
+        unit.bumps.push(AccessKey::from(actor));
+        Ok(commitment)
+    }
+
+    /// The contexts of every account of staff and citizens.
+    pub(crate) async fn everybody(&self) -> Result<Vec<std::sync::Arc<ActorContext>>> {
+        let mut people = Vec::new();
+        let mut after = ObjectId::from_bytes([0; 16]);
+        loop {
+            let args = vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into()];
+            let rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
+            let last = (rows.len() as i64) < STRIDE;
+            for row in rows {
+                after = row.id_of(0).map_err(Error::unavailable)?;
+                people.push(self.actor_context(ActorId::from(after)).await?);
+            }
+            if last {
+                return Ok(people);
+            }
+        }
+    }
+
+    /// Every role of the pack with who holds it: for staff who may see roles.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn roles(&self, caller: &Caller) -> Result<Vec<RoleView>> {
+        let caller = purpose(caller);
+        let appoints = self.pack.roles().iter().any(|role| self.appoints(&caller, &role.code));
+        let decision = self.require_general(&caller, Action::Search, target(THING, appoints)).await?;
+        let views = self.role_views(&caller).await?;
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
+        line.resource = Some((THING, None));
+        line.count = views.iter().map(|view| view.appointments.len() as u64).sum();
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(views),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// 緊急連絡網: the roles that somebody holds now, with their holders and deputies. Every member of
+    /// staff may look at it, at any hour.
+    ///
+    /// # Errors
+    /// Forbidden for others than staff; unavailable.
+    pub async fn contact_network(&self, caller: &Caller) -> Result<Vec<RoleView>> {
+        let caller = purpose(caller);
+        let decision = self.require_general(&caller, Action::Read, target(THING, caller.is_staff())).await?;
+        let mut views = self.role_views(&caller).await?;
+        for view in &mut views {
+            view.appointments.retain(|appointment| appointment.in_force);
+        }
+        views.retain(|view| !view.appointments.is_empty());
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
+        line.resource = Some((THING, None));
+        line.count = views.iter().map(|view| view.appointments.len() as u64).sum();
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(views),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    async fn role_views(&self, caller: &Caller) -> Result<Vec<RoleView>> {
+        let now = self.clock.now();
+        let people = self.everybody().await?;
+        let mut views = Vec::new();
+        for role in self.pack.roles() {
+            let mut appointments = Vec::new();
+            for context in &people {
+                for (held, (id, version)) in context.roles.iter().zip(&context.role_objects) {
+                    if held.role != role.code {
+                        continue;
+                    }
+                    let institution = match held.institution {
+                        Some(institution) => self.institution_name(institution).await?,
+                        None => None,
+                    };
+                    appointments.push(AppointmentView {
+                        id: *id,
+                        version: *version,
+                        actor: context.actor,
+                        name: context.account.name.clone(),
+                        institution,
+                        unit: held.unit.clone(),
+                        system: held.system.clone(),
+                        from: time(held.from),
+                        until: held.until.map(time),
+                        deputy: held.deputy,
+                        appointed_by: self.name_of(held.appointed_by).await?,
+                        in_force: context.account.active && super::who::in_force(held, now),
+                    });
+                }
+            }
+            appointments.sort_by_key(|appointment| std::cmp::Reverse(appointment.from));
+            views.push(RoleView {
+                may_appoint: !role.outside && (self.appoints(caller, &role.code) || caller.context.is_none()),
+                role: role.clone(),
+                appointments,
+            });
+        }
+        Ok(views)
+    }
+}
+
+/// One of somebody's appointments, with its version.
+fn held(context: &ActorContext, appointment: ObjectId) -> Result<(&body::Role, u64)> {
+    context
+        .roles
+        .iter()
+        .zip(&context.role_objects)
+        .find(|(_, (id, _))| *id == appointment)
+        .map(|(role, (_, version))| (role, *version))
+        .ok_or_else(Error::not_found)
+}
+
+fn role_version<'a>(
+    caller: &Caller,
+    object: ObjectId,
+    version: u64,
+    plain: &'a [u8],
+    now: Timestamp,
+) -> Result<NewVersion<'a>> {
+    Ok(NewVersion {
+        object,
+        version,
+        kind: kind::ROLE,
+        label: AccessLabel {
+            class: ClassCode::new("role").map_err(Error::internal)?,
+            state: RecordState::Confirmed,
+            institution: caller.institution().unwrap_or(InstitutionId::from_bytes([0; 16])),
+        },
+        author: Some(caller.actor),
+        on_behalf: None,
+        confirmer: None,
+        plain,
+        pack: caller.pack,
+        recorded: now,
+    })
+}
