@@ -64,6 +64,9 @@ enum Command {
     /// The rules, and why somebody may or may not
     #[command(subcommand)]
     Policy(command::policy::Command),
+    /// Policy packs: an organisation's rules as data
+    #[command(subcommand)]
+    Pack(command::pack::Command),
     /// Look for what is wrong with this installation and say what to do
     Doctor(command::doctor::Arguments),
     /// Measure how fast this program is on this machine, on an installation of its own
@@ -169,6 +172,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Ledger(command) => command::ledger::run(context, command).await,
         Command::Key(command) => command::key::run(context, command).await,
         Command::Policy(command) => command::policy::run(context, command).await,
+        Command::Pack(command) => command::pack::run(context, &command),
         Command::Doctor(arguments) => command::doctor::run(context, &arguments).await,
         Command::Bench(arguments) => bench::run(context, &arguments).await,
         Command::BenchPeer(arguments) => bench::peer::run(&arguments).await,

@@ -7,6 +7,7 @@ pub mod init;
 pub mod institution;
 pub mod key;
 pub mod ledger;
+pub mod pack;
 pub mod policy;
 pub mod serve;
 pub mod token;

@@ -156,12 +156,6 @@ pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProb
         };
         pack.access = Access::compile(&sources, &pack, &mut problems);
     }
-    // INTERIM
-    let (open, rest) = problems.0.into_iter().partition(|p: &PackProblem| {
-        p.message.contains("stands in no catalogue") || p.message.contains("no file of requirements")
-    });
-    problems = Problems(rest);
-    pack.warnings.extend::<Vec<PackProblem>>(open);
     if problems.any() {
         return Err(problems.into_sorted());
     }

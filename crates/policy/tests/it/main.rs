@@ -7,6 +7,7 @@ mod explanations;
 mod loading;
 mod matrix;
 mod mutations;
+mod objects;
 mod packs;
 mod people;
 mod properties;

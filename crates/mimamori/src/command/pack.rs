@@ -1,0 +1,204 @@
+//! `mimamori pack`: whether a policy pack is right, and what a new version of it changes. No
+//! installation is needed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mimamori_policy::{Change, ChangeKind, Language, Pack, PackDiff, PackProblem};
+use serde_json::{Value, json};
+
+use crate::cli::Context;
+use crate::exit::{Exit, Failure, Result};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a pack: every problem at once, and warnings (exit code 2: there are problems)
+    Check(Check),
+    /// Tell what one pack changes in another (exit code 2: they differ)
+    Diff(Diff),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Folder of the pack, or the name of a built-in one
+    #[arg(value_name = "DIR")]
+    pack: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Folder of the pack as it was, or the name of a built-in one
+    old: PathBuf,
+    /// Folder of the pack as it will be, or the name of a built-in one
+    new: PathBuf,
+}
+
+/// Runs one of the commands above.
+///
+/// # Errors
+/// [`Exit::Configuration`] when a pack to be compared is not valid.
+pub fn run(context: &Context, command: &Command) -> Result<Exit> {
+    match command {
+        Command::Check(check) => Ok(run_check(context, &check.pack)),
+        Command::Diff(diff) => run_diff(context, diff),
+    }
+}
+
+fn run_check(context: &Context, place: &Path) -> Exit {
+    match load(place) {
+        Ok(pack) => {
+            let counts = counts(&pack);
+            let value = json!({
+                "valid": true,
+                "id": pack.id(),
+                "hash": pack.hash_text(),
+                "holds": counts.iter().map(|(what, count)| ((*what).to_owned(), json!(count))).collect::<serde_json::Map<_, _>>(),
+                "problems": [],
+                "warnings": told(pack.warnings()),
+            });
+            let held: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            let mut text = format!("valid: {} ({})\n{}", pack.id(), pack.hash_text(), held.join(", "));
+            for warning in pack.warnings() {
+                let _written = write!(text, "\nwarning: {warning}");
+            }
+            context.console.result(&value, text);
+            Exit::Done
+        }
+        Err(problems) => {
+            let value = json!({"valid": false, "problems": told(&problems), "warnings": []});
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            context
+                .console
+                .result(&value, format!("{}\nnot valid: {} problems", lines.join("\n"), lines.len()));
+            Exit::Partly
+        }
+    }
+}
+
+/// The folder of that name, or the pack inside the program.
+fn load(place: &Path) -> std::result::Result<Pack, Vec<PackProblem>> {
+    let built_in = place.to_str().filter(|id| Pack::embedded_ids().any(|known| known == *id));
+    match built_in {
+        Some(id) if !place.exists() => Pack::embedded(id),
+        _ => Pack::load(place),
+    }
+}
+
+fn told(problems: &[PackProblem]) -> Vec<Value> {
+    let one = |p: &PackProblem| json!({"file": p.file, "line": p.line, "message": p.message});
+    problems.iter().map(one).collect()
+}
+
+fn counts(pack: &Pack) -> Vec<(&'static str, usize)> {
+    vec![
+        ("clauses", pack.clauses().count()),
+        ("roles", pack.roles().len()),
+        ("registers", pack.registers().len()),
+        ("procedures", pack.procedures().len()),
+        ("schedules", pack.schedules().len()),
+        ("documents", pack.documents().len()),
+        ("measures", pack.measures().len()),
+        ("attestations", pack.attestations().len()),
+        ("disclosures", pack.disclosures().len()),
+        ("parameters", pack.parameters().count()),
+    ]
+}
+
+fn run_diff(context: &Context, places: &Diff) -> Result<Exit> {
+    let (old, new) = (load_valid(&places.old)?, load_valid(&places.new)?);
+    let diff = old.diff(&new);
+    let value = json!({
+        "old": {"id": old.id(), "hash": old.hash_text()},
+        "new": {"id": new.id(), "hash": new.hash_text()},
+        "changes": diff.changes.iter().map(change_value).collect::<Vec<_>>(),
+        "access": diff.access,
+        "schema": diff.schema,
+    });
+    context.console.result(&value, diff_text(&old, &new, &diff));
+    Ok(if diff.is_empty() { Exit::Done } else { Exit::Partly })
+}
+
+fn load_valid(place: &Path) -> Result<Pack> {
+    load(place).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let message = format!("the policy pack {} is not valid:\n{}", place.display(), lines.join("\n"));
+        Failure::new(Exit::Configuration, message)
+    })
+}
+
+fn change_value(change: &Change) -> Value {
+    let (what, keys) = match &change.what {
+        ChangeKind::Added => ("added", Vec::new()),
+        ChangeKind::Removed => ("removed", Vec::new()),
+        ChangeKind::Changed(keys) => {
+            ("changed", keys.iter().map(|k| json!({"key": k.key, "old": k.old, "new": k.new})).collect())
+        }
+    };
+    json!({"kind": change.kind.as_str(), "code": change.code, "what": what, "keys": keys})
+}
+
+fn diff_text(old: &Pack, new: &Pack, diff: &PackDiff) -> String {
+    if diff.is_empty() {
+        return "no difference".to_owned();
+    }
+    let mut text = String::new();
+    for change in &diff.changes {
+        let (sign, pack) = match change.what {
+            ChangeKind::Added => ('+', new),
+            ChangeKind::Removed => ('-', old),
+            ChangeKind::Changed(_) => ('~', new),
+        };
+        let name = pack.object_name(change.kind, &change.code, Language::En).unwrap_or_default();
+        let _written = writeln!(text, "{sign} {} {}  {name}", change.kind, change.code);
+        if let ChangeKind::Changed(keys) = &change.what {
+            for key in keys {
+                let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
+                let _written = writeln!(text, "    {}: {} -> {}", key.key, side(&key.old), side(&key.new));
+            }
+        }
+    }
+    for (changed, file) in [(diff.access, "access.cedar"), (diff.schema, "access.cedarschema")] {
+        if changed {
+            let _written = writeln!(text, "~ {file}");
+        }
+    }
+    let count = |wanted: fn(&ChangeKind) -> bool| diff.changes.iter().filter(|c| wanted(&c.what)).count();
+    let _written = write!(
+        text,
+        "{} added, {} removed, {} changed",
+        count(|what| *what == ChangeKind::Added),
+        count(|what| *what == ChangeKind::Removed),
+        count(|what| matches!(what, ChangeKind::Changed(_))),
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_packs_are_found_by_name_and_folders_by_path() {
+        assert_eq!(load(Path::new("base")).unwrap().id(), "base");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/base");
+        assert_eq!(load(&folder).unwrap().id(), "base");
+        assert!(load(Path::new("no-such-pack")).is_err());
+    }
+
+    #[test]
+    fn differences_are_told_with_their_values() {
+        let old = Pack::embedded_base().unwrap();
+        let mut files = old.files().clone();
+        let text = String::from_utf8(files["pack.yaml"].clone()).unwrap();
+        files.insert("pack.yaml".into(), text.replacen("value: 15\n", "value: 20\n", 1).into_bytes());
+        let new = Pack::from_files(files).unwrap();
+        let diff = old.diff(&new);
+        let text = diff_text(&old, &new, &diff);
+        assert!(text.contains("~ parameter session.idle-minutes"), "{text}");
+        assert!(text.contains("    value: 15 -> 20"), "{text}");
+        assert!(text.ends_with("0 added, 0 removed, 1 changed"), "{text}");
+        assert_eq!(change_value(&diff.changes[0])["keys"][0]["new"], "20");
+        assert_eq!(diff_text(&old, &old, &old.diff(&old)), "no difference");
+    }
+}
