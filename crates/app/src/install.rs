@@ -174,6 +174,7 @@ impl App {
             sessions: Sessions::new(SESSIONS),
             passwords: Passwords::new()?,
             refusals: Refusals::default(),
+            transport: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
             signing: tokio::sync::Mutex::new(None),

@@ -39,6 +39,8 @@ pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
+pub use governance::choices::PersonChoice;
+pub use governance::checks::{Finding, Measured, Transport};
 pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
 pub use governance::duties::{DutyState, DutyView};
@@ -47,6 +49,7 @@ pub use governance::registers::{
     RegisterSummary,
 };
 pub use governance::show::{Label, Shown};
+pub use governance::status::{AnswerState, ClauseState, State};
 pub use governance::values::{Typed, Values};
 pub use import::ImportReport;
 pub use install::Parts;
@@ -92,6 +95,8 @@ pub struct App {
     pub(crate) refusals: refusals::Refusals,
     /// Opened keys of what belongs to the organisation.
     pub(crate) register_keys: governance::keys::RegisterKeys,
+    /// How people reach the program, once its server has said so.
+    pub(crate) transport: std::sync::OnceLock<Transport>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.

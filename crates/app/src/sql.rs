@@ -152,6 +152,47 @@ pub static GOVERNED_BETWEEN: Statement = Statement::read(
     &[Blob, Int],
 );
 
+/// When the newest checkpoint was signed, and for how many entries.
+pub static NEWEST_CHECKPOINT: Statement = Statement::read(
+    "app.newest_checkpoint",
+    "SELECT recorded, size FROM checkpoint ORDER BY epoch DESC, size DESC LIMIT 1",
+    &[],
+    &[Int, Int],
+);
+
+/// The newest entry of an epoch.
+pub static NEWEST_ENTRY: Statement = Statement::read(
+    "app.newest_entry",
+    "SELECT sequence FROM ledger_entry WHERE epoch = $1 ORDER BY sequence DESC LIMIT 1",
+    &[Int],
+    &[Int],
+);
+
+/// The very first entry.
+pub static FIRST_ENTRY: Statement = Statement::read(
+    "app.first_entry",
+    "SELECT recorded FROM ledger_entry WHERE epoch = 0 AND sequence = 0",
+    &[],
+    &[Int],
+);
+
+/// Whether somebody else than an actor looked through a subject's part of the ledger since a time.
+pub static REVIEWED_SINCE: Statement = Statement::read(
+    "app.reviewed_since",
+    "SELECT sequence FROM ledger_entry WHERE subject = $1 AND recorded >= $2 AND action = 'review' \
+     AND actor <> $3 ORDER BY epoch, sequence LIMIT 1",
+    &[Blob, Int, Blob],
+    &[Int],
+);
+
+/// How many sessions go on that began before a time.
+pub static SESSIONS_BEYOND: Statement = Statement::read(
+    "app.sessions_beyond",
+    "SELECT COUNT(*) FROM session WHERE ended IS NULL AND created < $1 AND expires > $2",
+    &[Int, Int],
+    &[Int],
+);
+
 /// When the ledger began.
 pub static FIRST_EPOCH: Statement = Statement::read(
     "app.first_epoch",
@@ -524,6 +565,11 @@ pub static ALL: &[&Statement] = &[
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,
     &FIRST_EPOCH,
+    &NEWEST_CHECKPOINT,
+    &NEWEST_ENTRY,
+    &FIRST_ENTRY,
+    &REVIEWED_SINCE,
+    &SESSIONS_BEYOND,
     &KEYS_OF_USAGE,
     &KEY,
     &LABELS,

@@ -135,6 +135,13 @@ impl App {
         self.governed::<DocumentBody>(self.document_object(code)?).await
     }
 
+    /// When a document must be looked at again: `None` while nothing is published, `Some(None)` without
+    /// a period.
+    pub(crate) async fn document_review(&self, document: &Document) -> Result<Option<Option<Timestamp>>> {
+        let head = self.document_head(&document.code).await?;
+        Ok(head.map(|head| next_review(document, &head.body)))
+    }
+
     /// The documents that the caller may read or keeps, in the pack's order, with their state.
     ///
     /// # Errors

@@ -8,6 +8,8 @@
 
 pub(crate) mod appointments;
 pub(crate) mod attachments;
+pub(crate) mod choices;
+pub(crate) mod checks;
 pub(crate) mod controls;
 pub(crate) mod documents;
 pub(crate) mod duties;
@@ -15,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod object;
 pub(crate) mod registers;
 pub(crate) mod show;
+pub(crate) mod status;
 pub(crate) mod values;
 pub(crate) mod who;
 

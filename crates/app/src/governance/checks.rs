@@ -1,0 +1,489 @@
+//! Measures (測定): live checks that the running program makes of itself. Each looks at what is there
+//! now, and each can fail.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mimamori_domain::{
+    AccessLabel, Action, ActorId, Error, InstitutionId, ObjectId, Purpose, RecordState, Result, SubjectId,
+};
+use mimamori_policy::model::Measure;
+use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
+use mimamori_store::Unit;
+
+use super::controls::THING;
+use super::purpose;
+use super::who::{Reach, in_force, target};
+use crate::access::{Settled, decided, kept_changing};
+use crate::body::{AccountKind, BreakGlass, kind};
+use crate::caller::Caller;
+use crate::context::{object_from_row, open_with};
+use crate::{App, body, sql};
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    Kept,
+    NotKept,
+    /// It cannot be told from inside the program now.
+    Unknown,
+}
+
+/// A check's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    pub finding: Finding,
+    /// What was seen, in words.
+    pub seen: Text,
+}
+
+impl Measured {
+    fn new(kept: bool, ja: impl Into<String>, en: impl Into<String>) -> Self {
+        let finding = if kept { Finding::Kept } else { Finding::NotKept };
+        Self { finding, seen: Text::new(ja, en) }
+    }
+
+    fn unknown(ja: &str, en: &str) -> Self {
+        Self { finding: Finding::Unknown, seen: Text::new(ja, en) }
+    }
+}
+
+/// How people reach the program, as its server knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Every listener speaks TLS, or is bound to this machine alone.
+    Encrypted,
+    /// Some listener is open to a network without TLS.
+    Plain,
+}
+
+/// A checkpoint is at most so old while the program runs: once a minute, and some time to spare.
+const CHECKPOINT_AGE: Duration = Duration::from_secs(180);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Objects of one kind that a sample looks at.
+const SAMPLE: i64 = 100;
+/// The least characters that the ministries' later editions ask of a password.
+const LEAST_ALONE: u64 = 13;
+const LEAST_WITH_SECOND_FACTOR: u64 = 8;
+/// How often somebody may fail before a lock-out that deserves the name.
+const MOST_FAILURES: u64 = 10;
+
+impl App {
+    /// Tells how people reach the program: the server says so when it opens its listeners.
+    pub fn set_transport(&self, transport: Transport) {
+        // Set once: listeners do not change while the program runs.
+        let _ = self.transport.set(transport);
+    }
+
+    /// Makes one check.
+    ///
+    /// # Errors
+    /// Unavailable. An unknown check is [`Finding::Unknown`]: a newer pack may know more of them.
+    pub(crate) async fn measure(&self, check: &str) -> Result<Measured> {
+        match check {
+            "access-decisions" => self.check_access_decisions(),
+            "accounts-unused" => self.check_accounts_unused().await,
+            "administrators-limit" => self.check_administrators_limit().await,
+            "appointments-separate" => self.check_appointments_separate().await,
+            "break-glass-reviewed" => self.check_break_glass_reviewed().await,
+            "database-durable" => self.check_database_durable().await,
+            "encryption-at-rest" => self.check_encryption_at_rest().await,
+            "individual-accounts" => self.check_individual_accounts().await,
+            "ledger-checkpoint" => self.check_ledger_checkpoint().await,
+            "ledger-complete" => self.check_ledger_complete().await,
+            "ledger-retention" => self.check_ledger_retention().await,
+            "lock-out" => self.check_lock_out(),
+            "password-rules" => self.check_password_rules().await,
+            "record-versions" => self.check_record_versions().await,
+            "records-retention" => self.check_records_retention(),
+            "session-limits" => self.check_session_limits().await,
+            "sign-in-notice" => self.check_sign_in_notice().await,
+            "transport-encryption" => Ok(self.check_transport()),
+            _ => Ok(Measured::unknown("この測定はまだできない", "this check is not known here")),
+        }
+    }
+
+    /// Somebody of whom nothing is known may see no class of anybody's record.
+    fn check_access_decisions(&self) -> Result<Measured> {
+        let now = self.clock.now();
+        let mut stranger = CallerFacts::new(ActorId::random(), CallerKind::Staff, Purpose::Care);
+        stranger.institution = Some(InstitutionId::random());
+        let subject = SubjectFacts::new(SubjectId::random());
+        let mut open = Vec::new();
+        for class in self.pack.classes() {
+            let label = AccessLabel {
+                class: class.code.clone(),
+                state: RecordState::Confirmed,
+                institution: InstitutionId::random(),
+            };
+            if self.authorizer.decide(&stranger, Action::Read, &subject, &label, None, now).allowed {
+                open.push(class.code.to_string());
+            }
+        }
+        let count = self.pack.classes().len();
+        Ok(if open.is_empty() {
+            Measured::new(
+                true,
+                format!("関わりのない職員には{count}の情報区分すべてが閉じている"),
+                format!("all {count} classes are closed to staff without a tie to the person"),
+            )
+        } else {
+            Measured::new(
+                false,
+                format!("関わりのない職員に開いている区分がある：{}", open.join("、")),
+                format!("open to staff without a tie: {}", open.join(", ")),
+            )
+        })
+    }
+
+    async fn check_accounts_unused(&self) -> Result<Measured> {
+        let days = self.pack.parameter_u64("accounts.unused-days")?;
+        let limit = self.clock.now().minus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
+        let mut unused = 0;
+        for context in self.everybody().await? {
+            if !context.account.active || context.account.kind != AccountKind::Staff {
+                continue;
+            }
+            let signed_in = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+            let last = match signed_in {
+                Some(row) => row.time(0).map_err(Error::unavailable)?,
+                None => match self.current(ObjectId::from(context.actor)).await? {
+                    Some(account) => account.recorded,
+                    None => continue,
+                },
+            };
+            if last < limit {
+                unused += 1;
+            }
+        }
+        Ok(Measured::new(
+            unused == 0,
+            format!("{days}日使われていない有効なアカウント：{unused}件"),
+            format!("active accounts unused for {days} days: {unused}"),
+        ))
+    }
+
+    async fn check_administrators_limit(&self) -> Result<Measured> {
+        let most = self.pack.parameter_u64("accounts.most-administrators")?;
+        let count = self.administrators().await?;
+        Ok(Measured::new(
+            count <= most,
+            format!("特権を持つ人は{count}人（上限{most}人）"),
+            format!("{count} people hold privileges (at most {most})"),
+        ))
+    }
+
+    async fn check_appointments_separate(&self) -> Result<Measured> {
+        let now = self.clock.now();
+        let mut clashes = 0;
+        for context in self.everybody().await? {
+            let held: Vec<_> = context
+                .roles
+                .iter()
+                .filter(|role| in_force(role, now))
+                .map(|role| role.role.clone())
+                .collect();
+            if held.iter().any(|role| !self.pack.incompatible(role, &held).is_empty()) {
+                clashes += 1;
+            }
+        }
+        Ok(Measured::new(
+            clashes == 0,
+            format!("兼ねてはならない役割を兼ねている人：{clashes}人"),
+            format!("people who hold roles that may not be combined: {clashes}"),
+        ))
+    }
+
+    /// Every declared emergency older than the pack's days was looked at in the ledger by somebody else.
+    async fn check_break_glass_reviewed(&self) -> Result<Measured> {
+        let days = self.pack.parameter_u64("break-glass.review-days")?;
+        let limit = self.clock.now().minus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
+        let (mut late, mut all) = (0, 0);
+        let mut after = ObjectId::from_bytes([0; 16]);
+        loop {
+            let args = vec![kind::BREAK_GLASS.as_str().to_owned().into(), after.into(), 500_i64.into()];
+            let rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
+            let last = rows.len() < 500;
+            for mut row in rows {
+                let version = object_from_row(&mut row)?;
+                after = version.object;
+                let Some(subject) = version.subject else { continue };
+                let context = self.subject_context(subject).await?;
+                let declared: BreakGlass = body::from_bytes(&open_with(&context.keys, &version)?)?;
+                all += 1;
+                if version.recorded > limit {
+                    continue;
+                }
+                let args = vec![subject.into(), version.recorded.into(), declared.actor.into()];
+                if self.store.query_one(&sql::REVIEWED_SINCE, args).await?.is_none() {
+                    late += 1;
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Measured::new(
+            late == 0,
+            format!("緊急時アクセス{all}件のうち、{days}日を過ぎて点検されていないもの：{late}件"),
+            format!("of {all} emergency accesses, {late} were not reviewed within {days} days"),
+        ))
+    }
+
+    async fn check_database_durable(&self) -> Result<Measured> {
+        // A commit is acknowledged only when it is on the disk: a setting that gives that up is refused
+        // at start, and here the database must take a write now.
+        let head = self.store.head().await?.is_some();
+        let halted = self.halted.load(std::sync::atomic::Ordering::SeqCst);
+        let database = self.store.database();
+        Ok(Measured::new(
+            head && !halted,
+            format!("{database}は書き込みをディスクに届けてから応答する設定で動いている"),
+            format!("{database} runs with writes forced to disk before they are acknowledged"),
+        ))
+    }
+
+    /// A sample of every sealed kind is ciphertext under the key that its row names.
+    async fn check_encryption_at_rest(&self) -> Result<Measured> {
+        let (mut seen, mut wrong) = (0, 0);
+        for kind in [kind::PATIENT, kind::ACCOUNT, kind::CONSENT, super::registers::ENTRY] {
+            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
+            for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
+                let version = object_from_row(&mut row)?;
+                seen += 1;
+                let key = mimamori_vault::key_id_of(&version.body).ok();
+                if version.key.is_none() || key != version.key {
+                    wrong += 1;
+                }
+            }
+        }
+        Ok(Measured::new(
+            wrong == 0 && seen > 0,
+            format!("抜き取り{seen}件のうち暗号化されていないもの：{wrong}件"),
+            format!("of a sample of {seen}, {wrong} are not encrypted"),
+        ))
+    }
+
+    /// One person, one account: no two active staff accounts carry the same name, kana, institution
+    /// and occupation.
+    async fn check_individual_accounts(&self) -> Result<Measured> {
+        let mut seen = BTreeSet::new();
+        let (mut doubles, mut nameless) = (0, 0);
+        for context in self.everybody().await? {
+            let account = &context.account;
+            if !account.active || account.kind != AccountKind::Staff {
+                continue;
+            }
+            if account.name.trim().is_empty() {
+                nameless += 1;
+            }
+            let occupation = account.occupation.as_ref().map(ToString::to_string);
+            if !seen.insert((account.name.clone(), account.kana.clone(), account.institution, occupation)) {
+                doubles += 1;
+            }
+        }
+        Ok(Measured::new(
+            doubles == 0 && nameless == 0,
+            format!(
+                "職員のアカウント{}件。同じ人とみられるもの{doubles}件、名前のないもの{nameless}件",
+                seen.len()
+            ),
+            format!(
+                "{} staff accounts; {doubles} look like the same person, {nameless} have no name",
+                seen.len()
+            ),
+        ))
+    }
+
+    async fn check_ledger_checkpoint(&self) -> Result<Measured> {
+        let row = self.store.query_one(&sql::NEWEST_CHECKPOINT, Vec::new()).await?;
+        let Some(row) = row else {
+            return Ok(Measured::new(false, "検査点がまだない", "there is no checkpoint yet"));
+        };
+        let signed = row.time(0).map_err(Error::unavailable)?;
+        let age = self.clock.now().since(signed);
+        Ok(Measured::new(
+            age <= CHECKPOINT_AGE,
+            format!("最後の検査点は{}秒前に署名された", age.as_secs()),
+            format!("the newest checkpoint was signed {} seconds ago", age.as_secs()),
+        ))
+    }
+
+    /// The head, the newest entry and the newest checkpoint tell the same story.
+    async fn check_ledger_complete(&self) -> Result<Measured> {
+        let Some(head) = self.store.head().await? else {
+            return Ok(Measured::new(false, "証跡の先頭がない", "the ledger has no head"));
+        };
+        let newest = self.store.query_one(&sql::NEWEST_ENTRY, vec![i64::from(head.epoch).into()]).await?;
+        let entries = match newest {
+            Some(row) => row.unsigned(0).map_err(Error::unavailable)? + 1,
+            None => 0,
+        };
+        let signed = match self.store.query_one(&sql::NEWEST_CHECKPOINT, Vec::new()).await? {
+            Some(row) => row.unsigned(1).map_err(Error::unavailable)?,
+            None => 0,
+        };
+        Ok(Measured::new(
+            entries >= head.size && signed <= entries,
+            format!("記録{entries}件、署名済み{signed}件"),
+            format!("{entries} entries, {signed} of them signed for"),
+        ))
+    }
+
+    async fn check_ledger_retention(&self) -> Result<Measured> {
+        let years = self.pack.parameter_u64("retention.ledger-years")?;
+        let first = self.store.query_one(&sql::FIRST_ENTRY, Vec::new()).await?;
+        Ok(match first {
+            Some(_) => Measured::new(
+                true,
+                format!("最初の記録から残っている（{years}年保存）"),
+                format!("kept from the first entry on ({years} years)"),
+            ),
+            None => Measured::new(false, "最初の記録がない", "the first entry is missing"),
+        })
+    }
+
+    fn check_lock_out(&self) -> Result<Measured> {
+        let failures = self.pack.parameter_u64("sign-in.lock-after-failures")?;
+        let minutes = self.pack.parameter_u64("sign-in.lock-minutes")?;
+        Ok(Measured::new(
+            failures <= MOST_FAILURES && minutes > 0,
+            format!("{failures}回続けて失敗すると{minutes}分止まる"),
+            format!("locked for {minutes} minutes after {failures} failures in a row"),
+        ))
+    }
+
+    /// The parameters, and that every password is kept as an Argon2id hash.
+    async fn check_password_rules(&self) -> Result<Measured> {
+        let alone = self.pack.parameter_u64("password.least-characters")?;
+        let second = self.pack.parameter_u64("password.least-characters-with-second-factor")?;
+        let mut weak = 0;
+        for context in self.everybody().await? {
+            let hash = context.account.password.as_deref();
+            if hash.is_some_and(|hash| !hash.starts_with("$argon2id$")) {
+                weak += 1;
+            }
+        }
+        Ok(Measured::new(
+            alone >= LEAST_ALONE && second >= LEAST_WITH_SECOND_FACTOR && weak == 0,
+            format!("最小{alone}文字。Argon2id以外で保存されたもの：{weak}件"),
+            format!("at least {alone} characters; kept otherwise than as Argon2id: {weak}"),
+        ))
+    }
+
+    /// A sample of records has every version from the first.
+    async fn check_record_versions(&self) -> Result<Measured> {
+        let (mut seen, mut broken) = (0, 0);
+        for kind in [kind::PATIENT, kind::CARE_TEAM, super::registers::ENTRY] {
+            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
+            for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
+                let current = object_from_row(&mut row)?;
+                let args = vec![current.object.into(), 1_000_i64.into()];
+                let versions = self.store.query(&sql::VERSIONS_OF, args).await?;
+                seen += 1;
+                let whole = versions.len() as u64 == current.version.min(1_000);
+                if !whole || versions.into_iter().any(|mut row| object_from_row(&mut row).is_err()) {
+                    broken += 1;
+                }
+            }
+        }
+        Ok(Measured::new(
+            broken == 0,
+            format!("抜き取り{seen}件のうち版の欠けや食い違い：{broken}件"),
+            format!("of a sample of {seen}, {broken} lack a version or differ from their commitment"),
+        ))
+    }
+
+    fn check_records_retention(&self) -> Result<Measured> {
+        let records = self.pack.parameter_u64("retention.records-years")?;
+        let ledger = self.pack.parameter_u64("retention.ledger-years")?;
+        Ok(Measured::new(
+            records >= 5 && ledger >= records,
+            format!("記録は{records}年、証跡は{ledger}年保存する設定"),
+            format!("records are kept {records} years, the ledger {ledger}"),
+        ))
+    }
+
+    /// No session lives beyond the pack's limit.
+    async fn check_session_limits(&self) -> Result<Measured> {
+        let hours = self.pack.parameter_u64("session.absolute-hours")?;
+        let idle = self.pack.parameter_u64("session.idle-minutes")?;
+        let now = self.clock.now();
+        let limit = now.minus(Duration::from_secs(3_600) * u32::try_from(hours).unwrap_or(u32::MAX));
+        let row = self.store.query_one(&sql::SESSIONS_BEYOND, vec![limit.into(), now.into()]).await?;
+        let beyond = match row {
+            Some(row) => row.int(0).map_err(Error::unavailable)?,
+            None => 0,
+        };
+        Ok(Measured::new(
+            beyond == 0,
+            format!("操作なし{idle}分・最長{hours}時間。超えて続く接続：{beyond}件"),
+            format!("idle {idle} minutes, at most {hours} hours; sessions beyond it: {beyond}"),
+        ))
+    }
+
+    async fn check_sign_in_notice(&self) -> Result<Measured> {
+        let published = match self.pack.document("sign-in-notice") {
+            Some(document) => self.document_review(document).await?.is_some(),
+            None => false,
+        };
+        Ok(Measured::new(
+            published,
+            if published {
+                "サインイン前の注意書きが定められている"
+            } else {
+                "サインイン前の注意書きがない"
+            },
+            if published {
+                "a notice before sign-in is published"
+            } else {
+                "no notice before sign-in is published"
+            },
+        ))
+    }
+
+    fn check_transport(&self) -> Measured {
+        match self.transport.get() {
+            Some(Transport::Encrypted) => Measured::new(
+                true,
+                "網に開いた窓口はすべてTLSで守られている",
+                "every listener on a network speaks TLS",
+            ),
+            Some(Transport::Plain) => Measured::new(
+                false,
+                "TLSのない窓口が網に開いている",
+                "a listener is open to a network without TLS",
+            ),
+            None => Measured::unknown("窓口の設定が分からない", "the listeners are not known here"),
+        }
+    }
+
+    /// Every measure of the pack with what it finds now: for who oversees controls, and for whom the
+    /// pack names for one.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn measures(&self, caller: &Caller) -> Result<Vec<(Measure, Measured)>> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let named = self
+            .pack
+            .attestations()
+            .iter()
+            .any(|attestation| caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some());
+        let decision = self.require_general(&caller, Action::Search, target(THING, named)).await?;
+        let mut found = Vec::new();
+        for measure in self.pack.measures() {
+            found.push((measure.clone(), self.measure(&measure.check).await?));
+        }
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
+        line.resource = Some((THING, None));
+        line.count = found.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(found),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+}

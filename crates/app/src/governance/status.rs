@@ -1,0 +1,375 @@
+//! Every clause of the organisation's catalogues, what answers it, and how it stands now.
+//!
+//! Nothing here is stored: each state is worked out from what the running system holds. A clause
+//! stands no better than the worst of its answers, and no clause counts as answered without an object
+//! of the pack behind it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mimamori_domain::{Action, Result, Timestamp};
+use mimamori_policy::model::{Answer, ObjectKind, Procedure, Proof, StepKind, Who};
+use mimamori_policy::{Pack, Text};
+use mimamori_store::Unit;
+
+use super::checks::Finding;
+use super::controls::THING;
+use super::duties::DutyState;
+use super::purpose;
+use super::registers::RegisterEntry;
+use super::who::{Reach, in_force, named, target};
+use crate::access::{Settled, decided, kept_changing};
+use crate::body::time;
+use crate::caller::{ActorContext, Caller};
+use crate::{App, Window};
+
+/// How a clause, or what answers it, stands; from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// It asks for nothing.
+    Informative,
+    Kept,
+    /// Somebody has stated it; good until then, UTC.
+    Attested(Timestamp),
+    /// Open now, and in time.
+    Due,
+    /// It cannot be told from inside the system now.
+    Unknown,
+    /// Nothing shows it yet.
+    NeverDone,
+    Overdue,
+    /// A check saw that it is not so, or somebody stated that it is not.
+    NotKept,
+    /// Nothing in the pack answers it.
+    NotAnswered,
+}
+
+impl State {
+    /// The states by name, without their times.
+    pub const NAMES: [&'static str; 9] = [
+        "informative",
+        "kept",
+        "attested",
+        "due",
+        "unknown",
+        "never-done",
+        "overdue",
+        "not-kept",
+        "not-answered",
+    ];
+
+    /// A stable word for scripts and addresses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Informative => "informative",
+            Self::Kept => "kept",
+            Self::Attested(_) => "attested",
+            Self::Due => "due",
+            Self::Unknown => "unknown",
+            Self::NeverDone => "never-done",
+            Self::Overdue => "overdue",
+            Self::NotKept => "not-kept",
+            Self::NotAnswered => "not-answered",
+        }
+    }
+
+    /// How bad it is: the places of [`State::NAMES`].
+    fn rank(self) -> usize {
+        Self::NAMES.iter().position(|name| *name == self.as_str()).unwrap_or(usize::MAX)
+    }
+
+    /// The worse of two; of two statements the one that ends first.
+    fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Attested(one), Self::Attested(two)) => Self::Attested(one.min(two)),
+            _ if other.rank() > self.rank() => other,
+            _ => self,
+        }
+    }
+}
+
+/// What answers a clause, and how that stands.
+#[derive(Debug, Clone)]
+pub struct AnswerState {
+    pub answer: Answer,
+    pub state: State,
+    /// Why, in words.
+    pub seen: Text,
+}
+
+/// A clause, and how it stands.
+#[derive(Debug, Clone)]
+pub struct ClauseState {
+    pub id: String,
+    pub answers: Vec<AnswerState>,
+    pub state: State,
+}
+
+/// What all answers are looked at with.
+struct Looking {
+    now: Timestamp,
+    people: Vec<std::sync::Arc<ActorContext>>,
+    known: BTreeMap<(ObjectKind, String), (State, Text)>,
+}
+
+const YEAR: Duration = Duration::from_secs(400 * 86_400);
+
+impl App {
+    /// Every clause of the pack in force, in the catalogues' order, with what answers it and how it
+    /// stands now.
+    ///
+    /// # Errors
+    /// Forbidden for whom the pack names for no control and who oversees none; unavailable.
+    pub async fn clause_states(&self, caller: &Caller) -> Result<Vec<ClauseState>> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let named = self
+            .pack
+            .attestations()
+            .iter()
+            .any(|attestation| caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some());
+        let decision = self.require_general(&caller, Action::Search, target(THING, named)).await?;
+        let mut looking = Looking { now, people: self.everybody().await?, known: BTreeMap::new() };
+        let pack = std::sync::Arc::clone(&self.pack);
+        let mut states = Vec::new();
+        for clause in pack.clauses() {
+            let mut answers = Vec::new();
+            for answer in pack.answers(&clause.id) {
+                let key = (answer.kind, answer.code.clone());
+                let (state, seen) = match looking.known.get(&key) {
+                    Some(known) => known.clone(),
+                    None => {
+                        let found = self.answer_state(&pack, &looking, answer).await?;
+                        looking.known.insert(key, found.clone());
+                        found
+                    }
+                };
+                answers.push(AnswerState { answer: answer.clone(), state, seen });
+            }
+            let state = answers.iter().map(|answer| answer.state).reduce(State::worse);
+            states.push(ClauseState {
+                id: clause.id.clone(),
+                answers,
+                state: state.unwrap_or(State::NotAnswered),
+            });
+        }
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
+        line.resource = Some((THING, None));
+        line.count = states.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(states),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    async fn answer_state(&self, pack: &Pack, looking: &Looking, answer: &Answer) -> Result<(State, Text)> {
+        let code = answer.code.as_str();
+        match answer.kind {
+            ObjectKind::Register => self.register_state(pack, looking, code).await,
+            ObjectKind::Procedure => self.procedure_state(pack, looking, code).await,
+            ObjectKind::Schedule => self.duty_state(looking, code).await,
+            ObjectKind::Document => self.document_state(pack, looking, code).await,
+            ObjectKind::Disclosure => match pack.disclosure(code) {
+                Some(disclosure) => self.document_state(pack, looking, &disclosure.document).await,
+                None => Ok(missing()),
+            },
+            ObjectKind::Attestation => self.attestation_state(looking, code).await,
+            ObjectKind::Measure => match pack.measure(code) {
+                Some(measure) => {
+                    let measured = self.measure(&measure.check).await?;
+                    let state = match measured.finding {
+                        Finding::Kept => State::Kept,
+                        Finding::NotKept => State::NotKept,
+                        Finding::Unknown => State::Unknown,
+                    };
+                    Ok((state, measured.seen))
+                }
+                None => Ok(missing()),
+            },
+            ObjectKind::Role => Ok(role_state(pack, looking, code)),
+            ObjectKind::Informative => {
+                Ok((State::Informative, Text::new("求めのない条項", "asks for nothing")))
+            }
+            ObjectKind::Parameter => Ok(match pack.parameter(code).and_then(|found| found.value.as_ref()) {
+                Some(_) => (State::Kept, Text::new("値が定められている", "the value is set")),
+                None => (State::NeverDone, Text::new("値が定められていない", "the value is not set")),
+            }),
+            // What is in force as data: zones, classes, levels.
+            _ => {
+                Ok((State::Kept, Text::new("規程パックで定めて適用している", "in force by the policy pack")))
+            }
+        }
+    }
+
+    async fn register_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
+        let Some(register) = pack.register(code) else { return Ok(missing()) };
+        if register.review.is_some() {
+            let review = format!("review-{code}");
+            let scheduled = pack.schedules().iter().find(|row| row.proof == Proof::Review(code.to_owned()));
+            let duty = scheduled.map_or(review.as_str(), |schedule| schedule.code.as_str());
+            let (state, seen) = self.duty_state(looking, duty).await?;
+            if state != State::Unknown {
+                return Ok((state, seen));
+            }
+        }
+        let (entries, _) = self.governed_list::<RegisterEntry>(code).await?;
+        Ok(if entries.is_empty() {
+            (State::NeverDone, Text::new("まだ記載がない", "no entry yet"))
+        } else {
+            let count = entries.len();
+            (State::Kept, Text::new(format!("{count}件の記載がある"), format!("{count} entries")))
+        })
+    }
+
+    async fn procedure_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
+        let Some(procedure) = pack.procedure(code) else { return Ok(missing()) };
+        if let Some(empty) = unfilled(procedure, looking) {
+            let role = pack.roles().iter().find(|role| role.code.as_str() == empty);
+            let name = |language| role.map_or(empty.as_str(), |role| role.name.get(language)).to_owned();
+            return Ok((
+                State::NeverDone,
+                Text::new(
+                    format!("担当する人がいない：{}", name(mimamori_policy::Language::Ja)),
+                    format!("nobody is appointed: {}", name(mimamori_policy::Language::En)),
+                ),
+            ));
+        }
+        Ok((State::Kept, Text::new("いつでも行える", "ready to run")))
+    }
+
+    /// How a duty stands by its newest occurrence; `Unknown` when there is no such duty.
+    async fn duty_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
+        let duties = self.duties_of_pack();
+        let Some(duty) = duties.iter().find(|duty| duty.code == code) else {
+            return Ok((State::Unknown, Text::new("時期が定められていない", "no time is set")));
+        };
+        let window =
+            Window { from: looking.now.minus(YEAR * 2), until: looking.now.plus(Duration::from_secs(1)) };
+        let found = self.occurrences(duty, window, looking.now).await?;
+        if let Some(late) = found.iter().find(|view| view.state == DutyState::Overdue) {
+            let day = day(late.due);
+            return Ok((
+                State::Overdue,
+                Text::new(format!("{day}の期限を過ぎている"), format!("was due on {day}")),
+            ));
+        }
+        Ok(match found.last() {
+            None => (State::Due, Text::new("最初の時期がまだ来ていない", "its first time has not come yet")),
+            Some(view) => match &view.state {
+                DutyState::Done(at, _) => {
+                    let day = day(*at);
+                    (State::Kept, Text::new(format!("{day}に実施"), format!("done on {day}")))
+                }
+                DutyState::Skipped { .. } => {
+                    (State::Kept, Text::new("理由を記して見送った", "skipped, with the reason"))
+                }
+                DutyState::Due | DutyState::Upcoming | DutyState::Overdue => {
+                    let day = day(view.due);
+                    (State::Due, Text::new(format!("{day}まで"), format!("due by {day}")))
+                }
+            },
+        })
+    }
+
+    async fn document_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
+        let Some(document) = pack.document(code) else { return Ok(missing()) };
+        Ok(match self.document_review(document).await? {
+            None => (State::NeverDone, Text::new("まだ定められていない", "not published yet")),
+            Some(Some(next)) if next <= looking.now => {
+                let day = day(next);
+                (
+                    State::Overdue,
+                    Text::new(
+                        format!("{day}の見直しが済んでいない"),
+                        format!("its review of {day} is missing"),
+                    ),
+                )
+            }
+            Some(_) => (State::Kept, Text::new("定められている", "published")),
+        })
+    }
+
+    async fn attestation_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
+        Ok(match self.newest_statement(code).await? {
+            None => (State::NeverDone, Text::new("申告がない", "nobody has stated it")),
+            Some(found) if !found.body.holds => {
+                (State::NotKept, Text::new("満たさないと申告された", "stated not to hold"))
+            }
+            Some(found) => {
+                let until = time(found.body.until);
+                let day = day(until);
+                if until <= looking.now {
+                    (
+                        State::Overdue,
+                        Text::new(format!("申告が{day}に切れた"), format!("the statement ended on {day}")),
+                    )
+                } else {
+                    (
+                        State::Attested(until),
+                        Text::new(format!("{day}まで申告されている"), format!("stated until {day}")),
+                    )
+                }
+            }
+        })
+    }
+}
+
+fn missing() -> (State, Text) {
+    (State::NotAnswered, Text::new("規程パックにない", "not in the pack"))
+}
+
+fn role_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
+    let outside = pack.roles().iter().any(|role| role.code.as_str() == code && role.outside);
+    if outside {
+        return (State::Kept, Text::new("外部の相手として定めている", "named as somebody outside"));
+    }
+    let held = looking.people.iter().any(|context| {
+        context.account.active
+            && context.roles.iter().any(|role| role.role.as_str() == code && in_force(role, looking.now))
+    });
+    if held {
+        (State::Kept, Text::new("任命されている", "somebody is appointed"))
+    } else {
+        (State::NeverDone, Text::new("任命されていない", "nobody is appointed"))
+    }
+}
+
+/// The first word of a step for which nobody stands ready.
+fn unfilled(procedure: &Procedure, looking: &Looking) -> Option<String> {
+    let acts = procedure.steps.iter().filter(|step| step.kind != StepKind::Inform || !step.by.is_empty());
+    acts.filter(|step| step.person.is_none()).find_map(|step| {
+        let applicant = step.by.contains(&Who::Applicant);
+        let ready = applicant
+            || looking.people.iter().any(|context| {
+                context.account.active
+                    && named(context, &step.by, Reach::Anywhere, None, looking.now).is_some()
+            });
+        (!ready).then(|| step.by.first().map_or_else(String::new, |who| who.as_str().to_owned()))
+    })
+}
+
+/// The day in Japan.
+fn day(time: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(time.as_micros())
+        .map(|time| jiff::tz::Offset::constant(9).to_datetime(time).date().to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_stands_no_better_than_its_worst_answer() {
+        let soon = Timestamp::from_micros(5);
+        let later = Timestamp::from_micros(9);
+        assert_eq!(State::Kept.worse(State::Overdue), State::Overdue);
+        assert_eq!(State::Overdue.worse(State::Kept), State::Overdue);
+        assert_eq!(State::Attested(later).worse(State::Attested(soon)), State::Attested(soon));
+        assert_eq!(State::Kept.worse(State::Attested(soon)), State::Attested(soon));
+        assert_eq!(State::Informative.worse(State::Kept), State::Kept);
+    }
+}
