@@ -4,6 +4,7 @@
 mod base;
 mod decisions;
 mod explanations;
+mod how_to;
 mod loading;
 mod matrix;
 mod mutations;

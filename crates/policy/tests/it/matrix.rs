@@ -282,7 +282,7 @@ fn things(text: &mut String, pack: &Pack, authorizer: &Authorizer) {
                     let line = (actions.join(" "), policies);
                     if told.insert(line.clone()) {
                         let thing = format!("{}{suffix}", thing.code);
-                        writeln!(text, "{thing:40}{:60} {}", line.0, line.1).unwrap();
+                        writeln!(text, "{thing:44}{:60} {}", line.0, line.1).unwrap();
                     }
                 }
             }
