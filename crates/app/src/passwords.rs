@@ -67,8 +67,8 @@ impl Passwords {
     fn send(&self, job: Job) -> Result<()> {
         self.work.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => {
-                let told = "too many sign-ins at once; please try again shortly";
-                Error::new(ErrorKind::Unavailable, told).with_detail("the queue of passwords is full")
+                Error::new(ErrorKind::Unavailable, "too many sign-ins at once; please try again shortly")
+                    .with_detail("the queue of passwords is full")
             }
             TrySendError::Disconnected(_) => Error::unavailable("the thread for passwords has ended"),
         })
