@@ -7,7 +7,7 @@ use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode,
     RecordState, Result, RoleCode, SubjectId,
 };
-use mimamori_policy::GeneralTarget;
+use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
 use mimamori_vault::{SecretKey, hash_token, random_token};
 
@@ -58,6 +58,14 @@ impl std::fmt::Debug for AccountView {
             .field("active", &self.active)
             .finish_non_exhaustive()
     }
+}
+
+/// An account with what is needed to change it.
+struct OpenedAccount {
+    actor: ActorId,
+    version: u64,
+    key: SecretKey,
+    account: Account,
 }
 
 /// Sign-in names nobody may have: whoever attacks tries them first.
@@ -377,37 +385,73 @@ impl App {
         change: impl Fn(&mut Account),
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let current = self.current(ObjectId::from(actor)).await?.ok_or_else(Error::not_found)?;
-            let key = self.staff_key(actor).await?;
-            let mut account = account_of(&key, &current)?;
+            let opened = self.opened_account(actor).await?;
             let mut target = GeneralTarget::of(Kind::of("account"));
-            if let Some(institution) = account.institution {
+            if let Some(institution) = opened.account.institution {
                 target = target.at(institution);
             }
             let decision = self.require_general(caller, action, target.owned_by(actor)).await?;
-            change(&mut account);
             let mut unit = Unit::new();
-            let bytes = body::to_bytes(&account)?;
-            let next = current.version + 1;
-            let version = self
-                .own_version(caller, ObjectId::from(actor), next, kind::ACCOUNT, "account", &bytes)?
-                .seal(&key, None, unit.id)?;
-            let now = version.recorded;
-            let commitment = put_version(&mut unit, version, now);
-            unit.bumps.push(AccessKey::from(actor));
-            if !account.active {
-                unit.changes.push(Change::any(&sql::REVOKE_BEARER, vec![actor.into(), now.into()]));
-            }
-            let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
-            entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(actor))));
-            entry.version = Some(next);
-            entry.commitments = vec![commitment];
-            let entry = self.with_sealed(caller, entry, 0, stated)?;
-            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
+            self.put_account(caller, &decision, &mut unit, opened, stated, &change)?;
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(());
             }
         }
         Err(kept_changing())
+    }
+
+    async fn opened_account(&self, actor: ActorId) -> Result<OpenedAccount> {
+        let current = self.current(ObjectId::from(actor)).await?.ok_or_else(Error::not_found)?;
+        let key = self.staff_key(actor).await?;
+        let account = account_of(&key, &current)?;
+        Ok(OpenedAccount { actor, version: current.version, key, account })
+    }
+
+    /// Puts a change of an account and its ledger entry into a unit; what permits it is the caller's
+    /// to have asked.
+    pub(crate) async fn put_account_change(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        actor: ActorId,
+        stated: Option<&str>,
+        change: impl Fn(&mut Account),
+    ) -> Result<()> {
+        let opened = self.opened_account(actor).await?;
+        self.put_account(caller, decision, unit, opened, stated, &change)
+    }
+
+    fn put_account(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        opened: OpenedAccount,
+        stated: Option<&str>,
+        change: &impl Fn(&mut Account),
+    ) -> Result<()> {
+        let OpenedAccount { actor, version, key, mut account } = opened;
+        change(&mut account);
+        let bytes = body::to_bytes(&account)?;
+        let next = version + 1;
+        let version = self
+            .own_version(caller, ObjectId::from(actor), next, kind::ACCOUNT, "account", &bytes)?
+            .seal(&key, None, unit.id)?;
+        let now = version.recorded;
+        let commitment = put_version(unit, version, now);
+        unit.bumps.push(AccessKey::from(actor));
+        if !account.active {
+            unit.changes.push(Change::any(&sql::REVOKE_BEARER, vec![actor.into(), now.into()]));
+        }
+        let mut entry = decided(caller.entry(unit.id, Action::Administer), decision);
+        entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(actor))));
+        entry.version = Some(next);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, stated)?;
+        unit.entries.push(entry);
+        Ok(())
     }
 
     /// Every account.

@@ -44,6 +44,10 @@ pub use governance::checks::{Finding, Measured, Transport};
 pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
 pub use governance::duties::{DutyState, DutyView};
+pub use governance::procedures::{
+    Act, ByHandView, CaseEvent, CaseFilter, CasePage, CaseRights, CaseRow, CaseStage, CaseStep, CaseView,
+    How, Inbox, Mark, ProcedureSummary, StepPerson, StepState,
+};
 pub use governance::registers::{
     EntryDetail, EntryRow, EntryVersion, RegisterPage, RegisterQuery, RegisterReview, RegisterRights,
     RegisterSummary,

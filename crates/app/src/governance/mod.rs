@@ -15,6 +15,7 @@ pub(crate) mod documents;
 pub(crate) mod duties;
 pub(crate) mod keys;
 pub(crate) mod object;
+pub(crate) mod procedures;
 pub(crate) mod registers;
 pub(crate) mod show;
 pub(crate) mod status;

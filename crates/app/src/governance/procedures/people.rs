@@ -1,0 +1,282 @@
+//! Who may act at a step: its people, their deputies and delegates, and who decides where only the
+//! applicant could.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mimamori_domain::{ActorId, InstitutionId, Result, Timestamp};
+use mimamori_policy::Pack;
+use mimamori_policy::model::{Of, Procedure, ProcedureKind, Step, StepKind, StepRule, Who};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Case, flow};
+use crate::App;
+use crate::body::AccountKind;
+use crate::caller::ActorContext;
+use crate::governance::who::{Named, Reach, Whereabouts, named};
+
+/// As what somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// The pack names them.
+    Holder,
+    /// Stands in for the holder (代理).
+    Deputy,
+    /// The step's rule lets them act instead.
+    Delegate,
+    /// Only the applicant could decide, so it passed to them.
+    PassedTo,
+}
+
+/// One place of a step that somebody must fill: all of its people together, or one of each role.
+pub(crate) struct Seat {
+    pub(crate) code: String,
+    words: Vec<Who>,
+    persons: Vec<ActorId>,
+}
+
+/// How somebody is named for a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    pub(crate) how: How,
+    pub(crate) word: String,
+    /// The places they would fill.
+    pub(crate) seats: Vec<String>,
+}
+
+/// A case among the people of the installation.
+pub(crate) struct Standing<'a> {
+    pub(crate) pack: &'a Pack,
+    pub(crate) procedure: &'a Procedure,
+    pub(crate) case: &'a Case,
+    pub(crate) institution: Option<InstitutionId>,
+    /// Every active staff member.
+    pub(crate) directory: &'a [Arc<ActorContext>],
+    pub(crate) now: Timestamp,
+}
+
+/// The place of a step whose people fill one together.
+const TOGETHER: &str = "together";
+
+impl Standing<'_> {
+    /// Where the applicant belongs.
+    pub(crate) fn applicant_place(&self) -> Whereabouts {
+        Whereabouts { institution: self.institution, unit: self.case.unit.clone(), system: None }
+    }
+
+    /// Where a step's people must be appointed; none: anywhere.
+    fn place(&self, step: &Step) -> Option<Whereabouts> {
+        match step.of {
+            Of::Installation => None,
+            Of::ApplicantInstitution | Of::ApplicantUnit => Some(self.applicant_place()),
+            Of::AssetUnit | Of::AssetOwner => Some(match &self.case.asset {
+                Some(asset) => {
+                    Whereabouts { institution: asset.institution, unit: asset.unit.clone(), system: None }
+                }
+                None => self.applicant_place(),
+            }),
+        }
+    }
+
+    pub(crate) fn seats(&self, step: &Step) -> Vec<Seat> {
+        let persons = step.person.as_ref().map_or_else(Vec::new, |field| {
+            let known = self.case.known();
+            known.get(&field.to_string()).map(actors_in).unwrap_or_default()
+        });
+        if step.rule != StepRule::All {
+            return vec![Seat { code: TOGETHER.to_owned(), words: step.by.clone(), persons }];
+        }
+        let of_word =
+            |who: &Who| Seat { code: who.as_str().to_owned(), words: vec![who.clone()], persons: Vec::new() };
+        let of_person =
+            |actor: ActorId| Seat { code: actor.to_string(), words: Vec::new(), persons: vec![actor] };
+        step.by.iter().map(of_word).chain(persons.into_iter().map(of_person)).collect()
+    }
+
+    /// Whether somebody may not decide at a step whatever they are: they applied. Who began a
+    /// decision takes its first step, and no later one that decides.
+    pub(crate) fn barred(&self, step: &Step, actor: ActorId) -> bool {
+        let first = || {
+            let first = flow::next(self.procedure, self.case, 0);
+            first.is_some() && first == flow::place(self.procedure, &step.code)
+        };
+        step.decides()
+            && actor == self.case.applicant
+            && !(self.procedure.kind == ProcedureKind::Decision && first())
+    }
+
+    fn word(&self, context: &ActorContext, words: &[Who], place: Option<&Whereabouts>) -> Option<Named> {
+        let reach = place.map_or(Reach::Anywhere, Reach::Here);
+        let applicant = Some(self.case.applicant);
+        words
+            .iter()
+            .filter_map(|who| named(context, std::slice::from_ref(who), reach, applicant, self.now))
+            .min_by_key(|named| named.deputy)
+    }
+
+    /// How somebody is named for a place, applicant or not.
+    fn own(&self, context: &ActorContext, step: &Step, seat: &Seat) -> Option<(How, String)> {
+        if !context.account.active {
+            return None;
+        }
+        if seat.persons.contains(&context.actor) {
+            return Some((How::Holder, "person".to_owned()));
+        }
+        let place = self.place(step);
+        let owners =
+            self.case.asset.as_ref().filter(|_| step.of == Of::AssetOwner).map(|asset| &asset.owners);
+        let named = match owners.filter(|owners| !owners.is_empty()) {
+            Some(owners) => {
+                owners.contains(&context.actor).then(|| self.word(context, &seat.words, None)).flatten()
+            }
+            None => self.word(context, &seat.words, place.as_ref()),
+        };
+        let own = named.map(|named| (if named.deputy { How::Deputy } else { How::Holder }, named.word));
+        own.or_else(|| {
+            let delegate = self.word(context, &step.delegates, place.as_ref())?;
+            Some((How::Delegate, delegate.word))
+        })
+    }
+
+    /// To whom the decision about a place passes because only the applicant could take it.
+    fn passed_to(&self, step: &Step, seat: &Seat) -> Option<Vec<Who>> {
+        if !step.decides() {
+            return None;
+        }
+        let names = |context: &ActorContext| self.own(context, step, seat).is_some();
+        let (mine, others): (Vec<_>, Vec<_>) = self
+            .directory
+            .iter()
+            .filter(|context| names(context))
+            .partition(|context| self.barred(step, context.actor));
+        if mine.is_empty() || !others.is_empty() {
+            return None;
+        }
+        let place = self.place(step);
+        let mut words =
+            if step.passes_to.is_empty() { self.appointing(&seat.words) } else { step.passes_to.clone() };
+        let mut seen = BTreeSet::new();
+        while !words.is_empty() && words.iter().any(|who| seen.insert(who.clone())) {
+            let decides = |context: &ActorContext| {
+                context.account.active
+                    && !self.barred(step, context.actor)
+                    && self.word(context, &words, place.as_ref()).is_some()
+            };
+            if self.directory.iter().any(|context| decides(context)) {
+                return Some(words);
+            }
+            words = self.appointing(&words);
+        }
+        None
+    }
+
+    /// The roles that appoint to these.
+    fn appointing(&self, words: &[Who]) -> Vec<Who> {
+        let mut found: Vec<Who> = Vec::new();
+        for who in words {
+            let Who::Role(code) = who else { continue };
+            for above in self.pack.role(code).into_iter().flat_map(|role| &role.appointed_by) {
+                let above = Who::Role(above.clone());
+                if !found.contains(&above) {
+                    found.push(above);
+                }
+            }
+        }
+        found
+    }
+
+    /// How somebody may act at a step as it stands; none when they may not, or did already.
+    pub(crate) fn capacity(&self, context: &ActorContext, step: &Step) -> Option<Capacity> {
+        if self.barred(step, context.actor) || self.case.has_acted(&step.code, context.actor) {
+            return None;
+        }
+        self.named_for(context, step, true)
+    }
+
+    /// How somebody is named for a step; `open`: only for places that nobody has filled yet.
+    pub(crate) fn named_for(&self, context: &ActorContext, step: &Step, open: bool) -> Option<Capacity> {
+        let mut found: Option<Capacity> = None;
+        for seat in self.seats(step) {
+            let filled = || {
+                let mut done = self.case.done_at(&step.code);
+                done.any(|event| event.seats.contains(&seat.code))
+            };
+            if open && step.rule == StepRule::All && filled() {
+                continue;
+            }
+            let capacity = self.own(context, step, &seat).or_else(|| {
+                let words = self.passed_to(step, &seat)?;
+                let named = self.word(context, &words, self.place(step).as_ref())?;
+                Some((How::PassedTo, named.word))
+            });
+            let Some((how, word)) = capacity else { continue };
+            match &mut found {
+                Some(found) => {
+                    found.seats.push(seat.code);
+                    if how < found.how {
+                        (found.how, found.word) = (how, word);
+                    }
+                }
+                None => found = Some(Capacity { how, word, seats: vec![seat.code] }),
+            }
+        }
+        found
+    }
+
+    /// Whether every place of a step is filled.
+    pub(crate) fn complete(&self, step: &Step) -> bool {
+        let filled: BTreeSet<&String> =
+            self.case.done_at(&step.code).flat_map(|event| &event.seats).collect();
+        match step.rule {
+            StepRule::All => self.seats(step).iter().all(|seat| filled.contains(&seat.code)),
+            StepRule::One | StepRule::Committee(_) => !filled.is_empty(),
+        }
+    }
+
+    /// How many may vote at a step: its people, without whoever may not decide.
+    pub(crate) fn members(&self, step: &Step) -> usize {
+        let votes = |context: &&Arc<ActorContext>| {
+            !self.barred(step, context.actor) && self.named_for(context, step, false).is_some()
+        };
+        self.directory.iter().filter(votes).count()
+    }
+
+    /// Whether the pack gives somebody anything to do with the case, or they had it already. Those who
+    /// are told see it once their step is done.
+    pub(crate) fn concerns(&self, context: &ActorContext) -> bool {
+        let actor = context.actor;
+        let told = |step: &Step| {
+            let done = self.case.done_at(&step.code).next().is_some();
+            // Everybody is told of what is posted; the form itself is not for everybody.
+            let words: Vec<Who> =
+                step.to.iter().filter(|who| matches!(who, Who::Role(_) | Who::Applicant)).cloned().collect();
+            done && self.word(context, &words, self.place(step).as_ref()).is_some()
+        };
+        actor == self.case.applicant
+            || self.case.events.iter().any(|event| event.by == actor)
+            || self.procedure.steps.iter().any(|step| {
+                let reached = step.kind != StepKind::Inform || !step.by.contains(&Who::Anyone);
+                (reached && self.named_for(context, step, false).is_some()) || told(step)
+            })
+    }
+}
+
+/// The people that a field holds.
+pub(crate) fn actors_in(value: &Value) -> Vec<ActorId> {
+    let each = match value {
+        Value::Array(many) => many.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    each.iter().filter_map(|value| value.as_str()?.parse().ok()).collect()
+}
+
+impl App {
+    /// Every active staff member with their appointments.
+    pub(crate) async fn directory(&self) -> Result<Vec<Arc<ActorContext>>> {
+        let mut people = self.everybody().await?;
+        people.retain(|person| person.account.active && person.account.kind == AccountKind::Staff);
+        Ok(people)
+    }
+}
