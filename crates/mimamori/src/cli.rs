@@ -172,7 +172,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::Ledger(command) => command::ledger::run(context, command).await,
         Command::Key(command) => command::key::run(context, command).await,
         Command::Policy(command) => command::policy::run(context, command).await,
-        Command::Pack(command) => command::pack::run(context, &command),
+        Command::Pack(command) => command::pack::run(context, &command).await,
         Command::Doctor(arguments) => command::doctor::run(context, &arguments).await,
         Command::Bench(arguments) => bench::run(context, &arguments).await,
         Command::BenchPeer(arguments) => bench::peer::run(&arguments).await,

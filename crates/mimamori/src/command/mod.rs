@@ -8,6 +8,7 @@ pub mod institution;
 pub mod key;
 pub mod ledger;
 pub mod pack;
+pub mod pack_status;
 pub mod policy;
 pub mod serve;
 pub mod token;

@@ -1,5 +1,5 @@
-//! `mimamori pack`: whether a policy pack is right, and what a new version of it changes. No
-//! installation is needed.
+//! `mimamori pack`: whether a policy pack is right, and what a new version of it changes (no installation
+//! is needed for these); and how the clauses of the pack in force stand.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use mimamori_policy::{Change, ChangeKind, Language, Pack, PackDiff, PackProblem};
 use serde_json::{Value, json};
 
+use super::pack_status::{self, Status};
 use crate::cli::Context;
 use crate::exit::{Exit, Failure, Result};
 
@@ -17,6 +18,8 @@ pub enum Command {
     Check(Check),
     /// Tell what one pack changes in another (exit code 2: they differ)
     Diff(Diff),
+    /// Show every clause of the pack in force, what answers it, and how it stands now
+    Status(Status),
 }
 
 #[derive(Debug, Args)]
@@ -38,10 +41,11 @@ pub struct Diff {
 ///
 /// # Errors
 /// [`Exit::Configuration`] when a pack to be compared is not valid.
-pub fn run(context: &Context, command: &Command) -> Result<Exit> {
+pub async fn run(context: &Context, command: &Command) -> Result<Exit> {
     match command {
         Command::Check(check) => Ok(run_check(context, &check.pack)),
         Command::Diff(diff) => run_diff(context, diff),
+        Command::Status(status) => pack_status::run(context, status).await,
     }
 }
 
