@@ -7,9 +7,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let packs = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../packs");
     println!("cargo:rerun-if-changed={}", packs.display());
-    let mut code = "/// Id, and path and content of each file.\n\
-        static PACKS: &[(&str, &[(&str, &[u8])])] = &[\n"
-        .to_owned();
+    let mut code = "static PACKS: &[Embedded] = &[\n".to_owned();
     for folder in children(&packs)?.into_iter().filter(|path| path.join("pack.yaml").is_file()) {
         let mut files = Vec::new();
         collect(&folder, "", &mut files)?;

@@ -39,8 +39,7 @@ pub(super) fn resolve(files: Files, find: Finder<'_>, problems: &mut Problems) -
     let (own, mut bundled) = split(files);
     let mut layers = vec![Layer { prefix: String::new(), files: own }];
     let mut seen = vec![];
-    loop {
-        let Some(layer) = layers.last() else { break };
+    while let Some(layer) = layers.last() {
         let (id, parent) = names(&layer.files);
         let path = format!("{}{}", layer.prefix, super::load::PACK);
         seen.extend(id);

@@ -2,6 +2,9 @@
 
 use super::load::Files;
 
+/// The id of a pack, and path and content of each of its files.
+type Embedded = (&'static str, &'static [(&'static str, &'static [u8])]);
+
 include!(concat!(env!("OUT_DIR"), "/packs.rs"));
 
 /// Ids of the packs inside the program, in order.

@@ -154,7 +154,7 @@ impl Merged {
         let mut requirements = BTreeMap::new();
         let mut left_out = None;
         let mut catalogues = Vec::new();
-        for (path, _) in &layer.files {
+        for path in layer.files.keys() {
             let full = format!("{}{path}", layer.prefix);
             let Some(area) = area(path) else {
                 problems.add(&full, 0, unknown_file());

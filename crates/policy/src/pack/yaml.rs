@@ -4,8 +4,6 @@
 //! and which only make files say something else than they show. Every scalar keeps the text it was
 //! written with; what reads it decides whether that is a number.
 
-use std::borrow::Cow;
-
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::Problems;
@@ -174,12 +172,12 @@ impl Reading<'_> {
         Some(())
     }
 
-    fn scalar(&mut self, text: &Cow<'_, str>, plain: bool, line: u64) -> Option<()> {
+    fn scalar(&mut self, text: &str, plain: bool, line: u64) -> Option<()> {
         if let Some(Open::Map(_, _, key @ None)) = self.open.last_mut() {
             *key = Some(Key { text: text.to_string(), line });
             return Some(());
         }
-        let empty = plain && matches!(text.as_ref(), "" | "~" | "null");
+        let empty = plain && matches!(text, "" | "~" | "null");
         let value = if empty { Value::Empty } else { Value::Text { text: text.to_string(), plain } };
         self.put(Node { line, value })
     }

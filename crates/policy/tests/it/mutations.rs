@@ -1,6 +1,7 @@
 //! No bytes whatever make the loader panic.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use mimamori_domain::{Action, RecordState};
 use mimamori_policy::{Authorizer, Language, Pack};
@@ -123,6 +124,28 @@ proptest! {
         let name = files.keys().nth(file.index(files.len())).unwrap().clone();
         files.insert(name, bytes);
         exercise(files);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// Without policies Cedar has nothing to do, so many changes of every pack can be tried.
+    #[test]
+    fn every_pack_changed_anywhere_is_read_without_a_panic(
+        pack in any::<prop::sample::Index>(),
+        file in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(change(), 1..12),
+    ) {
+        static ALL: LazyLock<Vec<BTreeMap<String, Vec<u8>>>> = LazyLock::new(|| {
+            Pack::embedded_ids().map(|id| Pack::embedded(id).unwrap().files().clone()).collect()
+        });
+        let mut files = ALL[pack.index(ALL.len())].clone();
+        files.retain(|path, _| !path.ends_with("access.cedar"));
+        let name = files.keys().nth(file.index(files.len())).unwrap().clone();
+        for change in &changes {
+            apply(files.get_mut(&name).unwrap(), change);
+        }
+        prop_assert!(Pack::from_files(files).is_err());
     }
 }
 

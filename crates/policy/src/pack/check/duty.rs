@@ -78,8 +78,11 @@ fn remind_days(object: &Object<'_>) -> Vec<u32> {
     days.collect()
 }
 
-/// What may prove that a duty was done, and which kind of object it names.
-const PROOFS: &[(&str, Option<ObjectKind>, fn(String) -> Proof)] = &[
+/// Key, the kind of object it names, and the proof made of it.
+type ProofRow = (&'static str, Option<ObjectKind>, fn(String) -> Proof);
+
+/// What may prove that a duty was done.
+const PROOFS: &[ProofRow] = &[
     ("procedure", Some(ObjectKind::Procedure), Proof::Procedure),
     ("register", Some(ObjectKind::Register), Proof::Register),
     ("review", Some(ObjectKind::Register), Proof::Review),
