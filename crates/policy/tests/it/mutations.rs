@@ -128,7 +128,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     /// Without policies Cedar has nothing to do, so many changes of every pack can be tried.
     #[test]
     fn every_pack_changed_anywhere_is_read_without_a_panic(
