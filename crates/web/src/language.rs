@@ -68,12 +68,13 @@ impl Language {
 }
 
 /// The files of each language, in the same order.
-const FILES: [[&str; 5]; 2] = [
+const FILES: [[&str; 6]; 2] = [
     [
         include_str!("../locales/ja/common.ftl"),
         include_str!("../locales/ja/people.ftl"),
         include_str!("../locales/ja/records.ftl"),
         include_str!("../locales/ja/ledger.ftl"),
+        include_str!("../locales/ja/governance.ftl"),
         include_str!("../locales/ja/words.ftl"),
     ],
     [
@@ -81,6 +82,7 @@ const FILES: [[&str; 5]; 2] = [
         include_str!("../locales/en/people.ftl"),
         include_str!("../locales/en/records.ftl"),
         include_str!("../locales/en/ledger.ftl"),
+        include_str!("../locales/en/governance.ftl"),
         include_str!("../locales/en/words.ftl"),
     ],
 ];

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use mimamori_app::Caller;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
-use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument;
 
 use crate::error::{Fault, Rendered};
@@ -43,10 +42,6 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSub
 
 /// Puts the layers of a surface around its routes, its fallbacks included.
 pub(crate) fn around(router: Router<Web>, surface: Surface, web: &Web) -> Router {
-    let limit = match surface {
-        Surface::Staff => web.settings.form_limit,
-        Surface::Fhir => web.settings.fhir_limit,
-    };
     let router = match surface {
         // Programs hold tokens, not cookies: nothing rides along with a forged request.
         Surface::Fhir => router,
@@ -54,7 +49,6 @@ pub(crate) fn around(router: Router<Web>, surface: Surface, web: &Web) -> Router
     };
     // The last one is outermost.
     let router = router
-        .layer(RequestBodyLimitLayer::new(limit))
         .layer(from_fn_with_state((web.clone(), surface), places))
         .layer(CatchPanicLayer::custom(panicked));
     let router = match surface {

@@ -89,7 +89,7 @@ pub(crate) struct Layout {
     pub(crate) here: String,
     /// What was just done.
     pub(crate) notice: Option<String>,
-    /// The heading of the main navigation that is current: `home`, `search`, `review` or nothing.
+    /// The heading of the main navigation that is current: `home`, `search`, `review`, `rules` or nothing.
     pub(crate) current: &'static str,
 }
 
@@ -137,7 +137,7 @@ impl Layout {
                 name: "試験 看護子".to_owned(),
                 institution: Some("みほん訪問看護ステーション".to_owned()),
                 staff: true,
-                links: Navigation { search: true, review: true },
+                links: Navigation { search: true, review: true, rules: true },
                 until: Some("10:53".to_owned()),
             }),
             here: "/".to_owned(),
@@ -185,7 +185,17 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 5] = ["confirmed", "amended", "withdrawn", "vital-signs", "emergency"];
+pub(crate) const DONE: [&str; 9] = [
+    "confirmed",
+    "amended",
+    "withdrawn",
+    "vital-signs",
+    "emergency",
+    "entry-added",
+    "entry-amended",
+    "entry-struck",
+    "reviewed",
+];
 
 /// A page as a response.
 pub(crate) fn page(template: &impl Template) -> Answered {

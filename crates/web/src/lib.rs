@@ -27,6 +27,7 @@ mod present;
 mod routes;
 mod session;
 mod settings;
+mod uploads;
 
 pub use routes::{Authorisation, ROUTES, Route, Surface, fhir_router, staff_router};
 pub use settings::{Settings, Web};

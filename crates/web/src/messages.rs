@@ -28,6 +28,11 @@ pub(crate) fn said(fault: &Fault, texts: &Texts) -> String {
     parts.join(" ")
 }
 
+/// What is wrong with one field, in the language of the page.
+pub(crate) fn rule(fault: &mimamori_domain::Fault, texts: &Texts) -> String {
+    told(&fault.rule, texts).unwrap_or_else(|| texts.get("rule-broken"))
+}
+
 /// One message in the language of the page.
 fn told(message: &str, texts: &Texts) -> Option<String> {
     if message.is_empty() {

@@ -2,6 +2,7 @@
 //! where they will be refused; what is permitted is decided by the use cases alone.
 
 use mimamori_app::Caller;
+use mimamori_policy::model::{Procedure, Who};
 
 use crate::settings::Web;
 
@@ -18,16 +19,20 @@ pub(crate) struct Navigation {
     /// Searching for people: the pack's occupations say who does.
     pub(crate) search: bool,
     pub(crate) review: bool,
+    /// The organisation's rules: all staff have some; citizens when a procedure is for them.
+    pub(crate) rules: bool,
 }
 
 impl Navigation {
     pub(crate) fn of(web: &Web, caller: &Caller) -> Self {
         if !caller.is_staff() {
-            return Self::default();
+            let citizen = |procedure: &Procedure| procedure.applicants.contains(&Who::Citizen);
+            return Self { rules: web.app.pack().procedures().iter().any(citizen), ..Self::default() };
         }
         let occupation = caller.occupation().and_then(|code| web.app.pack().occupation(code));
         Self {
             search: occupation.is_some_and(|o| o.finds_people),
+            rules: true,
             review: caller.roles().iter().any(|role| REVIEWERS.contains(&role.as_str())),
         }
     }

@@ -5,8 +5,10 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
+use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::error::Fault;
+use crate::pages::governance::{entries, registers, reviews};
 use crate::pages::{
     emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
 };
@@ -110,6 +112,19 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/review" => review::show;
     Staff Session get  "/review/counts" => review::counts;
 
+    Staff Session get  "/rules/registers" => registers::list;
+    Staff Session get  "/rules/registers/{register}" => registers::show;
+    Staff Session post "/rules/registers/{register}" => registers::find;
+    Staff Session get  "/rules/registers/{register}/new" => entries::new_form;
+    Staff Session post "/rules/registers/{register}/entries" => entries::add;
+    Staff Session get  "/rules/registers/{register}/entries/{id}" => entries::show;
+    Staff Session get  "/rules/registers/{register}/entries/{id}/amend" => entries::amend_form;
+    Staff Session post "/rules/registers/{register}/entries/{id}/amend" => entries::amend;
+    Staff Session get  "/rules/registers/{register}/entries/{id}/strike" => entries::strike_form;
+    Staff Session post "/rules/registers/{register}/entries/{id}/strike" => entries::strike;
+    Staff Session get  "/rules/registers/{register}/reviews" => reviews::show;
+    Staff Session post "/rules/registers/{register}/reviews" => reviews::review;
+
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;
     Fhir  Bearer  post "/fhir/{type}" => fhir::write::create;
@@ -144,9 +159,20 @@ fn routed(surface: Surface, web: &Web, prefix: &str) -> Router<Web> {
                 handler.route_layer(from_fn_with_state(web.clone(), session::require_bearer))
             }
         };
+        let handler = handler.layer(RequestBodyLimitLayer::new(limit(route, web)));
         router = router.route(route.path.strip_prefix(prefix).unwrap_or(route.path), handler);
     }
     router
+}
+
+/// The largest body that a route takes, in bytes.
+fn limit(route: &Route, web: &Web) -> usize {
+    match route.surface {
+        Surface::Fhir => web.settings.fhir_limit,
+        // Forms made from the pack may bring files.
+        Surface::Staff if route.path.starts_with("/rules/") => web.settings.upload_limit,
+        Surface::Staff => web.settings.form_limit,
+    }
 }
 
 async fn nothing_here() -> Fault {

@@ -26,6 +26,8 @@ pub struct Settings {
     pub fhir_base: String,
     /// The largest form, in bytes.
     pub form_limit: usize,
+    /// The largest form that may bring files, in bytes: a few attachments with their form.
+    pub upload_limit: usize,
     /// The largest FHIR body, in bytes.
     pub fhir_limit: usize,
     /// How long a body may take to arrive before the answer is 408.
@@ -44,6 +46,7 @@ impl Default for Settings {
             sign_in_notice: String::new(),
             fhir_base: String::new(),
             form_limit: 256 * 1024,
+            upload_limit: 20 * 1024 * 1024,
             fhir_limit: 10 * 1024 * 1024,
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),

@@ -2,6 +2,7 @@
 //! application, what its template shows.
 
 pub(crate) mod emergency;
+pub(crate) mod governance;
 pub(crate) mod home;
 pub(crate) mod language;
 pub(crate) mod looked;

@@ -406,7 +406,8 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
 #[test]
 fn every_template_renders_in_both_languages() {
     let templates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")).unwrap();
-    let templates = templates.count();
+    let files = templates.filter(|entry| entry.as_ref().unwrap().path().is_file());
+    let templates = files.count();
     for language in Language::ALL {
         let pages = pages(language.texts());
         // Two templates are parts of the others.

@@ -4,4 +4,5 @@
 mod fhir;
 mod pages;
 mod routes;
+mod rules;
 mod world;

@@ -20,6 +20,7 @@ fn path(route: &Route) -> String {
         .replace("{type}", "Observation")
         .replace("{version}", "1")
         .replace("{file}", "style.css")
+        .replace("{register}", "asset-ledger")
 }
 
 async fn ask(world: &World, route: &Route, authorization: Option<&str>, cookie: Option<&str>) -> Answer {

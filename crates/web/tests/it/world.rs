@@ -52,6 +52,11 @@ impl World {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::with_pack(settings, Pack::embedded_base().unwrap()).await
+    }
+
+    /// An installation under another pack.
+    pub async fn with_pack(settings: Settings, pack: Pack) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -65,7 +70,7 @@ impl World {
         let parts = Parts {
             store: Arc::new(store),
             vault: Arc::new(Vault::new(ring)),
-            pack: Arc::new(Pack::embedded_base().unwrap()),
+            pack: Arc::new(pack),
             clock: Arc::clone(&clock),
             instance,
             state_dir: at("state"),
@@ -101,6 +106,20 @@ impl World {
             institution: own,
             _folder: folder,
         }
+    }
+
+    /// Adds a staff member with appointments.
+    pub async fn staff(&self, login: &str, name: &str, roles: &[&str]) {
+        let staff = NewStaff {
+            login: login.to_owned(),
+            name: name.to_owned(),
+            kana: None,
+            occupation: None,
+            institution: Some(self.institution),
+            roles: roles.iter().map(|role| role.parse().unwrap()).collect(),
+            password: PASSWORD.to_owned(),
+        };
+        self.app.add_staff(&self.app.operator("test"), &staff).await.unwrap();
     }
 
     /// Registers a person by FHIR; gives their id.
@@ -151,6 +170,39 @@ impl World {
             .uri(path)
             .header(header::COOKIE, cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin");
+        send(&self.pages, request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// A form with files, as browsers send it: field, name and content of each file.
+    pub async fn post_form(
+        &self,
+        path: &str,
+        cookie: &str,
+        form: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
+        let mut body = Vec::new();
+        for (name, value) in form {
+            let head =
+                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(head.as_bytes());
+        }
+        for (field, name, content) in files {
+            let head = format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--edge--\r\n");
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
             .header("sec-fetch-site", "same-origin");
         send(&self.pages, request.body(Body::from(body)).unwrap()).await
     }

@@ -1,0 +1,30 @@
+//! 規程: the organisation's own rules as pages: registers, procedures, duties, documents, roles,
+//! controls, and the clauses that all of these answer.
+//!
+//! What is shown follows from the pack: nothing here knows an organisation, a register or a form.
+
+pub(crate) mod entries;
+mod inputs;
+mod references;
+pub(crate) mod registers;
+pub(crate) mod reviews;
+mod words;
+
+use crate::layout::{Ask, Layout};
+
+/// A step of the way back to the start of the rules: address and name.
+pub(crate) type Crumb = (String, String);
+
+/// The frame of a page about something of the pack, which gives the title.
+fn frame(ask: &Ask, title: String, here: &str) -> Layout {
+    let mut layout = ask.layout("rules-title").at(here).current("rules");
+    layout.title = title;
+    layout
+}
+
+/// The way back: the hub, and what the page belongs to.
+fn crumbs(ask: &Ask, more: &[(&str, &str)]) -> Vec<Crumb> {
+    let mut crumbs = vec![("/rules".to_owned(), ask.texts().get("rules-title"))];
+    crumbs.extend(more.iter().map(|(address, name)| ((*address).to_owned(), (*name).to_owned())));
+    crumbs
+}
