@@ -49,8 +49,8 @@ pub use governance::procedures::{
     How, Inbox, Mark, ProcedureSummary, StepPerson, StepState,
 };
 pub use governance::registers::{
-    EntryDetail, EntryRow, EntryVersion, RegisterPage, RegisterQuery, RegisterReview, RegisterRights,
-    RegisterSummary,
+    EntryDetail, EntryRow, EntryVersion, ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, RegisterPage,
+    RegisterQuery, RegisterReview, RegisterRights, RegisterSummary, TableFormat,
 };
 pub use governance::show::{Label, Shown};
 pub use governance::status::{AnswerState, ClauseState, State};

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use mimamori_domain::{ClassCode, Error, ErrorKind, KeyId, Result, Timestamp};
-use mimamori_vault::{KeyUse, Month, Parent, SecretKey, WrappedKey, key_id_of};
+use mimamori_vault::{KeyUse, Month, Parent, SecretKey, key_id_of};
 use zeroize::Zeroizing;
 
 use crate::context::open_object;
-use crate::keys::{key_from_row, unwrap, vault_error};
+use crate::keys::{insert_key, key_from_row, unwrap, vault_error};
 use crate::{App, sql};
-use mimamori_store::ObjectVersion;
+use mimamori_store::{Change, ObjectVersion, Row, Unit, Value, tables};
 
 /// The opened keys, filled as they are met.
 #[derive(Default)]
@@ -48,27 +48,32 @@ impl RegisterKeys {
 }
 
 impl App {
-    /// The key that seals something new of this code now. Where there is none yet, one is made; its
-    /// row comes with it and must commit with what it seals.
+    /// The key that seals something new of this code now. Where there is none yet, one is made, and
+    /// the unit gets its row: it commits with what it seals.
     pub(crate) async fn register_key(
         &self,
+        unit: &mut Unit,
         code: &ClassCode,
         now: Timestamp,
-    ) -> Result<(SecretKey, Option<WrappedKey>)> {
+    ) -> Result<SecretKey> {
         let month = Month::of(now);
         if let Some(key) = self.register_keys.newest(code, month) {
-            return Ok((key, None));
+            return Ok(key);
         }
         let usage = KeyUse::Register { code: code.clone(), month };
+        if let Some(mut row) = row_within(unit, &usage.to_string()) {
+            return unwrap(&self.vault, &key_from_row(&mut row)?, Parent::Ring);
+        }
         let rows = self.store.query(&sql::KEYS_OF_USAGE, vec![usage.to_string().into()]).await?;
         if let Some(mut row) = rows.into_iter().next() {
             let key = unwrap(&self.vault, &key_from_row(&mut row)?, Parent::Ring)?;
             self.register_keys.add(&key);
-            return Ok((key, None));
+            return Ok(key);
         }
-        let (key, row) = self.vault.generate(Parent::Ring, usage, None, now).map_err(vault_error)?;
         // It is remembered once it is met in the database: this unit may still fail.
-        Ok((key, Some(row)))
+        let (key, row) = self.vault.generate(Parent::Ring, usage, None, now).map_err(vault_error)?;
+        unit.changes.push(insert_key(&row));
+        Ok(key)
     }
 
     /// Opens a body that belongs to the organisation.
@@ -85,4 +90,15 @@ impl App {
         self.register_keys.add(&key);
         open_object(&key, version)
     }
+}
+
+/// The row of a key that comes with this unit.
+fn row_within(unit: &Unit, usage: &str) -> Option<Row> {
+    let rows = unit.changes.iter().filter_map(|change| match change {
+        Change::Insert { table, rows } if table.name == tables::WRAPPED_KEY.name => Some(rows),
+        _ => None,
+    });
+    rows.flatten()
+        .find(|row| matches!(row.get(2), Some(Value::Text(text)) if text == usage))
+        .map(|row| Row::new(row.clone()))
 }

@@ -8,7 +8,6 @@ use mimamori_store::{ObjectVersion, Unit};
 use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::context::object_from_row;
-use crate::keys::insert_key;
 use crate::record::{NewVersion, put_version};
 use crate::{App, sql};
 
@@ -144,10 +143,7 @@ impl App {
     ) -> Result<[u8; 32]> {
         let now = self.clock.now();
         let code = ClassCode::new(writing.code).map_err(Error::internal)?;
-        let (key, row) = self.register_key(&code, now).await?;
-        if let Some(row) = row {
-            unit.changes.push(insert_key(&row));
-        }
+        let key = self.register_key(unit, &code, now).await?;
         let plain = body::to_bytes(writing.body)?;
         let institution = writing.institution.or_else(|| caller.institution());
         let version = NewVersion {

@@ -24,6 +24,7 @@ use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::caller::Caller;
 
 pub(crate) use resolve::claim;
+pub(crate) use store::gathered;
 
 /// So many lines of NDJSON commit together.
 const LINES_TOGETHER: usize = 500;

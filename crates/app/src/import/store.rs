@@ -105,7 +105,7 @@ impl App {
             ));
         }
         let stored = making.stored;
-        unit.entries = self.import_entries(order, &unit, making)?;
+        unit.entries = self.ledger_entries(order, &unit, making)?;
         Ok((unit, stored))
     }
 
@@ -220,7 +220,7 @@ impl App {
 
     /// One entry for the import itself, and for each subject and for master data as many as its
     /// commitments need.
-    fn import_entries(&self, order: &Order<'_>, unit: &Unit, making: Making) -> Result<Vec<EntryDraft>> {
+    fn ledger_entries(&self, order: &Order<'_>, unit: &Unit, making: Making) -> Result<Vec<EntryDraft>> {
         let entry = |count: usize| {
             let mut entry = decided(order.caller.entry(unit.id, Action::Import), order.decision);
             entry.institution = Some(order.institution);
@@ -280,7 +280,7 @@ impl Resolved {
 
 /// The same rows with all those of one table together: long inserts cost the database far less.
 /// Nothing here is changed before it is inserted, so the order among tables says nothing.
-fn gathered(changes: Vec<Change>) -> Vec<Change> {
+pub(crate) fn gathered(changes: Vec<Change>) -> Vec<Change> {
     let mut inserts: Vec<(&'static Table, Vec<Vec<Value>>)> = Vec::new();
     let mut others = Vec::new();
     for change in changes {

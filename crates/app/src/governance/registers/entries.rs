@@ -93,6 +93,27 @@ impl App {
         values: Values,
         from_case: Option<ObjectId>,
     ) -> Result<ObjectId> {
+        let (object, commitment) = self.put_new(caller, unit, register, values, from_case).await?;
+        let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
+        entry.resource = Self::resource_of::<RegisterEntry>(object);
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, None)?;
+        unit.entries.push(entry);
+        Ok(object)
+    }
+
+    /// Puts a new entry into a unit; gives its id and its commitment, which a ledger entry of the
+    /// unit must carry.
+    pub(super) async fn put_new(
+        &self,
+        caller: &Caller,
+        unit: &mut Unit,
+        register: &Register,
+        values: Values,
+        from_case: Option<ObjectId>,
+    ) -> Result<(ObjectId, [u8; 32])> {
         let now = self.clock.now();
         let object = ObjectId::random();
         let body = RegisterEntry {
@@ -112,15 +133,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(caller, unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
-        entry.resource = Self::resource_of::<RegisterEntry>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
-        let entry = self.with_sealed(caller, entry, index, None)?;
-        unit.entries.push(entry);
-        Ok(object)
+        Ok((object, self.write_governed(caller, unit, &writing).await?))
     }
 
     /// Amends an entry: a new version with a reason. `seen` is the version the change was made from.

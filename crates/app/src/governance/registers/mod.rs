@@ -3,6 +3,7 @@
 mod entries;
 mod list;
 mod review;
+mod tables;
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, Result, Timestamp};
 use mimamori_policy::Decision;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::entries::{EntryDetail, EntryVersion};
 pub use self::list::{EntryRow, RegisterPage, RegisterQuery, RegisterSummary};
 pub use self::review::RegisterReview;
+pub use self::tables::{ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, TableFormat};
 use super::object::Governed;
 use super::values::Values;
 use super::who::{Reach, Whereabouts, target};
