@@ -15,6 +15,7 @@ mod fail_closed;
 mod hooked;
 mod import;
 mod key_admin;
+mod procedures;
 mod property;
 mod quiet;
 mod rollback;

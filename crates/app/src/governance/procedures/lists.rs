@@ -320,7 +320,7 @@ impl App {
         })
     }
 
-    /// Open cases that are late, by procedure: for the state of the clauses.
+    /// The procedure of each open case that is late: for the state of the clauses.
     pub(crate) async fn overdue_cases(&self) -> Result<Vec<String>> {
         let now = self.clock.now();
         let mut late = Vec::new();

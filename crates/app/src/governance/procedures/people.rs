@@ -146,12 +146,10 @@ impl Standing<'_> {
             return None;
         }
         let names = |context: &ActorContext| self.own(context, step, seat).is_some();
-        let (mine, others): (Vec<_>, Vec<_>) = self
-            .directory
-            .iter()
-            .filter(|context| names(context))
-            .partition(|context| self.barred(step, context.actor));
-        if mine.is_empty() || !others.is_empty() {
+        // Nobody but the applicant is ever barred, so they are looked at first.
+        let applicant = self.directory.iter().find(|context| context.actor == self.case.applicant)?;
+        let other = |context: &Arc<ActorContext>| context.actor != applicant.actor && names(context);
+        if !self.barred(step, applicant.actor) || !names(applicant) || self.directory.iter().any(other) {
             return None;
         }
         let place = self.place(step);

@@ -457,7 +457,10 @@ fn step_state(standing: &Standing<'_>, step: &Step) -> StepState {
     if case.at() == Some(step.code.as_str()) {
         return StepState::Now;
     }
-    let closed = !matches!(case.stage, Stage::Draft | Stage::Step(_) | Stage::Finished);
+    if case.stage == Stage::Draft {
+        return StepState::Ahead;
+    }
+    let closed = !matches!(case.stage, Stage::Step(_) | Stage::Finished);
     let place = |code: &str| flow::place(standing.procedure, code);
     if case.entered.contains_key(&step.code) {
         let mut entered = case.entered.keys().filter_map(|code| place(code));

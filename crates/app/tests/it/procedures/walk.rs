@@ -1,0 +1,520 @@
+//! Every procedure of every pack that comes with the program, walked through approval, refusal,
+//! return and withdrawal, by made-up people appointed to the roles of that pack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mimamori_app::{Act, App, Caller, CaseStage, CaseStep, CaseView, ErrorKind, StepState, Typed};
+use mimamori_domain::{ActorId, InstitutionId, ObjectId, SubjectId};
+use mimamori_policy::model::{
+    Condition, EffectKind, Field, FieldType, Procedure, ProcedureKind, Source, Step, StepKind, StepRule, Who,
+};
+use mimamori_policy::{Pack, RoleScope};
+
+use super::site_under;
+use crate::support::{On, PASSWORD, Site};
+
+/// Effects that the program carries out by itself.
+const REAL: [EffectKind; 5] = [
+    EffectKind::StopAccount,
+    EffectKind::ResumeAccount,
+    EffectKind::Appoint,
+    EffectKind::EndAppointment,
+    EffectKind::GrantPrivilege,
+];
+
+/// What is chosen in a form, by field.
+type Wish = BTreeMap<String, String>;
+
+/// An installation under a pack with people in every role.
+struct City {
+    site: Site,
+    pack: Arc<Pack>,
+    logins: BTreeMap<ActorId, String>,
+    holders: BTreeMap<String, Vec<ActorId>>,
+    callers: BTreeMap<ActorId, Caller>,
+    institution: InstitutionId,
+    subject: SubjectId,
+    citizen: Option<Caller>,
+    entries: BTreeMap<String, ObjectId>,
+    file: Option<ObjectId>,
+    faults: Vec<String>,
+    walked: usize,
+}
+
+/// People without a role: who applies, who is wrong everywhere, whom forms name, whom effects change.
+const PLAIN: [&str; 4] = ["plain", "wrong", "named", "changed"];
+
+impl City {
+    async fn new(pack: Arc<Pack>) -> Self {
+        let site = site_under(On::Sqlite, Arc::clone(&pack)).await;
+        let institution = site.institution("見守り病院").await;
+        let (mut logins, mut holders) = (BTreeMap::new(), BTreeMap::<String, Vec<ActorId>>::new());
+        for login in PLAIN {
+            let actor = site.staff(login, None, institution, &[]).await;
+            logins.insert(actor, login.to_owned());
+            holders.entry(login.to_owned()).or_default().push(actor);
+        }
+        let doctor = site.staff("doctor", Some("doctor"), institution, &[]).await;
+        logins.insert(doctor, "doctor".to_owned());
+        let committees: BTreeSet<&str> = pack
+            .procedures()
+            .iter()
+            .flat_map(|procedure| &procedure.steps)
+            .filter(|step| matches!(step.rule, StepRule::Committee(_)))
+            .flat_map(|step| step.by.iter().map(Who::as_str))
+            .collect();
+        for role in pack.roles().iter().filter(|role| !role.outside) {
+            let code = role.code.as_str();
+            for number in 0..if committees.contains(code) { 4 } else { 2 } {
+                let login = format!("{code}.{number}");
+                let actor = site.staff(&login, None, institution, &[code]).await;
+                logins.insert(actor, login);
+                holders.entry(code.to_owned()).or_default().push(actor);
+            }
+        }
+        let by = site.sign_in("doctor").await;
+        let subject = site.person(&by, "山田", "花").await;
+        site.app.add_citizen(&site.operator(), "citizen", "山田 花", PASSWORD, Some(subject)).await.unwrap();
+        let citizen = Some(site.sign_in("citizen").await);
+        Self {
+            site,
+            pack,
+            logins,
+            holders,
+            callers: BTreeMap::new(),
+            institution,
+            subject,
+            citizen,
+            entries: BTreeMap::new(),
+            file: None,
+            faults: Vec::new(),
+            walked: 0,
+        }
+    }
+
+    fn app(&self) -> Arc<App> {
+        Arc::clone(&self.site.app)
+    }
+
+    async fn caller(&mut self, actor: ActorId) -> Caller {
+        if let Some(caller) = self.callers.get(&actor) {
+            return caller.clone();
+        }
+        let caller = self.site.sign_in(&self.logins[&actor]).await;
+        self.callers.insert(actor, caller.clone());
+        caller
+    }
+
+    fn plain(&self, login: &str) -> ActorId {
+        self.holders[login][0]
+    }
+
+    /// Somebody whom one of these words names.
+    async fn somebody(&mut self, words: &[Who]) -> Option<Caller> {
+        for who in words {
+            match who {
+                Who::Anyone => return Some(self.caller(self.plain("plain")).await),
+                Who::Citizen => return self.citizen.clone(),
+                Who::Role(code) => {
+                    let held = self.holders.get(code.as_str()).and_then(|held| held.first().copied());
+                    if let Some(actor) = held {
+                        return Some(self.caller(actor).await);
+                    }
+                }
+                Who::Applicant => {}
+            }
+        }
+        None
+    }
+
+    /// An entry of a register, made when it is first asked for.
+    async fn entry(&mut self, register: &str) -> Option<ObjectId> {
+        if let Some(entry) = self.entries.get(register) {
+            return Some(*entry);
+        }
+        let pack = Arc::clone(&self.pack);
+        let register = pack.register(register)?;
+        let words: Vec<Who> = register.keeper.iter().chain(&register.writers).cloned().collect();
+        let keeper = self.somebody(&words).await?;
+        let wanted: Vec<Field> = register.fields.iter().filter(|field| field.required).cloned().collect();
+        let typed = Box::pin(self.typed(&wanted, &Wish::new(), "", None)).await;
+        match self.app().add_entry(&keeper, &register.code, &typed).await {
+            Ok(entry) => {
+                self.entries.insert(register.code.clone(), entry);
+                Some(entry)
+            }
+            Err(error) => {
+                self.faults.push(format!("register {}: {error} {:?}", register.code, error.faults()));
+                None
+            }
+        }
+    }
+
+    /// A filled-in form. `prefix` is the step's code and a dot; `known` what was chosen before.
+    async fn typed(
+        &mut self,
+        fields: &[Field],
+        known: &Wish,
+        prefix: &str,
+        procedure: Option<&Procedure>,
+    ) -> Typed {
+        let (mut typed, mut chosen) = (Typed::new(), known.clone());
+        for field in fields {
+            if field.when.as_ref().is_some_and(|when| !holds(when, &chosen)) {
+                continue;
+            }
+            let full = format!("{prefix}{}", field.code);
+            let value = match &field.kind {
+                FieldType::Text { most } | FieldType::LongText { most } => {
+                    Some("試しの記入".chars().take(*most as usize).collect())
+                }
+                FieldType::Number { least, most, .. } => {
+                    Some(least.unwrap_or(1).min(most.unwrap_or(i64::MAX)).to_string())
+                }
+                FieldType::Date => Some("2026-11-25".to_owned()),
+                FieldType::Time => Some("09:30".to_owned()),
+                FieldType::DateTime => Some("2026-11-21T09:30".to_owned()),
+                FieldType::YesNo => Some(known.get(&full).cloned().unwrap_or_else(|| "yes".to_owned())),
+                FieldType::Choice(_) => known.get(&full).cloned().or_else(|| self.choice(field)),
+                FieldType::Person => Some(self.person(procedure, &full).to_string()),
+                FieldType::Institution => Some(self.institution.to_string()),
+                FieldType::Subject => Some(self.subject.to_string()),
+                FieldType::Asset => {
+                    let pack = Arc::clone(&self.pack);
+                    let register = pack.registers().iter().find(|register| register.assets);
+                    match register {
+                        Some(register) => self.entry(&register.code).await.map(|id| id.to_string()),
+                        None => None,
+                    }
+                }
+                FieldType::Entry { register } => self.entry(register).await.map(|id| id.to_string()),
+                FieldType::File => Some(self.file().await.to_string()),
+                FieldType::Derived(_) => None,
+            };
+            if let Some(value) = value {
+                chosen.insert(full, value.clone());
+                chosen.insert(field.code.clone(), value.clone());
+                typed.insert(field.code.clone(), vec![value]);
+            }
+        }
+        typed
+    }
+
+    fn choice(&self, field: &Field) -> Option<String> {
+        let choices = self.pack.choices(field);
+        // An appointment that can be made: nothing privileged, no unit or system to name.
+        let easy = choices.iter().find(|choice| {
+            let role = self.pack.roles().iter().find(|role| role.code.as_str() == choice.code);
+            role.is_some_and(|role| {
+                !role.privileged && matches!(role.scope, RoleScope::Installation | RoleScope::Institution)
+            })
+        });
+        easy.or(choices.first()).map(|choice| choice.code.clone())
+    }
+
+    /// Whom a field names: an effect changes somebody who does nothing else.
+    fn person(&self, procedure: Option<&Procedure>, field: &str) -> ActorId {
+        let changes = procedure.is_some_and(|procedure| {
+            procedure.effects.iter().any(|effect| {
+                effect.with.values().any(
+                    |source| matches!(source, Source::Field(reference) if reference.to_string() == field),
+                )
+            })
+        });
+        self.plain(if changes { "changed" } else { "named" })
+    }
+
+    async fn file(&mut self) -> ObjectId {
+        if let Some(file) = self.file {
+            return file;
+        }
+        let caller = self.caller(self.plain("plain")).await;
+        let file = self.app().attach_file(&caller, "memo.txt", "試し".as_bytes()).await.unwrap();
+        self.file = Some(file);
+        file
+    }
+
+    async fn applicant(&mut self, procedure: &Procedure) -> Option<Caller> {
+        let words = match procedure.kind {
+            ProcedureKind::Decision if procedure.applicants.is_empty() => {
+                let step = procedure.steps.first()?;
+                step.by.iter().chain(&step.delegates).cloned().collect()
+            }
+            _ => procedure.applicants.clone(),
+        };
+        self.somebody(&words).await
+    }
+
+    /// Lets whoever an effect changes be as it needs them.
+    async fn prepare(&mut self, procedure: &Procedure, wish: &Wish) {
+        let operator = self.site.operator();
+        self.app().resume_account(&operator, "changed").await.unwrap();
+        let changed = self.plain("changed");
+        let held = self.site.sign_in("changed").await.roles().to_vec();
+        for effect in procedure.effects.iter().filter(|effect| effect.action == EffectKind::EndAppointment) {
+            let role = match effect.with.get("role") {
+                Some(Source::Text(role)) => role.clone(),
+                Some(Source::Field(reference)) => match wish.get(&reference.to_string()) {
+                    Some(role) => role.clone(),
+                    None => procedure.field_at(reference).and_then(|field| self.choice(field)).unwrap(),
+                },
+                _ => continue,
+            };
+            if held.iter().any(|held| held.as_str() == role) {
+                continue;
+            }
+            let appointment = mimamori_app::NewAppointment {
+                actor: changed,
+                role: role.parse().unwrap(),
+                institution: Some(self.institution),
+                unit: None,
+                system: None,
+                from: crate::support::START,
+                until: None,
+                deputy: false,
+            };
+            self.app().appoint(&operator, &appointment).await.unwrap();
+        }
+    }
+
+    async fn begin(&mut self, procedure: &Procedure, wish: &Wish) -> Option<(Caller, ObjectId)> {
+        self.prepare(procedure, wish).await;
+        let Some(applicant) = self.applicant(procedure).await else {
+            self.fault(procedure, "nobody inside can begin it");
+            return None;
+        };
+        let typed = self.typed(&procedure.fields, wish, "", Some(procedure)).await;
+        match self.app().begin_case(&applicant, &procedure.code, &typed, false).await {
+            Ok(case) => Some((applicant, case)),
+            Err(error) => {
+                self.fault(procedure, &format!("begin: {error} {:?}", error.faults()));
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, procedure: &Procedure, text: &str) {
+        self.faults.push(format!("{}/{}: {text}", self.pack.id(), procedure.code));
+    }
+
+    /// Does what the step waits for, by the first of its people. Tells whether that went well.
+    async fn forward(
+        &mut self,
+        procedure: &Procedure,
+        view: &CaseView,
+        applicant: &Caller,
+        wish: &Wish,
+        strict: bool,
+    ) -> bool {
+        let waits = now(view).clone();
+        let step = waits.step.clone();
+        let Some(person) = waits.people.first().cloned() else {
+            self.fault(procedure, &format!("{}: nobody can act", step.code));
+            return false;
+        };
+        let act = forwards(&step);
+        let mut known = wish.clone();
+        known.extend(
+            view.values.iter().filter_map(|(code, value)| Some((code.clone(), value.as_str()?.to_owned()))),
+        );
+        let prefix = format!("{}.", step.code);
+        let typed = self.typed(&step.fields, &known, &prefix, Some(procedure)).await;
+        let app = self.app();
+        if strict {
+            let wrong = self.caller(self.plain("wrong")).await;
+            for other in [&wrong, applicant] {
+                let may = waits.people.iter().any(|person| person.actor == other.actor_id());
+                if may {
+                    continue;
+                }
+                let refused = app.act_on_case(other, view.id, view.version, &act, &typed).await;
+                let kind = refused.err().map(|error| error.kind());
+                if kind != Some(ErrorKind::Forbidden) {
+                    self.fault(procedure, &format!("{}: a wrong person got {kind:?}", step.code));
+                }
+            }
+            if step.decides() && procedure.kind != ProcedureKind::Decision {
+                let own = waits.people.iter().any(|person| person.actor == applicant.actor_id());
+                assert!(!own, "{}/{}: the applicant decides", procedure.code, step.code);
+            }
+        }
+        let caller = self.caller(person.actor).await;
+        if let Err(error) = app.act_on_case(&caller, view.id, view.version, &act, &typed).await {
+            self.fault(procedure, &format!("{}: {error} {:?}", step.code, error.faults()));
+            return false;
+        }
+        if strict {
+            let twice = app.act_on_case(&caller, view.id, view.version, &act, &typed).await;
+            let kind = twice.err().map(|error| error.kind());
+            if kind != Some(ErrorKind::Conflict) {
+                self.fault(procedure, &format!("{}: a double click got {kind:?}", step.code));
+            }
+        }
+        true
+    }
+
+    /// Walks on until the case is closed, or until it waits for a decision.
+    async fn walk(
+        &mut self,
+        procedure: &Procedure,
+        case: ObjectId,
+        applicant: &Caller,
+        wish: &Wish,
+        (strict, to_decision): (bool, bool),
+    ) -> Option<CaseView> {
+        for _ in 0..100 {
+            let view = self.app().case(applicant, case).await.unwrap();
+            if view.stage != CaseStage::Open || (to_decision && now(&view).step.decides()) {
+                return Some(view);
+            }
+            if !self.forward(procedure, &view, applicant, wish, strict).await {
+                return None;
+            }
+        }
+        self.fault(procedure, "it does not end");
+        None
+    }
+
+    async fn approve(&mut self, procedure: &Procedure, wish: &Wish, strict: bool) {
+        let Some((applicant, case)) = self.begin(procedure, wish).await else { return };
+        let Some(view) = self.walk(procedure, case, &applicant, wish, (strict, false)).await else { return };
+        if view.stage != CaseStage::Finished {
+            self.fault(procedure, &format!("it ends as {:?}", view.stage));
+        }
+        let by_hand = procedure.effects.iter().filter(|effect| !REAL.contains(&effect.action)).count();
+        if view.by_hand.len() < by_hand || view.by_hand.len() > procedure.effects.len() {
+            self.fault(procedure, &format!("{} tasks by hand", view.by_hand.len()));
+        }
+        if procedure.records.is_some() != view.entry.is_some() {
+            self.fault(procedure, "the register entry is not as the pack says");
+        }
+        self.walked += 1;
+    }
+
+    async fn refuse(&mut self, procedure: &Procedure) {
+        let wish = Wish::new();
+        let Some((applicant, case)) = self.begin(procedure, &wish).await else { return };
+        let Some(mut view) = self.walk(procedure, case, &applicant, &wish, (false, true)).await else {
+            return;
+        };
+        while view.stage == CaseStage::Open {
+            let Some(person) = now(&view).people.first().cloned() else { return };
+            let act = match now(&view).step.rule {
+                StepRule::Committee(_) => Act::Vote { yes: false },
+                _ => Act::Refuse { reason: "認められない".to_owned() },
+            };
+            let caller = self.caller(person.actor).await;
+            if let Err(error) = self.app().act_on_case(&caller, case, view.version, &act, &Typed::new()).await
+            {
+                return self.fault(procedure, &format!("refuse: {error}"));
+            }
+            view = self.app().case(&applicant, case).await.unwrap();
+        }
+        let decides = procedure.steps.iter().any(Step::decides);
+        if view.stage != CaseStage::Refused && decides && view.stage != CaseStage::Finished {
+            self.fault(procedure, &format!("refused, it ends as {:?}", view.stage));
+        }
+        if view.stage == CaseStage::Refused && view.entry.is_some() {
+            self.fault(procedure, "refused, and a register entry is written");
+        }
+    }
+
+    async fn give_back(&mut self, procedure: &Procedure) {
+        let wish = Wish::new();
+        let Some((applicant, case)) = self.begin(procedure, &wish).await else { return };
+        let Some(view) = self.walk(procedure, case, &applicant, &wish, (false, true)).await else { return };
+        if view.stage != CaseStage::Open || view.by_hand.len() + usize::from(view.entry.is_some()) > 0 {
+            return;
+        }
+        let Some(person) = now(&view).people.first().cloned() else { return };
+        let caller = self.caller(person.actor).await;
+        let act = Act::Return { reason: "書き直し".to_owned() };
+        if let Err(error) = self.app().act_on_case(&caller, case, view.version, &act, &Typed::new()).await {
+            return self.fault(procedure, &format!("return: {error}"));
+        }
+        let view = self.app().case(&applicant, case).await.unwrap();
+        if view.stage != CaseStage::Returned {
+            self.fault(procedure, "returned, it is not with the applicant");
+        }
+        if let Err(error) = self.app().resubmit_case(&applicant, case, view.version, &view.typed).await {
+            return self.fault(procedure, &format!("again: {error} {:?}", error.faults()));
+        }
+        let Some(view) = self.walk(procedure, case, &applicant, &wish, (false, false)).await else { return };
+        if view.stage != CaseStage::Finished || view.history.iter().all(|event| event.round != 2) {
+            self.fault(procedure, "handed in again, it does not finish");
+        }
+    }
+
+    async fn withdraw(&mut self, procedure: &Procedure) {
+        let wish = Wish::new();
+        let Some((applicant, case)) = self.begin(procedure, &wish).await else { return };
+        let view = self.app().case(&applicant, case).await.unwrap();
+        let act = Act::Withdraw { reason: "取りやめ".to_owned() };
+        let done = self.app().act_on_case(&applicant, case, view.version, &act, &Typed::new()).await;
+        let view = self.app().case(&applicant, case).await.unwrap();
+        if done.is_err() || view.stage != CaseStage::Withdrawn || !view.by_hand.is_empty() {
+            self.fault(procedure, &format!("withdrawn: {done:?} {:?}", view.stage));
+        }
+    }
+}
+
+fn now(view: &CaseView) -> &CaseStep {
+    view.steps.iter().find(|step| step.state == StepState::Now).expect("an open case is at a step")
+}
+
+/// The act that a step waits for.
+fn forwards(step: &Step) -> Act {
+    match (step.rule, step.kind) {
+        (StepRule::Committee(_), _) => Act::Vote { yes: true },
+        (_, StepKind::Review | StepKind::Approve) => Act::Pass,
+        (_, StepKind::Inform) => Act::Told,
+        _ => Act::Done,
+    }
+}
+
+fn holds(when: &Condition, chosen: &Wish) -> bool {
+    chosen.get(&when.field.to_string()).is_some_and(|value| when.is.contains(value))
+}
+
+/// Forms that together reach every step whose condition looks at the form.
+fn wishes(procedure: &Procedure) -> Vec<Wish> {
+    let mut wishes = vec![Wish::new()];
+    for when in procedure.steps.iter().filter_map(|step| step.when.as_ref()) {
+        let wish = Wish::from([(when.field.to_string(), when.is[0].clone())]);
+        if !wishes.contains(&wish) {
+            wishes.push(wish);
+        }
+    }
+    wishes
+}
+
+async fn walk_pack(id: &'static str) -> Vec<String> {
+    let Ok(pack) = Pack::embedded(id) else {
+        return vec![format!("{id} does not load")];
+    };
+    let pack = Arc::new(pack);
+    let mut city = City::new(Arc::clone(&pack)).await;
+    for procedure in pack.procedures() {
+        for (number, wish) in wishes(procedure).iter().enumerate() {
+            city.approve(procedure, wish, number == 0).await;
+        }
+        city.refuse(procedure).await;
+        city.give_back(procedure).await;
+        city.withdraw(procedure).await;
+    }
+    assert!(city.walked >= pack.procedures().len() || !city.faults.is_empty());
+    let report = city.app().verify(&|_, _| {}).await.unwrap();
+    city.faults.extend(report.findings);
+    city.faults
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_procedure_of_every_pack() {
+    let walks: Vec<_> = Pack::embedded_ids().map(|id| tokio::spawn(walk_pack(id))).collect();
+    let mut faults = Vec::new();
+    for walk in walks {
+        faults.extend(walk.await.unwrap());
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
