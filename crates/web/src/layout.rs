@@ -100,6 +100,8 @@ pub(crate) struct Who {
     pub(crate) institution: Option<String>,
     pub(crate) staff: bool,
     pub(crate) links: Navigation,
+    /// How much waits for them under the rules, as of when they last looked.
+    pub(crate) waiting: Option<u64>,
     /// Until when the session lasts if nothing is done, `10:23`.
     pub(crate) until: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Layout {
             institution: c.institution_name().map(str::to_owned),
             staff: c.is_staff(),
             links: Navigation::of(web, c),
+            waiting: Some(web.waiting.count(c.actor_id())).filter(|n| *n > 0),
             until: c.session_expires().map(dates::time_of_day),
         });
         Self {
@@ -138,6 +141,7 @@ impl Layout {
                 institution: Some("みほん訪問看護ステーション".to_owned()),
                 staff: true,
                 links: Navigation { search: true, review: true, rules: true },
+                waiting: Some(2),
                 until: Some("10:53".to_owned()),
             }),
             here: "/".to_owned(),
@@ -185,7 +189,7 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 9] = [
+pub(crate) const DONE: [&str; 21] = [
     "confirmed",
     "amended",
     "withdrawn",
@@ -195,6 +199,18 @@ pub(crate) const DONE: [&str; 9] = [
     "entry-amended",
     "entry-struck",
     "reviewed",
+    "imported",
+    "draft-saved",
+    "draft-discarded",
+    "case-sent",
+    "case-acted",
+    "task-done",
+    "document-read",
+    "document-published",
+    "duty-skipped",
+    "appointed",
+    "appointment-ended",
+    "attested",
 ];
 
 /// A page as a response.

@@ -28,6 +28,7 @@ mod routes;
 mod session;
 mod settings;
 mod uploads;
+mod waiting;
 
 pub use routes::{Authorisation, ROUTES, Route, Surface, fhir_router, staff_router};
 pub use settings::{Settings, Web};

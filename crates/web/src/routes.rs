@@ -8,7 +8,9 @@ use axum::routing::MethodRouter;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::error::Fault;
-use crate::pages::governance::{entries, registers, reviews};
+use crate::pages::governance::{
+    cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reviews, roles, tables,
+};
 use crate::pages::{
     emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
 };
@@ -112,9 +114,27 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/review" => review::show;
     Staff Session get  "/review/counts" => review::counts;
 
+    Staff Session get  "/rules" => hub::show;
+    Staff Session get  "/rules/procedures" => procedures::list;
+    Staff Session get  "/rules/procedures/{procedure}/new" => procedures::new_form;
+    Staff Session post "/rules/procedures/{procedure}/new" => procedures::begin;
+    Staff Session get  "/rules/cases" => cases::list;
+    Staff Session get  "/rules/cases/{id}" => cases::show;
+    Staff Session get  "/rules/cases/{id}/edit" => procedures::edit_form;
+    Staff Session post "/rules/cases/{id}/edit" => procedures::edit;
+    Staff Session get  "/rules/cases/{id}/send" => procedures::look;
+    Staff Session post "/rules/cases/{id}/send" => procedures::send;
+    Staff Session post "/rules/cases/{id}/discard" => procedures::discard;
+    Staff Session post "/rules/cases/{id}/act" => cases::act_on;
+    Staff Session get  "/rules/cases/{id}/files/{attached}" => cases::file;
+    Staff Session post "/rules/tasks/{id}" => cases::carry_out;
+
     Staff Session get  "/rules/registers" => registers::list;
     Staff Session get  "/rules/registers/{register}" => registers::show;
     Staff Session post "/rules/registers/{register}" => registers::find;
+    Staff Session get  "/rules/registers/{register}/export/{format}" => tables::export;
+    Staff Session get  "/rules/registers/{register}/import" => tables::import_form;
+    Staff Session post "/rules/registers/{register}/import" => tables::import;
     Staff Session get  "/rules/registers/{register}/new" => entries::new_form;
     Staff Session post "/rules/registers/{register}/entries" => entries::add;
     Staff Session get  "/rules/registers/{register}/entries/{id}" => entries::show;
@@ -124,6 +144,31 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/rules/registers/{register}/entries/{id}/strike" => entries::strike;
     Staff Session get  "/rules/registers/{register}/reviews" => reviews::show;
     Staff Session post "/rules/registers/{register}/reviews" => reviews::review;
+
+    Staff Session get  "/rules/documents" => documents::list;
+    Staff Session get  "/rules/documents/{document}" => documents::show;
+    Staff Session post "/rules/documents/{document}/acknowledge" => documents::acknowledge;
+    Staff Session get  "/rules/documents/{document}/publish" => documents::publish_form;
+    Staff Session post "/rules/documents/{document}/publish" => documents::publish;
+    Staff Session get  "/rules/documents/{document}/versions/{version}" => documents::version;
+    Staff Session get  "/rules/documents/{document}/versions/{version}/file" => documents::file;
+    Staff Session get  "/rules/duties" => duties::show;
+    Staff Session get  "/rules/duties/{duty}/skip" => duties::skip_form;
+    Staff Session post "/rules/duties/{duty}/skip" => duties::skip;
+    Staff Session get  "/rules/roles" => roles::list;
+    Staff Session get  "/rules/roles/{role}" => roles::show;
+    Staff Session post "/rules/roles/{role}/appoint" => roles::appoint;
+    Staff Session get  "/rules/roles/{role}/appointments/{id}/end" => roles::end_form;
+    Staff Session post "/rules/roles/{role}/appointments/{id}/end" => roles::end;
+    Staff Session get  "/rules/contacts" => roles::contacts;
+    Staff Session get  "/rules/controls" => controls::list;
+    Staff Session get  "/rules/controls/measures" => controls::measures;
+    Staff Session get  "/rules/controls/attestations/{attestation}" => controls::show;
+    Staff Session post "/rules/controls/attestations/{attestation}" => controls::attest;
+    Staff Session get  "/rules/controls/attestations/{attestation}/statements/{id}/files/{attached}" => controls::file;
+    Staff Session get  "/rules/clauses" => clauses::overview;
+    Staff Session get  "/rules/clauses/{catalogue}" => clauses::catalogue;
+    Staff Session get  "/rules/pack" => pack::show;
 
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;

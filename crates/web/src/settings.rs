@@ -9,6 +9,7 @@ use mimamori_domain::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::present::Occupations;
+use crate::waiting::Waiting;
 
 /// How the edge behaves; fixed while the program runs.
 #[derive(Debug, Clone)]
@@ -70,6 +71,8 @@ pub struct Parts {
     pub(crate) fhir_places: Semaphore,
     /// Words of the policy pack.
     pub(crate) occupations: Occupations,
+    /// How much waits for whom.
+    pub(crate) waiting: Waiting,
     /// When this edge began to serve, UTC.
     pub(crate) started: Timestamp,
 }
@@ -84,6 +87,7 @@ impl Web {
             app,
             staff_places: places(),
             fhir_places: places(),
+            waiting: Waiting::default(),
             started: clock.now(),
             settings,
             clock,

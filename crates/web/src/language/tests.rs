@@ -50,8 +50,8 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Families whose last part is a code from data or from a word list.
-const FAMILIES: [&str; 12] = [
-    "action-", "basis-", "code-", "done-", "entry-", "kind-", "label-", "outcome-", "purpose-", "state-", "unit-",
+const FAMILIES: [&str; 20] = [
+    "act-", "action-", "argument-", "basis-", "code-", "done-", "effect-", "entry-", "how-", "mark-", "proof-", "stage-", "step-", "kind-", "label-", "outcome-", "purpose-", "state-", "unit-",
     "vital-",
 ];
 

@@ -157,21 +157,6 @@ struct Change {
     pieces: Vec<Piece>,
 }
 
-#[derive(Template)]
-#[template(path = "governance/print.html")]
-struct Printed {
-    l: Layout,
-    organisation: String,
-    /// The number that rules give the form.
-    number: Option<String>,
-    to: Option<String>,
-    rows: Vec<Vec<Line>>,
-    wording: Option<String>,
-    printed: String,
-    written: String,
-    back: String,
-}
-
 /// `GET /rules/registers/{register}/entries/{id}`; `?print` for paper.
 pub(crate) async fn show(
     ask: Ask,
@@ -187,14 +172,16 @@ pub(crate) async fn show(
     if query.has("print") {
         let mut l = frame(&ask, name, &base);
         l.here = format!("{base}?print");
-        return page(&Printed {
+        return page(&super::paper::Paper {
             l,
             organisation: ask.web.app.pack().organisation(translated(texts)).to_owned(),
             number: None,
+            date: dates::date(dates::day_of(newest.recorded), texts),
             to: None,
+            from: None,
+            stamps: Vec::new(),
             rows: shown.into_iter().map(|line| vec![line]).collect(),
             wording: None,
-            printed: dates::date_time(ask.web.now(), texts),
             written: texts.pairs(
                 "print-written",
                 &[

@@ -75,6 +75,7 @@ struct Table {
     pages: usize,
     truncated: bool,
     adds: bool,
+    keeps: bool,
     reviewed: bool,
 }
 
@@ -151,6 +152,7 @@ async fn table(ask: &Ask, code: &str, asked: &Fields) -> Answered {
         pages: found.pages,
         truncated: found.truncated,
         adds: found.rights.adds,
+        keeps: found.rights.keeps,
         reviewed: register.review.is_some() || found.rights.keeps,
         base,
     })

@@ -57,6 +57,30 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// What stands in a form that was not handed in yet.
+    pub(crate) fn typed(control: &super::inputs::Control, base: &str) -> Option<Self> {
+        let plain = |text: &str| Cell { text: text.to_owned(), link: None };
+        let cells: Vec<Cell> = match control.kind {
+            "radio" | "checks" | "select" => {
+                control.options.iter().filter(|one| one.chosen).map(|one| plain(&one.label)).collect()
+            }
+            "file" => control
+                .files
+                .iter()
+                .map(|(id, name)| Cell { text: name.clone(), link: Some(format!("{base}/files/{id}")) })
+                .collect(),
+            _ => {
+                let typed = control.places.iter().filter(|(_, text)| !text.is_empty());
+                typed.map(|(_, text)| plain(text)).collect()
+            }
+        };
+        (!cells.is_empty()).then(|| Self {
+            label: control.label.clone(),
+            cells,
+            long: control.kind == "lines",
+        })
+    }
+
     /// As one text, for comparing versions.
     pub(crate) fn as_text(&self) -> String {
         self.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\n")

@@ -1,0 +1,123 @@
+//! 規程: what waits for the caller, and the ways to everything they may use.
+
+use askama::Template;
+use mimamori_app::{DutyState, Window};
+use mimamori_domain::Timestamp;
+
+use super::asking::{acknowledges, has_duties, reads_documents};
+use super::cases::{Row, Task};
+use super::words::{Cell, named, proof};
+use crate::dates;
+use crate::error::{Answered, Fault};
+use crate::forms::Query;
+use crate::layout::{Ask, Layout, page};
+
+/// Duties that are shown: those that opened up to so many days ago.
+const DAYS_BACK: u64 = 400;
+/// And those that are due within so many days.
+const DAYS_AHEAD: u64 = 30;
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+#[derive(Template)]
+#[template(path = "governance/hub.html")]
+struct Hub {
+    l: Layout,
+    waiting: Vec<Row>,
+    tasks: Vec<Task>,
+    duties: Vec<Duty>,
+    documents: Vec<Cell>,
+    drafts: Vec<Row>,
+    applied: Vec<Row>,
+    links: Vec<Link>,
+}
+
+/// A duty that is open now.
+struct Duty {
+    name: String,
+    due: String,
+    overdue: bool,
+    proof: Cell,
+}
+
+/// A part of the rules.
+struct Link {
+    address: &'static str,
+    name: &'static str,
+    hint: &'static str,
+}
+
+/// Parts of the rules: address, name, what is there, and whether citizens have it too.
+const PARTS: [(&str, &str, &str, bool); 9] = [
+    ("/rules/procedures", "procedures-title", "procedures-hint", true),
+    ("/rules/cases", "cases-title", "cases-hint", true),
+    ("/rules/registers", "registers-title", "registers-hint", false),
+    ("/rules/duties", "part-duties", "part-duties-hint", false),
+    ("/rules/documents", "part-documents", "part-documents-hint", false),
+    ("/rules/roles", "part-roles", "part-roles-hint", false),
+    ("/rules/controls", "part-controls", "part-controls-hint", false),
+    ("/rules/clauses", "part-clauses", "part-clauses-hint", false),
+    ("/rules/pack", "part-pack", "part-pack-hint", false),
+];
+
+/// `GET /rules`
+pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
+    let texts = ask.texts();
+    let inbox = ask.web.app.inbox(&ask.caller).await?;
+    let duties = duties(&ask).await?;
+    let documents = documents(&ask).await?;
+    let own = inbox.waiting.iter().map(|row| Row::of(row, texts)).collect::<Vec<_>>();
+    let tasks = inbox.by_hand.iter().map(|task| Task::of(&ask, task)).collect::<Vec<_>>();
+    let count = own.len() + tasks.len() + duties.len() + documents.len();
+    ask.web.waiting.keep(ask.caller.actor_id(), ask.web.now(), count as u64);
+    let staff = ask.caller.is_staff();
+    let part = |(address, name, hint, all): &(&'static str, &'static str, &'static str, bool)| {
+        (*all || staff).then_some(Link { address, name, hint })
+    };
+    page(&Hub {
+        l: ask.layout("rules-title").current("rules").done(query.get("done")),
+        waiting: own,
+        tasks,
+        duties,
+        documents,
+        drafts: inbox.drafts.iter().map(|row| Row::of(row, texts)).collect(),
+        applied: inbox.applied.iter().map(|row| Row::of(row, texts)).collect(),
+        links: PARTS.iter().filter_map(part).collect(),
+    })
+}
+
+/// The caller's own duties that are open. Asked for only by whom the pack names, so that nobody is
+/// refused by looking at what waits for them.
+async fn duties(ask: &Ask) -> Result<Vec<Duty>, Fault> {
+    if !has_duties(ask) {
+        return Ok(Vec::new());
+    }
+    let (now, texts): (Timestamp, _) = (ask.web.now(), ask.texts());
+    let days = |n: u64| DAY * u32::try_from(n).unwrap_or(u32::MAX);
+    let window = Window { from: now.minus(days(DAYS_BACK)), until: now.plus(days(1)) };
+    let found = ask.web.app.duties(&ask.caller, window).await?;
+    let open = found.into_iter().filter(|duty| {
+        let soon = duty.due <= now.plus(days(DAYS_AHEAD));
+        duty.mine && soon && matches!(duty.state, DutyState::Due | DutyState::Overdue)
+    });
+    let shown = open.map(|duty| Duty {
+        name: named(&duty.name, texts),
+        due: dates::date(dates::day_of(duty.due), texts),
+        overdue: duty.state == DutyState::Overdue,
+        proof: proof(ask.web.app.pack(), &duty.proof, texts),
+    });
+    Ok(shown.collect())
+}
+
+/// The documents that the caller must still say they read.
+async fn documents(ask: &Ask) -> Result<Vec<Cell>, Fault> {
+    if !(acknowledges(ask) && reads_documents(ask)) {
+        return Ok(Vec::new());
+    }
+    let found = ask.web.app.documents(&ask.caller).await?;
+    let unread = found.into_iter().filter(|one| one.to_acknowledge);
+    let cell = |one: mimamori_app::DocumentSummary| Cell {
+        text: named(&one.document.name, ask.texts()),
+        link: Some(format!("/rules/documents/{}", one.document.code)),
+    };
+    Ok(unread.map(cell).collect())
+}
