@@ -116,6 +116,11 @@ impl App {
         Ok(self.governed::<AttachmentBody>(id).await?.map(|file| file.body.name))
     }
 
+    /// Who attached a file; `None` when there is none of this id.
+    pub(crate) async fn attached_by(&self, id: ObjectId) -> Result<Option<mimamori_domain::ActorId>> {
+        Ok(self.governed::<AttachmentBody>(id).await?.map(|file| file.body.by))
+    }
+
     /// Opens a file for somebody who was just permitted to see what refers to it.
     pub(crate) async fn attachment(&self, id: ObjectId) -> Result<OpenedFile> {
         let file = self.governed::<AttachmentBody>(id).await?.ok_or_else(Error::not_found)?.body;

@@ -74,6 +74,8 @@ impl App {
         // Nothing can be added under the old key any more, so this count stays right.
         let left = self.keys_under(rotation.old).await?.len() as u64;
         self.vault.finish_rotation(root, rotation.old, left).map_err(vault_error)?;
+        // What stands in memory was opened under the key that is gone: it is opened anew.
+        self.register_keys.forget();
         let stated =
             json!({ "step": "ring-key-destroyed", "old": rotation.old.to_string(), "rewrapped": done });
         self.commit_about_keys(caller, decision, Unit::new(), rotation.new, done, &stated).await?;

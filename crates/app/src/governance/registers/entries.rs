@@ -2,16 +2,18 @@
 
 use mimamori_domain::{Action, ActorId, Error, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Decision;
-use mimamori_policy::model::{Field, Register};
+use mimamori_policy::model::{Field, FieldType, Register};
 use mimamori_store::Unit;
+use serde_json::Value;
 
 use super::{RegisterEntry, RegisterRights, place_of};
 use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::caller::Caller;
+use crate::governance::attachments::OpenedFile;
 use crate::governance::object::{Governed, Writing};
 use crate::governance::purpose;
-use crate::governance::show::Shown;
+use crate::governance::show::{Label, Shown};
 use crate::governance::values::{self, Typed, Values};
 use crate::governance::who::Reach;
 use crate::record::fault;
@@ -75,6 +77,7 @@ impl App {
         let rights = self.register_rights(&caller, register, Reach::Here(&place), now);
         let decision = self.require_register(&caller, Action::Create, rights.adds).await?;
         let values = self.read_values(&register.fields, typed, &Values::new()).await?;
+        self.check_files(&caller, &register.fields, &values, &Values::new()).await?;
         let mut unit = Unit::new();
         let object = self.put_entry(&caller, &decision, &mut unit, register, values, None).await?;
         match self.settle(&caller, unit).await? {
@@ -153,6 +156,7 @@ impl App {
             self.entry_to_change(caller, register, entry, seen, Action::Amend).await?;
         let reason = stated(reason)?;
         let values = self.read_values(&register.fields, typed, &Values::new()).await?;
+        self.check_files(&caller, &register.fields, &values, &current.body.values).await?;
         let body = RegisterEntry { values, reason: Some(reason.to_owned()), ..current.body.clone() };
         self.follow(&caller, &decision, &current, RecordState::Amended, &body, Action::Amend, reason).await
     }
@@ -289,6 +293,43 @@ impl App {
         }
     }
 
+    /// Opens a file that some version of an entry refers to, for somebody who may see the entry.
+    ///
+    /// # Errors
+    /// Not found when the entry does not refer to it; forbidden; unavailable.
+    pub async fn entry_file(
+        &self,
+        caller: &Caller,
+        register: &str,
+        entry: ObjectId,
+        file: ObjectId,
+    ) -> Result<OpenedFile> {
+        let detail = self.entry(caller, register, entry).await?;
+        let mut labels = detail.versions.iter().flat_map(|version| version.shown.values().flatten());
+        if !labels.any(|label| matches!(label, Label::File { id, .. } if *id == file)) {
+            return Err(Error::not_found());
+        }
+        self.attachment(file).await
+    }
+
+    /// Refuses a file that was neither in the entry before nor attached by the caller: whoever may see
+    /// the entry may open it.
+    async fn check_files(
+        &self,
+        caller: &Caller,
+        fields: &[Field],
+        values: &Values,
+        earlier: &Values,
+    ) -> Result<()> {
+        let had: Vec<ObjectId> = files(fields, earlier).map(|(_, id)| id).collect();
+        for (field, id) in files(fields, values).filter(|(_, id)| !had.contains(id)) {
+            if self.attached_by(id).await? != Some(caller.actor) {
+                return Err(fault(&field.code, "attach this file yourself", "not-found"));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what was typed, and checks that what it points at exists.
     pub(crate) async fn read_values(
         &self,
@@ -305,6 +346,18 @@ impl App {
             Err(Error::invalid_at("some fields need your attention", faults))
         }
     }
+}
+
+/// The files that values refer to.
+fn files<'a>(fields: &'a [Field], values: &'a Values) -> impl Iterator<Item = (&'a Field, ObjectId)> {
+    fields.iter().filter(|field| field.kind == FieldType::File).flat_map(|field| {
+        let each = match values.get(&field.code) {
+            Some(Value::Array(many)) => many.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        each.iter().filter_map(move |value| Some((field, value.as_str()?.parse().ok()?)))
+    })
 }
 
 /// A reason that somebody gave.

@@ -13,7 +13,7 @@ use crate::governance::object::Governed;
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown, title};
 use crate::governance::values::Values;
-use crate::governance::who::Reach;
+use crate::governance::who::{Reach, target};
 
 /// A register in the list of registers.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct RegisterSummary {
 pub struct RegisterQuery {
     /// A text that an entry's words must hold; upper and lower case are the same.
     pub text: String,
-    /// Values that fields must have: codes of choices, `yes`/`no`, ids, or a part of a text.
+    /// Values that fields must have: codes of choices, `yes`/`no`, ids, days, numbers, or a part of a text.
     pub fields: Vec<(String, String)>,
     /// The code of the field to sort by; none: newest first.
     pub sort: Option<String>,
@@ -93,14 +93,7 @@ impl App {
     pub async fn registers(&self, caller: &Caller) -> Result<Vec<RegisterSummary>> {
         let caller = purpose(caller);
         let now = self.clock.now();
-        let oversees = self
-            .decide_general(
-                &caller,
-                Action::Search,
-                &crate::governance::who::target(super::THING, false),
-                now,
-            )
-            .allowed;
+        let oversees = self.oversees(&caller, Action::Search, now);
         let summaries = self.pack.registers().iter().filter_map(|register| {
             let mut rights = self.register_rights(&caller, register, Reach::Anywhere, now);
             rights.reads |= oversees;
@@ -122,6 +115,11 @@ impl App {
         self.entries_for(caller, register, query, Action::Search).await
     }
 
+    /// Whether the caller sees every register, named by the pack or not.
+    fn oversees(&self, caller: &Caller, action: Action, now: Timestamp) -> bool {
+        self.decide_general(caller, action, &target(super::THING, false), now).allowed
+    }
+
     /// As [`App::register_entries`], for looking or for taking out.
     pub(crate) async fn entries_for(
         &self,
@@ -137,8 +135,8 @@ impl App {
         let rights = self.register_rights(&caller, register, Reach::Anywhere, now);
         let named = rights.reads || rights.adds;
         let decision = self.require_register(&caller, action, named).await?;
-        // Permitted without being named: those who oversee see every entry.
-        let all = !named;
+        // Permitted without being named: those who oversee see every entry, also where they add some.
+        let all = self.oversees(&caller, action, now);
         let (entries, truncated) = self.governed_list::<RegisterEntry>(&register.code).await?;
         let mut rows = Vec::new();
         for entry in entries {
@@ -147,7 +145,7 @@ impl App {
             if !(all || own || reads()) || (entry.state == RecordState::Withdrawn && !query.struck) {
                 continue;
             }
-            if !fields_match(&query.fields, &entry.body.values) {
+            if !fields_match(register, &query.fields, &entry.body.values) {
                 continue;
             }
             let row = self.row(register, entry).await?;
@@ -218,14 +216,19 @@ impl App {
     }
 }
 
-fn fields_match(wanted: &[(String, String)], values: &Values) -> bool {
-    wanted.iter().all(|(field, text)| {
+fn fields_match(register: &Register, wanted: &[(String, String)], values: &Values) -> bool {
+    wanted.iter().all(|(code, text)| {
+        // A part of a text is enough; a code, id or day is meant whole.
+        let words = register
+            .field(code)
+            .is_some_and(|field| matches!(field.kind, FieldType::Text { .. } | FieldType::LongText { .. }));
         let is = |value: &Value| match value {
             Value::Bool(yes) => text == if *yes { "yes" } else { "no" },
-            Value::String(found) => found == text || found.contains(text.as_str()),
+            Value::String(found) if words => found.to_lowercase().contains(&text.to_lowercase()),
+            Value::String(found) => found == text,
             _ => false,
         };
-        match values.get(field) {
+        match values.get(code) {
             Some(Value::Array(many)) => many.iter().any(is),
             Some(value) => is(value),
             None => false,
@@ -252,6 +255,7 @@ fn order(register: &Register, field: &str, a: &EntryRow, b: &EntryRow) -> std::c
     let number = register
         .field(field)
         .is_some_and(|field| matches!(field.kind, FieldType::Number { .. } | FieldType::Derived(_)));
+    let decimal = |text: &str| text.parse::<f64>().ok().filter(|_| number);
     let key = |row: &EntryRow| match row.values.get(field) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(yes)) => yes.to_string(),
@@ -259,9 +263,12 @@ fn order(register: &Register, field: &str, a: &EntryRow, b: &EntryRow) -> std::c
         _ => String::new(),
     };
     let (a, b) = (key(a), key(b));
-    match (number, a.parse::<f64>(), b.parse::<f64>()) {
-        (true, Ok(a), Ok(b)) => a.total_cmp(&b),
-        _ => a.cmp(&b),
+    // Numbers before what is none: an earlier pack may have had words here.
+    match (decimal(&a), decimal(&b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => a.cmp(&b),
     }
 }
 
