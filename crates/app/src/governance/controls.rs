@@ -5,6 +5,7 @@ use mimamori_policy::model::Attestation;
 use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
+use super::attachments::OpenedFile;
 use super::documents::later;
 use super::object::{Governed, Writing};
 use super::purpose;
@@ -149,6 +150,37 @@ impl App {
         let line = self.with_sealed(&caller, line, 0, Some(code))?;
         match self.settle(&caller, unit.entry(line)).await? {
             Settled::Done => Ok(AttestationView { attestation: attestation.clone(), statements, mine }),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Opens a file of one statement of an attestation.
+    ///
+    /// # Errors
+    /// Not found, forbidden, unavailable.
+    pub async fn attestation_file(
+        &self,
+        caller: &Caller,
+        code: &str,
+        statement: ObjectId,
+        file: ObjectId,
+    ) -> Result<OpenedFile> {
+        let caller = purpose(caller);
+        let attestation = self.pack.attestation(code).ok_or_else(Error::not_found)?;
+        let mine = caller.named(&attestation.owner, Reach::Anywhere, None, self.clock.now()).is_some();
+        let decision = self.require_general(&caller, Action::Read, target(THING, mine)).await?;
+        let found = self.governed::<AttestationBody>(statement).await?;
+        let found = found
+            .filter(|found| found.code.as_str() == code && found.body.files.contains(&file))
+            .ok_or_else(Error::not_found)?;
+        let opened = self.attachment(file).await?;
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
+        line.resource = Some((ATTESTATION, Some(statement)));
+        line.version = Some(found.version);
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(opened),
             Settled::Again => Err(kept_changing()),
         }
     }
