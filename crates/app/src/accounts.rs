@@ -365,6 +365,20 @@ impl App {
     async fn change_account(
         &self,
         caller: &Caller,
+    /// Says which unit (部署) of the site somebody belongs to; none takes it back.
+    ///
+    /// # Errors
+    /// Invalid for a unit that the site does not have; not found for an unknown sign-in name.
+    pub async fn set_unit(&self, caller: &Caller, login: &str, unit: Option<&str>) -> Result<()> {
+        if unit.is_some_and(|code| self.pack.unit(code).is_none()) {
+            return Err(fault("unit", "the policy pack has no such unit", "value"));
+        }
+        self.change_account(caller, login, Action::Update, None, |account| {
+            account.unit = unit.map(ToOwned::to_owned);
+        })
+        .await
+    }
+
         login: &str,
         action: Action,
         stated: Option<&str>,

@@ -118,6 +118,37 @@ impl App {
         Ok(())
     }
 
+    /// The policy pack in force, as the installation keeps it with everything it extends: what the
+    /// program itself brings may be another version by now.
+    ///
+    /// # Errors
+    /// Unavailable when the database holds no installation, or its pack cannot be read.
+    pub async fn stored_pack(store: &dyn Store, vault: &Vault) -> Result<Pack> {
+        let mut rows = store.query(&sql::KEYS_OF_NOBODY, Vec::new()).await?;
+        let wrapped = rows.iter_mut().map(key_from_row).collect::<Result<Vec<_>>>()?;
+        let facts = store.query(&sql::INSTALLATION, Vec::new()).await?;
+        let held = facts.iter().find(|row| row.text(0).is_ok_and(|key| key == fact::PACK));
+        let (Some(held), false) = (held, wrapped.is_empty()) else {
+            return Err(Error::unavailable("the database holds no installation; run `mimamori init` first"));
+        };
+        let keys = InstallationKeys::open(vault, &wrapped)?;
+        let object = ObjectId::from_slice(held.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
+        let row = store.query_one(&sql::CURRENT, vec![object.into()]).await?;
+        let mut row = row.ok_or_else(|| Error::unavailable("the installation's pack is missing"))?;
+        let version = crate::context::object_from_row(&mut row)?;
+        let plain = crate::context::open_object(&keys.settings, &version)?;
+        let stored: PackBody = body::from_bytes(&plain)?;
+        let files = stored.files.into_iter().map(|(path, text)| (path, text.into_bytes())).collect();
+        let pack = Pack::from_files(files).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Error::unavailable(format!("the pack in force is not valid for this program: {}", lines.join("; ")))
+        })?;
+        if pack.hash() != version.pack {
+            return Err(Error::unavailable("the stored pack is not the one that was adopted"));
+        }
+        Ok(pack)
+    }
+
     /// Opens an installation.
     ///
     /// # Errors
@@ -199,6 +230,15 @@ impl App {
     #[must_use]
     pub fn pack(&self) -> &Pack {
         &self.pack
+    }
+
+    /// For writing a made-up history: passwords that are set from here on are hashed without any cost,
+    /// until this is taken back. Every one of them must be set again afterwards.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub fn hash_lightly(&self, light: bool) -> Result<()> {
+        self.passwords.light(light)
     }
 
     /// The one clock.

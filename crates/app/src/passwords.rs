@@ -32,6 +32,8 @@ pub(crate) struct Passwords {
 enum Job {
     Hash(Zeroizing<String>, oneshot::Sender<Result<String>>),
     Verify(Zeroizing<String>, String, oneshot::Sender<Result<bool>>),
+    /// Hashes cost this much from here on: kibibytes and passes.
+    Cost(u32, u32),
 }
 
 impl Passwords {
@@ -62,6 +64,11 @@ impl Passwords {
         let (done, answer) = oneshot::channel();
         self.send(Job::Verify(Zeroizing::new(password.to_owned()), hash, done))?;
         Ok(answer.await.map_err(Error::unavailable)?? && known)
+    }
+
+    /// Makes hashes that cost nothing, or those of [`MEMORY_KIB`] again.
+    pub(crate) fn light(&self, light: bool) -> Result<()> {
+        self.send(if light { Job::Cost(Params::MIN_M_COST, 1) } else { Job::Cost(MEMORY_KIB, PASSES) })
     }
 
     fn send(&self, job: Job) -> Result<()> {
@@ -98,8 +105,16 @@ impl Hasher {
                 Job::Verify(password, hash, done) if !done.is_closed() => {
                     let _ = done.send(self.verify(&password, &hash));
                 }
+                Job::Cost(memory, passes) => self.cost(memory, passes),
                 Job::Hash(..) | Job::Verify(..) => {}
             }
+        }
+    }
+
+    /// The memory stays as it is: it is enough for the greatest cost.
+    fn cost(&mut self, memory: u32, passes: u32) {
+        if let Ok(params) = Params::new(memory, passes, 1, None) {
+            self.argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         }
     }
 

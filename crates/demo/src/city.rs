@@ -139,6 +139,27 @@ fn staff(chance: &Stream, institutions: &[Institution], branches: &[&str]) -> Ve
     made
 }
 
+/// More people at the city office, for the roles that an organisation's rules ask for.
+#[must_use]
+pub fn colleagues(options: &Options, city: &City, count: usize) -> Vec<Staff> {
+    let chance = Stream::new(options.seed);
+    let mut logins: HashSet<String> = city.staff.iter().map(|member| member.login.clone()).collect();
+    let mut numbers = HashMap::new();
+    let Some(office) = city.institutions.iter().find(|i| i.kind == InstitutionKind::CityOffice) else {
+        return Vec::new();
+    };
+    let more = (0..count).filter_map(|number| {
+        let mut own = chance.fork("colleague", number as u64);
+        let person = colleague(&mut own, OFFICER, &mut logins, &mut numbers);
+        let key = format!("staff-{:03}", city.staff.len() + number + 1);
+        employ(key, person, OFFICER, &office.key, &[])
+    });
+    more.collect()
+}
+
+/// 市職員, as the base pack calls them.
+const OFFICER: &str = "city-officer";
+
 struct Someone {
     login: String,
     family: Name,

@@ -22,11 +22,12 @@ mod phrase;
 mod profile;
 mod random;
 mod record;
+pub mod rules;
 mod table;
 
 use mimamori_domain::{ClassCode, Kind, OccupationCode, RoleCode, Timestamp};
 
-pub use city::{city, typical_sign_ins};
+pub use city::{city, colleagues, typical_sign_ins};
 pub use people::people;
 
 /// The reference that stands for the person a resource is about, until they have an identifier.

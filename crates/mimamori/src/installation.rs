@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mimamori_app::{App, Caller, Origin, Parts};
-use mimamori_domain::{InstanceId, SystemClock, Timestamp};
+use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_store::statements::upkeep;
 use mimamori_store::{EngineOptions, Lease, OpenError, Store};
@@ -19,7 +19,7 @@ use crate::config::{Config, Database, example_file};
 use crate::console::Console;
 use crate::exit::{Exit, Failure, Result};
 use crate::home::{self, Home};
-use crate::logging;
+use crate::{logging, packs};
 
 /// An opened installation.
 #[derive(Debug)]
@@ -51,35 +51,87 @@ impl Installation {
     }
 
     async fn open_as(context: &Context, rolled_back: bool) -> Result<Self> {
+        let clock = Arc::new(SystemClock::default());
+        Self::assemble(context, rolled_back, Arc::clone(&clock) as _, clock).await
+    }
+
+    /// As [`Installation::open`], but living by another clock: a demonstration writes its history so.
+    ///
+    /// # Errors
+    /// As [`Installation::open`].
+    pub async fn open_at(context: &Context, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::assemble(context, false, clock, Arc::new(SystemClock::default())).await
+    }
+
+    async fn assemble(
+        context: &Context,
+        rolled_back: bool,
+        time: Arc<dyn Clock>,
+        clock: Arc<SystemClock>,
+    ) -> Result<Self> {
         let config = load_config(context)?;
         logging::start(&config.log);
         let home = context.home()?;
-        let (clock, instance) = (Arc::new(SystemClock::default()), InstanceId::random());
+        let instance = InstanceId::random();
         let root = RootKeyFile::open(&config.root_key).map_err(key_failure)?;
         let ring = Ring::open(&ring_file(&home), &root).map_err(key_failure)?;
-        let parts = parts(&config, &home, ring, &clock, instance, false).await?;
-        let store = Arc::clone(&parts.store);
+        let vault = Arc::new(Vault::new(ring));
+        let store = open_store(&config.database, &time, instance, false).await?;
+        let pack = Arc::new(App::stored_pack(store.as_ref(), &vault).await?);
+        note_other_pack(&config, &pack);
+        let parts =
+            Parts { pack, store: Arc::clone(&store), vault, clock: time, instance, state_dir: home.state() };
         let app = if rolled_back { App::open_rolled_back(parts).await? } else { App::open(parts).await? };
         Ok(Self { home, config, clock, instance, store, app })
     }
 
-    /// Makes a new installation in an empty folder.
+    /// Makes a new installation in an empty folder, under the pack that the settings name.
     ///
     /// # Errors
-    /// [`Exit::CannotCreate`] when the folder is not empty; else what went wrong. What was made is
-    /// taken away again as long as the database holds nothing.
+    /// As [`Installation::create_under`].
     pub async fn create(context: &Context, name: &str, values: &[(&str, &str)]) -> Result<()> {
+        Self::create_under(context, name, values, None, Arc::new(SystemClock::default())).await
+    }
+
+    /// Makes a new installation in an empty folder, under a pack (without one: the pack that the
+    /// settings name), by a clock.
+    ///
+    /// # Errors
+    /// [`Exit::CannotCreate`] when the folder is not empty; [`Exit::Configuration`] when the pack waits
+    /// for values of the site; else what went wrong. What was made is taken away again as long as the
+    /// database holds nothing.
+    pub async fn create_under(
+        context: &Context,
+        name: &str,
+        values: &[(&str, &str)],
+        pack: Option<Pack>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<()> {
+        if let Some(pack) = &pack {
+            packs::require_set(pack)?;
+        }
         let home = context.home()?;
         home.create()?;
         let made = async {
             home::write_private(&home.config(), example_file(values).as_bytes())?;
             let config = Config::load(&home.config(), home.path(), &context.environment)?;
             logging::start(&config.log);
-            let (clock, instance) = (Arc::new(SystemClock::default()), InstanceId::random());
+            let pack = match pack {
+                Some(pack) => pack,
+                None => packs::load(config.pack.as_deref())?,
+            };
+            packs::require_set(&pack)?;
+            let instance = InstanceId::random();
             let root = RootKeyFile::create(&config.root_key).map_err(key_failure)?;
-            let now = mimamori_domain::Clock::now(clock.as_ref());
-            let ring = Ring::create(&ring_file(&home), &root, now).map_err(key_failure)?;
-            parts(&config, &home, ring, &clock, instance, true).await
+            let ring = Ring::create(&ring_file(&home), &root, clock.now()).map_err(key_failure)?;
+            Ok::<_, Failure>(Parts {
+                pack: Arc::new(pack),
+                store: open_store(&config.database, &clock, instance, true).await?,
+                vault: Arc::new(Vault::new(ring)),
+                clock,
+                instance,
+                state_dir: home.state(),
+            })
         };
         let parts = match made.await {
             Ok(parts) => parts,
@@ -201,11 +253,11 @@ pub fn ring_file(home: &Home) -> std::path::PathBuf {
 /// [`Exit::Unavailable`] with what to do.
 pub async fn open_store(
     database: &Database,
-    clock: &Arc<SystemClock>,
+    clock: &Arc<dyn Clock>,
     instance: InstanceId,
     create: bool,
 ) -> Result<Arc<dyn Store>> {
-    let mut engine = EngineOptions::new(Arc::clone(clock) as _, instance);
+    let mut engine = EngineOptions::new(Arc::clone(clock), instance);
     engine.on_fatal = Arc::new(end_process);
     Ok(match database {
         Database::Sqlite(path) => {
@@ -227,40 +279,19 @@ pub async fn open_store(
     })
 }
 
-/// The pack that the settings name.
-///
-/// # Errors
-/// [`Exit::Configuration`] with every problem's file and line.
-pub fn load_pack(folder: Option<&Path>) -> Result<Pack> {
-    let loaded = folder.map_or_else(Pack::embedded_base, Pack::load);
-    loaded.map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let place =
-            folder.map_or_else(|| "the built-in pack".to_owned(), |folder| folder.display().to_string());
-        Failure::new(
-            Exit::Configuration,
-            format!("the policy pack {place} is not valid:\n{}", lines.join("\n")),
-        )
-        .next("`mimamori policy check DIR` checks a pack without an installation.")
-    })
-}
-
-async fn parts(
-    config: &Config,
-    home: &Home,
-    ring: Ring,
-    clock: &Arc<SystemClock>,
-    instance: InstanceId,
-    create: bool,
-) -> Result<Parts> {
-    Ok(Parts {
-        pack: Arc::new(load_pack(config.pack.as_deref())?),
-        store: open_store(&config.database, clock, instance, create).await?,
-        vault: Arc::new(Vault::new(ring)),
-        clock: Arc::clone(clock) as _,
-        instance,
-        state_dir: home.state(),
-    })
+/// Says so when the settings name a pack that is not the one in force: it is adopted by a procedure,
+/// never by a restart.
+fn note_other_pack(config: &Config, pack: &Pack) {
+    let named = config.pack.as_deref().map(|folder| packs::load(Some(folder)));
+    if let Some(Ok(named)) =
+        named.filter(|named| named.as_ref().is_ok_and(|named| named.hash() != pack.hash()))
+    {
+        tracing::warn!(
+            in_force = pack.id(),
+            named = named.id(),
+            "the pack that the settings name is not the one in force"
+        );
+    }
 }
 
 /// What is wrong with a key file, with what to do.

@@ -17,4 +17,5 @@ pub mod installation;
 mod jobs;
 pub mod logging;
 pub mod net;
+pub mod packs;
 mod when;

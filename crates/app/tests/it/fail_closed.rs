@@ -75,6 +75,7 @@ const TABLE: &[(&str, Then)] = &[
     ("set_password", Changes),
     ("set_protection", Changes),
     ("shred", Changes),
+    ("set_unit", Changes),
     ("sign_in", Changes),
     ("sign_out", Changes),
     ("stop_account", Changes),
@@ -117,6 +118,7 @@ const TABLE: &[(&str, Then)] = &[
     ("case", Elsewhere("procedures.rs")),
     ("case_file", Elsewhere("procedures.rs")),
     ("discard_draft", Elsewhere("procedures.rs")),
+    ("stored_pack", Gives("the rules in force, to the program itself when it starts")),
     ("resubmit_case", Elsewhere("procedures.rs")),
     ("save_draft", Elsewhere("procedures.rs")),
     ("submit_case", Elsewhere("procedures.rs")),
@@ -272,6 +274,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "search_people" => {
             let query = PeopleQuery {
                 name: Some("山田".to_owned()),
+        "set_unit" => app.set_unit(operator, "aki", None).await,
                 ..PeopleQuery::default()
             };
             app.search_people(hana, &query, &all).await.map(drop)

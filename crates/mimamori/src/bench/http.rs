@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
 use mimamori_demo::SUBJECT;
-use mimamori_domain::{InstanceId, ObjectId, SubjectId, SystemClock};
+use mimamori_domain::{Clock, InstanceId, ObjectId, SubjectId, SystemClock};
 use mimamori_store::Store;
 
 use super::child::Server;
@@ -53,9 +53,8 @@ pub async fn measure(
         report.keep(memory("memory_idle", &server)?);
     }
     let (plain, plain_address) = Server::plain(&world.database_url(), world.folder()).await?;
-    let store =
-        open_store(&world.config().database, &Arc::new(SystemClock::default()), InstanceId::random(), false)
-            .await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let store = open_store(&world.config().database, &clock, InstanceId::random(), false).await?;
     let index_rows = index_rows(fhir, filled, store.as_ref()).await?;
     let asked = Asked { filled: filled.clone(), staff, fhir, plain: plain_address, index_rows };
     let both = Both { server: &server, plain: &plain, store: store.as_ref(), time: arguments.time() / TURNS };

@@ -3,22 +3,31 @@
 //! The city comes through the same use cases as everything else: its records have authors, its
 //! ledger is real. A second run finds the city of the first.
 
+mod cast;
 mod fill;
+mod forms;
+mod history;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use mimamori_demo::{Options, Typical, city, typical_sign_ins};
+use mimamori_demo::{Options, Typical, city, rules, typical_sign_ins};
+use mimamori_domain::{ManualClock, SystemClock};
+use mimamori_policy::model::{Procedure, Who};
+use mimamori_policy::{Language, Pack};
 use serde_json::json;
 
-use self::fill::Fill;
+use self::fill::{Fill, Holder};
 use super::serve::Listeners;
 use crate::cli::Context;
 use crate::console::table;
 use crate::exit::{Exit, Failure, Result};
 use crate::home::Home;
 use crate::installation::Installation;
+use crate::packs;
 
 /// Everybody in the city signs in with it. No secret: the people are made up, and a demonstration
 /// listens on this machine only.
@@ -29,6 +38,10 @@ const UNFINISHED: &str = "demo-unfinished";
 /// Stands in the folder of a complete city.
 const FINISHED: &str = "demo-city";
 
+const DAY: Duration = Duration::from_secs(86_400);
+/// Where the city of the base pack is made.
+const FOLDER: &str = "./.demo";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// How many people the city's network cares for
@@ -37,6 +50,12 @@ pub struct Arguments {
     /// Another number is another city
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The rules that the city lives by: the name of a built-in pack, or a folder
+    #[arg(long, value_name = "ID|DIR", default_value = "base")]
+    pack: PathBuf,
+    /// How many days of the organisation's history to make
+    #[arg(long, default_value_t = 183, value_parser = clap::value_parser!(u32).range(7..=366))]
+    days: u32,
     /// Only make the city
     #[arg(long)]
     no_serve: bool,
@@ -47,14 +66,15 @@ pub struct Arguments {
 /// # Errors
 /// When the folder is in use for something else, or something could not be made.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
-    let home = context.home_or("./.demo");
+    // Each pack has a city of its own.
+    let name = arguments.pack.file_name().and_then(std::ffi::OsStr::to_str).filter(|name| *name != "base");
+    let home = context.home_or(&name.map_or_else(|| FOLDER.to_owned(), |name| format!("{FOLDER}-{name}")));
     let context = context.at(&home);
     if !home.path().join(FINISHED).exists() {
         make(&context, &home, arguments).await?;
     }
     let installation = Installation::open(&context).await?;
-    let options = Options::demo(arguments.seed, arguments.people, mimamori_domain::Timestamp::default());
-    let typical = typical_sign_ins(&city(&options));
+    let typical: Vec<Typical> = read_sign_ins(&home.path().join(FINISHED))?;
     if arguments.no_serve {
         show(&context, &home, None, &typical);
         installation.close().await;
@@ -90,26 +110,107 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
         )
         .next("Name another folder with --home."));
     }
+    let pack = demo_pack(&arguments.pack)?;
+    let today = mimamori_domain::Clock::now(&SystemClock::default());
+    let clock = Arc::new(ManualClock::at(today.minus(DAY * arguments.days)));
     let values = [("name", "見守り デモ市"), ("log.level", "warn")];
-    Installation::create(context, "demo.mimamori", &values).await?;
+    Installation::create_under(context, "demo.mimamori", &values, Some(pack), Arc::clone(&clock) as _)
+        .await?;
     crate::home::write_private(&unfinished, b"")?;
-    let installation = Installation::open(context).await?;
-    let now = mimamori_domain::Clock::now(installation.clock.as_ref());
+    let installation = Installation::open_at(context, Arc::clone(&clock) as _).await?;
+    let options = Options::demo(arguments.seed, arguments.people, today);
     let fill = Fill {
         app: Arc::clone(&installation.app),
         operator: installation.operator(),
         console: context.console,
-        options: Options::demo(arguments.seed, arguments.people, now),
+        options,
+        clock,
     };
-    let left_out = fill.run().await;
+    let filled = fill.run().await;
     let signed = installation.app.checkpoint().await;
+    let typical =
+        filled.as_ref().ok().map(|(holders, _)| sign_ins(&options, installation.app.pack(), holders));
     installation.close().await;
-    for (reason, count) in left_out? {
+    for (reason, count) in filled?.1 {
         context.console.note(format!("left out {count}: {reason}"));
     }
     signed?;
     let finished = home.path().join(FINISHED);
-    fs::rename(&unfinished, &finished).map_err(|error| Failure::io(Exit::CannotCreate, &finished, &error))
+    crate::home::write_private(&finished, written(&typical.unwrap_or_default()).to_string().as_bytes())?;
+    fs::remove_file(&unfinished).map_err(|error| Failure::io(Exit::CannotCreate, &unfinished, &error))
+}
+
+/// The pack, with example values for what only a site can say.
+fn demo_pack(place: &Path) -> Result<Pack> {
+    let pack = packs::chosen(place, &[])?;
+    let values: Vec<String> = pack
+        .unset_parameters()
+        .filter_map(|open| {
+            let example = rules::site_examples().find(|(key, _)| *key == open.key)?.1;
+            Some(format!("{}={example}", open.key))
+        })
+        .collect();
+    packs::chosen(place, &values)
+}
+
+/// Who is worth looking at: people who give care, and one holder of every role with what they can try.
+fn sign_ins(options: &Options, pack: &Pack, holders: &[Holder]) -> Vec<Typical> {
+    let city = city(options);
+    let cares =
+        |who: &Typical| city.staff.iter().all(|staff| staff.login != who.login || staff.roles.is_empty());
+    let mut found: Vec<Typical> = typical_sign_ins(&city).into_iter().filter(cares).collect();
+    for role in pack.roles() {
+        let Some(holder) = holders.iter().find(|holder| holder.role == role.code.as_str()) else { continue };
+        let who = Who::Role(role.code.clone());
+        let applies = |procedure: &&Procedure| procedure.applicants.contains(&who);
+        let decides = |procedure: &&Procedure| {
+            procedure.steps.iter().any(|step| step.decides() && step.by.contains(&who))
+        };
+        let applied = pack.procedures().iter().find(applies);
+        let decided = pack
+            .procedures()
+            .iter()
+            .filter(decides)
+            .find(|procedure| applied.is_none_or(|applied| applied.code != procedure.code));
+        let kept = pack.registers().iter().find(|register| register.keeper.contains(&who));
+        let try_in = |language, words: [&str; 3]| {
+            let names = [
+                applied.map(|procedure| procedure.name(language)),
+                decided.map(|procedure| procedure.name(language)),
+                kept.map(|register| register.name(language)),
+            ];
+            let tried = words.iter().zip(names).filter_map(|(word, name)| Some(format!("{word}: {}", name?)));
+            tried.collect::<Vec<_>>().join(", ")
+        };
+        let (ja, en) = (role.name(Language::Ja), role.name(Language::En));
+        found.push(Typical {
+            login: holder.login.clone(),
+            who_ja: format!("{ja} {}（{}）", holder.name, try_in(Language::Ja, ["申請", "判断", "台帳"])),
+            who_en: format!("{en} ({})", try_in(Language::En, ["applies", "decides", "keeps"])),
+        });
+    }
+    found
+}
+
+fn written(typical: &[Typical]) -> serde_json::Value {
+    json!(
+        typical
+            .iter()
+            .map(|who| json!({"login": who.login, "ja": who.who_ja, "en": who.who_en}))
+            .collect::<Vec<_>>()
+    )
+}
+
+fn read_sign_ins(path: &Path) -> Result<Vec<Typical>> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::io(Exit::Unavailable, path, &error))?;
+    let rows: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&text).unwrap_or_default();
+    let text = |row: &serde_json::Map<String, serde_json::Value>, key: &str| {
+        row.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let typical =
+        |row| Typical { login: text(row, "login"), who_ja: text(row, "ja"), who_en: text(row, "en") };
+    Ok(rows.iter().map(typical).collect())
 }
 
 fn show(context: &Context, home: &Home, addresses: Option<(String, String)>, typical: &[Typical]) {
@@ -119,7 +220,7 @@ fn show(context: &Context, home: &Home, addresses: Option<(String, String)>, typ
         "staff": addresses.as_ref().map(|(staff, _)| staff),
         "fhir": addresses.as_ref().map(|(_, fhir)| format!("{fhir}fhir")),
         "password": PASSWORD,
-        "sign_ins": typical.iter().map(|who| json!({"login": who.login, "ja": who.who_ja, "en": who.who_en})).collect::<Vec<_>>(),
+        "sign_ins": written(typical),
     });
     let rows: Vec<Vec<String>> =
         typical.iter().map(|who| vec![who.login.clone(), who.who_ja.clone(), who.who_en.clone()]).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mimamori_domain::{InstanceId, SystemClock};
+use mimamori_domain::{Clock, InstanceId, SystemClock};
 use mimamori_vault::{Ring, RootKeyFile};
 use serde::Serialize;
 use serde_json::json;
@@ -164,7 +164,7 @@ fn certificate(config: &Config) -> Option<Finding> {
 }
 
 fn rules(config: &Config) -> Finding {
-    match installation::load_pack(config.pack.as_deref()) {
+    match crate::packs::load(config.pack.as_deref()) {
         Ok(pack) => ok("policy pack", format!("{} {}", pack.id(), pack.hash_text())),
         Err(failure) => problem("policy pack", &failure),
     }
@@ -275,7 +275,7 @@ fn clock() -> Finding {
 }
 
 async fn database(context: &Context, config: &Config) -> Vec<Finding> {
-    let clock = Arc::new(SystemClock::default());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut findings = Vec::new();
     match installation::open_store(&config.database, &clock, InstanceId::random(), false).await {
         Err(failure) => findings.push(problem("database", &failure)),

@@ -1,11 +1,16 @@
 //! `mimamori init`: a new installation.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::Args;
+use mimamori_domain::SystemClock;
 use serde_json::json;
 
 use crate::cli::Context;
 use crate::exit::{Exit, Result};
 use crate::installation::Installation;
+use crate::packs;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -18,6 +23,12 @@ pub struct Arguments {
     /// Database: sqlite:PATH or postgres://USER@HOST/NAME [default: SQLite in the folder]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// The organisation's rules: the name of a built-in pack, or a folder [default: base]
+    #[arg(long, value_name = "ID|DIR")]
+    pack: Option<PathBuf>,
+    /// A value that the rules leave to the site; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "pack")]
+    set: Vec<String>,
 }
 
 /// Makes folder, settings, keys, database and the first ledger entry.
@@ -28,7 +39,8 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let mut values = vec![("name", arguments.name.as_str())];
     values.extend(arguments.database.as_deref().map(|url| ("database", url)));
     let ledger = arguments.ledger.clone().unwrap_or_else(machine_name);
-    Installation::create(context, &ledger, &values).await?;
+    let pack = arguments.pack.as_deref().map(|place| packs::chosen(place, &arguments.set)).transpose()?;
+    Installation::create_under(context, &ledger, &values, pack, Arc::new(SystemClock::default())).await?;
     let home = context.home()?;
     let place = home.path().display();
     context.console.result(

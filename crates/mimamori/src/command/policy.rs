@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::exit::{Exit, Result};
-use crate::installation::{self, Installation};
+use crate::installation::Installation;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -53,7 +53,7 @@ pub struct Check {
 pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     match command {
         Command::Check(check) => {
-            let pack = installation::load_pack(check.folder.as_deref())?;
+            let pack = crate::packs::load(check.folder.as_deref())?;
             context.console.result(
                 &json!({"id": pack.id(), "hash": pack.hash_text()}),
                 format!("valid: {} ({})", pack.id(), pack.hash_text()),

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{self, Next};
 use clap::Args;
-use mimamori_app::Origin;
+use mimamori_app::{Origin, Transport};
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -68,6 +68,9 @@ impl Listeners {
     pub async fn serve(self, installation: Installation) -> Result<()> {
         let Installation { config, clock, store, app, instance, .. } = installation;
         let signals = Signals::listen()?;
+        let alone = [&self.staff, &self.fhir].iter().all(|listener| listener.address().ip().is_loopback());
+        let encrypted = config.tls.is_some() || alone;
+        app.set_transport(if encrypted { Transport::Encrypted } else { Transport::Plain });
         let settings = Settings {
             tls: config.tls.is_some(),
             name: config.name.clone(),

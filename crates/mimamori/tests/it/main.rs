@@ -10,6 +10,7 @@
 mod support;
 
 mod cli;
+mod demo;
 mod dependencies;
 mod http;
 mod tls;

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use indicatif::ProgressBar;
 use mimamori_app::{App, Caller, CreateAs, NewStaff, Origin};
-use mimamori_demo::{City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, people};
-use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, SubjectId};
+use mimamori_demo::{City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people};
+use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, SubjectId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::PASSWORD;
+use super::cast::{self, Cast, Member};
+use super::forms::Known;
+use super::history::History;
 use crate::console::Console;
 use crate::exit::{Exit, Failure, Result};
 
@@ -30,18 +32,28 @@ pub struct Fill {
     pub operator: Caller,
     pub console: Console,
     pub options: Options,
+    /// What the use cases live by.
+    pub clock: Arc<ManualClock>,
+}
+
+/// Who holds a role, for a first look.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    pub role: String,
+    pub login: String,
+    pub name: String,
 }
 
 /// What people's records refer to.
 struct Directory {
-    institutions: HashMap<String, InstitutionId>,
-    staff: HashMap<String, Member>,
+    institutions: BTreeMap<String, InstitutionId>,
+    staff: HashMap<String, SignedIn>,
     /// Who registers people at an institution, by its key.
     registrars: HashMap<String, String>,
 }
 
 /// A staff member, signed in.
-struct Member {
+struct SignedIn {
     actor: ActorId,
     token: String,
 }
@@ -59,14 +71,42 @@ const REGISTRARS: &[&str] = &[
 ];
 
 impl Fill {
-    /// Fills everything.
+    /// Fills everything: half a year of the organisation's rules first, then the people as of today.
+    /// Gives who holds which role, and what was left out.
     ///
     /// # Errors
     /// When something fails that concerns more than one record.
-    pub async fn run(self) -> Result<LeftOut> {
+    pub async fn run(self) -> Result<(Vec<Holder>, LeftOut)> {
         let city = city(&self.options);
+        let colleagues = colleagues(&self.options, &city, cast::colleagues_needed(self.app.pack()));
+        let staff: Vec<Staff> = city.staff.iter().cloned().chain(colleagues).collect();
+        // Thousands of sign-ins in half a year; what was hashed so is hashed again below.
+        self.app.hash_lightly(true)?;
+        let institutions = self.institutions(&city).await?;
+        let members = self.members(&staff, &institutions).await?;
         let mut left_out = LeftOut::new();
-        let directory = Arc::new(self.directory(&city).await?);
+        let cast = Cast::appoint(&self.app, &self.operator, &city, (&staff, members), &mut left_out)
+            .await
+            .map_err(at("roles"))?;
+        let known = Known { institutions: institutions.values().copied().collect(), ..Known::default() };
+        let history = History::new(
+            &self.app,
+            &self.clock,
+            self.console,
+            (cast, known),
+            self.options.today,
+            self.options.seed,
+        );
+        let (cast, more) = history.write().await.map_err(at("rules"))?;
+        merge(&mut left_out, more);
+        self.app.hash_lightly(false)?;
+        let directory = Arc::new(self.directory(&city, &staff, institutions, &cast).await?);
+        merge(&mut left_out, self.everybody(city, directory).await?);
+        Ok((holders(&cast), left_out))
+    }
+
+    async fn everybody(self, city: City, directory: Arc<Directory>) -> Result<LeftOut> {
+        let mut left_out = LeftOut::new();
         let bar = self.console.bar(u64::from(self.options.people), "people");
         let (seats, shared) = (Arc::new(Semaphore::new(CONCURRENT)), Arc::new(self));
         let mut running = JoinSet::new();
@@ -90,16 +130,73 @@ impl Fill {
         Ok(left_out)
     }
 
-    async fn directory(&self, city: &City) -> Result<Directory> {
-        let bar =
-            self.console.bar((city.institutions.len() + city.staff.len()) as u64, "institutions, staff");
-        let mut institutions = HashMap::new();
+    async fn institutions(&self, city: &City) -> Result<BTreeMap<String, InstitutionId>> {
+        let mut institutions = BTreeMap::new();
         for institution in &city.institutions {
             let id = self.app.add_institution(&self.operator, &institution.organization).await?;
             institutions.insert(institution.key.clone(), id);
+        }
+        Ok(institutions)
+    }
+
+    /// The accounts, with a unit each where the site has units. Roles are appointed later.
+    async fn members(
+        &self,
+        staff: &[Staff],
+        institutions: &BTreeMap<String, InstitutionId>,
+    ) -> Result<Vec<Member>> {
+        let units = cast::units(self.app.pack());
+        let bar = self.console.bar(staff.len() as u64, "staff");
+        let mut members = Vec::with_capacity(staff.len());
+        for (number, staff) in staff.iter().enumerate() {
+            let institution = institutions.get(&staff.institution).copied();
+            let account = new_staff(staff, institution);
+            let actor = self.app.add_staff(&self.operator, &account).await.map_err(at("staff"))?;
+            let unit = units.get(number % units.len().max(1)).cloned();
+            if let Some(unit) = &unit {
+                self.app.set_unit(&self.operator, &account.login, Some(unit)).await?;
+            }
+            members.push(Member { actor, login: account.login, name: account.name, institution, unit });
             bar.inc(1);
         }
-        let staff = self.staff(city, &institutions, &bar).await?;
+        bar.finish_and_clear();
+        Ok(members)
+    }
+
+    /// Gives everybody a password that costs what it should, and lets the city's staff sign in.
+    async fn directory(
+        &self,
+        city: &City,
+        staff: &[Staff],
+        institutions: BTreeMap<String, InstitutionId>,
+        cast: &Cast,
+    ) -> Result<Directory> {
+        let bar = self.console.bar(cast.members.len() as u64, "passwords");
+        let seats = Arc::new(Semaphore::new(CONCURRENT_ACCOUNTS));
+        let mut running = JoinSet::new();
+        for (staff, member) in staff.iter().zip(&cast.members) {
+            let (app, operator, key) = (Arc::clone(&self.app), self.operator.clone(), staff.key.clone());
+            let (seats, member) = (Arc::clone(&seats), member.clone());
+            running.spawn(async move {
+                let _seat = seats.acquire_owned().await.map_err(internal)?;
+                app.set_password(&operator, &member.login, PASSWORD).await?;
+                let token = match app.sign_in(&member.login, PASSWORD, &Origin::default()).await {
+                    Ok(signed_in) => Some(signed_in.token),
+                    // An account that the history stopped.
+                    Err(error) if error.kind() == ErrorKind::Unauthenticated => None,
+                    Err(error) => return Err(error.into()),
+                };
+                Ok::<_, Failure>((key, member.actor, token))
+            });
+        }
+        let mut signed_in = HashMap::new();
+        while let Some(done) = running.join_next().await {
+            let (key, actor, token) = done.map_err(internal)??;
+            if let Some(token) = token {
+                signed_in.insert(key, SignedIn { actor, token });
+            }
+            bar.inc(1);
+        }
         bar.finish_and_clear();
         let mut registrars = HashMap::new();
         for occupation in REGISTRARS {
@@ -107,35 +204,7 @@ impl Fill {
                 registrars.entry(member.institution.clone()).or_insert_with(|| member.key.clone());
             }
         }
-        Ok(Directory { institutions, staff, registrars })
-    }
-
-    async fn staff(
-        &self,
-        city: &City,
-        institutions: &HashMap<String, InstitutionId>,
-        bar: &ProgressBar,
-    ) -> Result<HashMap<String, Member>> {
-        let seats = Arc::new(Semaphore::new(CONCURRENT_ACCOUNTS));
-        let mut running = JoinSet::new();
-        for member in &city.staff {
-            let account = new_staff(member, institutions.get(&member.institution).copied());
-            let (app, operator, key) = (Arc::clone(&self.app), self.operator.clone(), member.key.clone());
-            let seats = Arc::clone(&seats);
-            running.spawn(async move {
-                let _seat = seats.acquire_owned().await.map_err(internal)?;
-                let actor = app.add_staff(&operator, &account).await?;
-                let signed_in = app.sign_in(&account.login, PASSWORD, &Origin::default()).await?;
-                Ok::<_, Failure>((key, Member { actor, token: signed_in.token }))
-            });
-        }
-        let mut staff = HashMap::new();
-        while let Some(done) = running.join_next().await {
-            let (key, member) = done.map_err(internal)??;
-            staff.insert(key, member);
-            bar.inc(1);
-        }
-        Ok(staff)
+        Ok(Directory { institutions, staff: signed_in, registrars })
     }
 
     async fn person(&self, directory: &Directory, person: Person) -> Result<LeftOut> {
@@ -230,7 +299,7 @@ fn new_staff(member: &Staff, institution: Option<InstitutionId>) -> NewStaff {
         kana: Some(format!("{} {}", member.kana_family, member.kana_given)),
         occupation: Some(member.occupation.clone()),
         institution,
-        roles: member.roles.clone(),
+        roles: Vec::new(),
         password: PASSWORD.to_owned(),
     }
 }
@@ -263,18 +332,33 @@ fn at(step: &'static str) -> impl Fn(Error) -> Failure {
     }
 }
 
+/// The first holder of each role.
+fn holders(cast: &Cast) -> Vec<Holder> {
+    let holder = |(role, held): (&String, &Vec<usize>)| {
+        let member = cast.members.get(*held.first()?)?;
+        Some(Holder { role: role.clone(), login: member.login.clone(), name: member.name.clone() })
+    };
+    cast.holders.iter().filter_map(holder).collect()
+}
+
 /// What the rules or the validation refuse concerns one record; anything else concerns all.
 fn keep_going(result: Result<(), Error>, left_out: &mut LeftOut) -> Result<()> {
     match result {
         Ok(()) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Invalid) => {
-            let faults: Vec<String> =
-                error.faults().iter().map(|fault| format!("{}: {}", fault.place, fault.rule)).collect();
-            *left_out.entry(format!("{} {}", error.message(), faults.join("; "))).or_default() += 1;
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => leave_out(&error, "record", left_out).ok_or_else(|| error.into()),
     }
+}
+
+/// Counts what was refused by rules or validation; none for anything else, which concerns all.
+pub fn leave_out(error: &Error, what: &str, left_out: &mut LeftOut) -> Option<()> {
+    let kinds = [ErrorKind::Forbidden, ErrorKind::Invalid, ErrorKind::Conflict, ErrorKind::NotFound];
+    if !kinds.contains(&error.kind()) {
+        return None;
+    }
+    let faults: Vec<String> =
+        error.faults().iter().map(|fault| format!("{}: {}", fault.place, fault.rule)).collect();
+    *left_out.entry(format!("{what}: {} {}", error.message(), faults.join("; "))).or_default() += 1;
+    Some(())
 }
 
 fn merge(into: &mut LeftOut, from: LeftOut) {
