@@ -165,16 +165,21 @@ impl App {
                 let now = self.clock.now();
                 let until = until.map_or(now, |until| until.max(now));
                 let context = self.actor_context_now(person).await?;
-                let ending: Vec<(ObjectId, u64)> = context
+                let held: Vec<_> = context
                     .roles
                     .iter()
                     .zip(&context.role_objects)
-                    .filter(|(held, _)| held.role == role && held.until.is_none_or(|end| until < time(end)))
-                    .map(|(_, at)| *at)
+                    .filter(|(held, _)| held.role == role && held.until.is_none_or(|end| now < time(end)))
                     .collect();
-                if ending.is_empty() {
+                if held.is_empty() {
                     return Err(fault("person", "this person does not hold the role", "business-rule"));
                 }
+                // One that ends by then anyway is left as it is.
+                let ending: Vec<(ObjectId, u64)> = held
+                    .into_iter()
+                    .filter(|(held, _)| held.until.is_none_or(|end| until < time(end)))
+                    .map(|(_, at)| *at)
+                    .collect();
                 for (object, version) in ending {
                     let commitment = self.put_end_of_appointment(caller, unit, person, object, until).await?;
                     let at = (object, version + 1);

@@ -23,6 +23,9 @@ const REAL: [EffectKind; 5] = [
     EffectKind::GrantPrivilege,
 ];
 
+/// How the sign-in names of those begin whom effects change: they do nothing themselves.
+const CHANGED: &str = "changed.";
+
 /// What is chosen in a form, by field.
 type Wish = BTreeMap<String, String>;
 
@@ -102,7 +105,10 @@ impl City {
             return caller.clone();
         }
         let caller = self.site.sign_in(&self.logins[&actor]).await;
-        self.callers.insert(actor, caller.clone());
+        // Whom an effect changes signs in anew each time: what they may do has changed.
+        if !self.logins[&actor].starts_with(CHANGED) {
+            self.callers.insert(actor, caller.clone());
+        }
         caller
     }
 
@@ -160,7 +166,7 @@ impl City {
         procedure: Option<&Procedure>,
     ) -> Typed {
         let (mut typed, mut chosen) = (Typed::new(), known.clone());
-        for field in fields {
+        for (number, field) in fields.iter().enumerate() {
             if field.when.as_ref().is_some_and(|when| !holds(when, &chosen)) {
                 continue;
             }
@@ -174,7 +180,7 @@ impl City {
                 }
                 FieldType::Date => Some("2026-11-25".to_owned()),
                 FieldType::Time => Some("09:30".to_owned()),
-                FieldType::DateTime => Some("2026-11-21T09:30".to_owned()),
+                FieldType::DateTime => Some(format!("2026-11-{:02}T09:30", 1 + number % 30)),
                 FieldType::YesNo => Some(known.get(&full).cloned().unwrap_or_else(|| "yes".to_owned())),
                 FieldType::Choice(_) => known.get(&full).cloned().or_else(|| self.choice(field)),
                 FieldType::Person => Some(self.person(procedure, &full).to_string()),
@@ -246,12 +252,16 @@ impl City {
         self.somebody(&words).await
     }
 
-    /// Lets whoever an effect changes be as it needs them.
+    /// Lets somebody new be whom an effect changes, as it needs them.
     async fn prepare(&mut self, procedure: &Procedure, wish: &Wish) {
+        if !procedure.effects.iter().any(|effect| REAL.contains(&effect.action)) {
+            return;
+        }
         let operator = self.site.operator();
-        self.app().resume_account(&operator, "changed").await.unwrap();
-        let changed = self.plain("changed");
-        let held = self.site.sign_in("changed").await.roles().to_vec();
+        let login = format!("{CHANGED}{}", self.logins.len());
+        let changed = self.site.staff(&login, None, self.institution, &[]).await;
+        self.logins.insert(changed, login);
+        self.holders.insert("changed".to_owned(), vec![changed]);
         for effect in procedure.effects.iter().filter(|effect| effect.action == EffectKind::EndAppointment) {
             let role = match effect.with.get("role") {
                 Some(Source::Text(role)) => role.clone(),
@@ -261,9 +271,6 @@ impl City {
                 },
                 _ => continue,
             };
-            if held.iter().any(|held| held.as_str() == role) {
-                continue;
-            }
             let appointment = mimamori_app::NewAppointment {
                 actor: changed,
                 role: role.parse().unwrap(),
@@ -298,6 +305,13 @@ impl City {
         self.faults.push(format!("{}/{}: {text}", self.pack.id(), procedure.code));
     }
 
+    /// Somebody for whom a step waits; whom an effect changes only when it is theirs alone.
+    fn ready(&self, step: &CaseStep) -> Option<ActorId> {
+        let unchanged = |actor: &&ActorId| !self.logins[*actor].starts_with(CHANGED);
+        let people: Vec<ActorId> = step.people.iter().map(|person| person.actor).collect();
+        people.iter().find(unchanged).or(people.first()).copied()
+    }
+
     /// Does what the step waits for, by the first of its people. Tells whether that went well.
     async fn forward(
         &mut self,
@@ -307,9 +321,9 @@ impl City {
         wish: &Wish,
         strict: bool,
     ) -> bool {
-        let waits = now(view).clone();
+        let waits = now(view);
         let step = waits.step.clone();
-        let Some(person) = waits.people.first().cloned() else {
+        let Some(person) = self.ready(waits) else {
             self.fault(procedure, &format!("{}: nobody can act", step.code));
             return false;
         };
@@ -339,7 +353,7 @@ impl City {
                 assert!(!own, "{}/{}: the applicant decides", procedure.code, step.code);
             }
         }
-        let caller = self.caller(person.actor).await;
+        let caller = self.caller(person).await;
         if let Err(error) = app.act_on_case(&caller, view.id, view.version, &act, &typed).await {
             self.fault(procedure, &format!("{}: {error} {:?}", step.code, error.faults()));
             return false;
@@ -399,12 +413,12 @@ impl City {
             return;
         };
         while view.stage == CaseStage::Open {
-            let Some(person) = now(&view).people.first().cloned() else { return };
+            let Some(person) = self.ready(now(&view)) else { return };
             let act = match now(&view).step.rule {
                 StepRule::Committee(_) => Act::Vote { yes: false },
                 _ => Act::Refuse { reason: "認められない".to_owned() },
             };
-            let caller = self.caller(person.actor).await;
+            let caller = self.caller(person).await;
             if let Err(error) = self.app().act_on_case(&caller, case, view.version, &act, &Typed::new()).await
             {
                 return self.fault(procedure, &format!("refuse: {error}"));
@@ -427,8 +441,8 @@ impl City {
         if view.stage != CaseStage::Open || view.by_hand.len() + usize::from(view.entry.is_some()) > 0 {
             return;
         }
-        let Some(person) = now(&view).people.first().cloned() else { return };
-        let caller = self.caller(person.actor).await;
+        let Some(person) = self.ready(now(&view)) else { return };
+        let caller = self.caller(person).await;
         let act = Act::Return { reason: "書き直し".to_owned() };
         if let Err(error) = self.app().act_on_case(&caller, case, view.version, &act, &Typed::new()).await {
             return self.fault(procedure, &format!("return: {error}"));
