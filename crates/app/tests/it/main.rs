@@ -18,6 +18,7 @@ mod key_admin;
 mod procedures;
 mod property;
 mod quiet;
+mod registers;
 mod rollback;
 mod signing;
 mod staleness;

@@ -250,15 +250,14 @@ fn read_csv(bytes: &[u8], most_rows: usize) -> Result<Vec<Row>> {
         .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
-    // The reader passes over empty lines; their rows still count, as they do in a spreadsheet.
-    let (mut number, mut next_line) = (0_u32, 1_u64);
-    for record in reader.records() {
-        let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(next_line, csv::Position::line);
-        let skipped = u32::try_from(line.saturating_sub(next_line)).unwrap_or(u32::MAX);
-        number = number.saturating_add(skipped).saturating_add(1);
-        let within: usize = record.iter().map(|cell| cell.matches('\n').count()).sum();
-        next_line = line + within as u64 + 1;
+    let mut record = csv::StringRecord::new();
+    // The reader passes over empty lines; their rows still count, as they do in a spreadsheet. Lines
+    // within a cell do not.
+    let mut within = 0;
+    while reader.read_record(&mut record).map_err(unreadable)? {
+        within += record.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
+        let lines = reader.position().line().saturating_sub(1);
+        let number = u32::try_from(lines.saturating_sub(within)).unwrap_or(u32::MAX);
         let cells: Vec<String> = record.iter().map(|cell| unguarded(cell).trim().to_owned()).collect();
         keep(&mut rows, Row { number, cells }, most_rows)?;
     }
@@ -289,11 +288,17 @@ fn decoded(bytes: &[u8]) -> Result<String> {
             .ok_or_else(|| unreadable("neither UTF-8 nor Shift_JIS"))?
             .into_owned(),
     };
-    if text.contains('\0') { Err(unreadable("a NUL character")) } else { Ok(text) }
+    if text.contains('\0') {
+        return Err(unreadable("a NUL character"));
+    }
+    // One way of ending lines, the last one too.
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.push('\n');
+    Ok(text)
 }
 
 fn read_excel(bytes: &[u8], most_rows: usize) -> Result<Vec<Row>> {
-    within_bounds(bytes)?;
+    within_bounds(bytes, MOST_UNPACKED)?;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
     let name = book.sheet_names().first().cloned().ok_or_else(|| unreadable("no sheet"))?;
     let mut cells = book.worksheet_cells_reader(&name).map_err(unreadable)?;
@@ -327,13 +332,13 @@ fn read_excel(bytes: &[u8], most_rows: usize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Refuses a workbook that is far larger than it looks.
-fn within_bounds(bytes: &[u8]) -> Result<()> {
+/// Refuses a workbook that is far larger than it looks: more than `most` bytes when unpacked.
+fn within_bounds(bytes: &[u8], most: u64) -> Result<()> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
     if archive.len() > MOST_PARTS {
         return Err(unreadable("too many parts"));
     }
-    let mut left = MOST_UNPACKED;
+    let mut left = most;
     for at in 0..archive.len() {
         let part = archive.by_index(at).map_err(unreadable)?;
         // What a part says about its own size proves nothing: it is counted.
@@ -450,13 +455,19 @@ mod tests {
         use std::io::Write as _;
         let mut bomb = zip::ZipWriter::new(Cursor::new(Vec::new()));
         bomb.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default()).unwrap();
-        let zeros = vec![0_u8; 1 << 20];
-        for _ in 0..=(MOST_UNPACKED >> 20) {
-            bomb.write_all(&zeros).unwrap();
-        }
+        bomb.write_all(&vec![0_u8; 2 << 20]).unwrap();
         let bytes = bomb.finish().unwrap().into_inner();
-        assert!(bytes.len() < 1 << 20);
-        assert_eq!(read(TableFormat::Excel, &bytes, 2).unwrap_err().kind(), ErrorKind::TooLarge);
+        assert!(bytes.len() < 64 << 10, "{}", bytes.len());
+        assert_eq!(within_bounds(&bytes, (2 << 20) - 1).unwrap_err().kind(), ErrorKind::TooLarge);
+        within_bounds(&bytes, 2 << 20).unwrap();
+        // Two parts together.
+        let mut two = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["a", "b"] {
+            two.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            two.write_all(&vec![0_u8; 1 << 20]).unwrap();
+        }
+        let bytes = two.finish().unwrap().into_inner();
+        assert_eq!(within_bounds(&bytes, (2 << 20) - 1).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 
     #[test]
