@@ -3,6 +3,7 @@
 
 use askama::Template;
 
+use super::governance::hub;
 use super::paging;
 use crate::dates;
 use crate::error::Answered;
@@ -35,6 +36,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     if let (true, [only], None, None) = (own, list.items.as_slice(), &paging.cursor, &list.next) {
         return Ok(see(&format!("/people/{}", only.subject)));
     }
+    hub::count(&ask).await;
     let (today, texts) = (dates::day_of(ask.web.now()), ask.texts());
     page(&Page {
         l: if own { ask.layout("home-title-own") } else { ask.layout("home-title") }.current("home"),

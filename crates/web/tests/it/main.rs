@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
 
 mod fhir;
+mod governance;
 mod pages;
 mod routes;
 mod rules;
+mod town;
 mod world;

@@ -21,6 +21,14 @@ fn path(route: &Route) -> String {
         .replace("{version}", "1")
         .replace("{file}", "style.css")
         .replace("{register}", "asset-ledger")
+        .replace("{document}", "security-policy")
+        .replace("{duty}", "log-review")
+        .replace("{role}", "auditor")
+        .replace("{attestation}", "rights-reviewed")
+        .replace("{catalogue}", "mic")
+        .replace("{procedure}", "account-application")
+        .replace("{attached}", &id)
+        .replace("{format}", "csv")
 }
 
 async fn ask(world: &World, route: &Route, authorization: Option<&str>, cookie: Option<&str>) -> Answer {

@@ -10,6 +10,26 @@ pub fn check(answer: &Answer, what: &str) {
     check_markup(&answer.body, what);
 }
 
+/// Gets a page in both languages and checks it; gives the Japanese one. Where `MIMAMORI_PAGES` names
+/// a folder, the pages are kept there to be looked at.
+pub async fn look(world: &World, path: &str, cookie: &str, what: &str) -> Answer {
+    let english = world.get(path, &format!("{cookie}; lang=en")).await;
+    check(&english, what);
+    let japanese = world.get(path, cookie).await;
+    check(&japanese, what);
+    let words = english.body.split("<main").nth(1).unwrap_or_default();
+    assert!(!words.contains("undefined"), "{what}");
+    if let Ok(folder) = std::env::var("MIMAMORI_PAGES") {
+        for (tag, html) in [("ja", &japanese.body), ("en", &english.body)] {
+            let name = what.replace(' ', "-");
+            let style = html.split("/assets/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let html = html.replace(&format!("/assets/{style}"), "style.css");
+            std::fs::write(format!("{folder}/{name}.{tag}.html"), html).unwrap();
+        }
+    }
+    japanese
+}
+
 pub fn check_markup(html: &str, what: &str) {
     assert!(html.len() < 60_000, "{what} weighs {} bytes", html.len());
     for forbidden in ["<script", " style=", " onclick", "javascript:"] {
@@ -59,10 +79,9 @@ async fn an_entry_is_added_amended_struck_and_its_history_tells_all() {
     world.staff("kanri", "試験 管理子", &["security-manager"]).await;
     world.staff("kansa", "試験 監査子", &["auditor"]).await;
     let cookie = world.sign_in("kanri").await;
-    check(&world.get("/rules/registers", &cookie).await, "registers");
-    check(&world.get(ASSETS, &cookie).await, "an empty register");
-    let form = world.get(&format!("{ASSETS}/new"), &cookie).await;
-    check(&form, "a new entry");
+    look(&world, "/rules/registers", &cookie, "registers").await;
+    look(&world, ASSETS, &cookie, "an empty register").await;
+    let form = look(&world, &format!("{ASSETS}/new"), &cookie, "a new entry").await;
     assert!(form.body.contains("試験 管理子") && form.body.contains("type=\"date\""), "{}", form.body);
 
     // What is wrong is told beside its field; what was typed is kept.
@@ -79,12 +98,10 @@ async fn an_entry_is_added_amended_struck_and_its_history_tells_all() {
     let added = world.post_form(&format!("{ASSETS}/entries"), &cookie, &asset("T-01", "管理子"), &[]).await;
     assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.body);
     let entry = added.header("location").split('?').next().unwrap().to_owned();
-    let page = world.get(&entry, &cookie).await;
-    check(&page, "an entry");
+    let page = look(&world, &entry, &cookie, "an entry").await;
     assert!(page.body.contains("T-01") && page.body.contains("2026年4月1日"), "{}", page.body);
-    check(&world.get(&format!("{entry}?print"), &cookie).await, "an entry on paper");
-    let table = world.get(ASSETS, &cookie).await;
-    check(&table, "a register");
+    look(&world, &format!("{entry}?print"), &cookie, "an entry on paper").await;
+    let table = look(&world, ASSETS, &cookie, "a register").await;
     assert!(table.body.contains("1件"));
 
     // Filters by word and by choice, sorted both ways; no word ever stands in an address.
@@ -102,7 +119,7 @@ async fn an_entry_is_added_amended_struck_and_its_history_tells_all() {
     }
 
     // Amended with a reason; an amendment of an older version is refused.
-    check(&world.get(&format!("{entry}/amend"), &cookie).await, "an amendment");
+    look(&world, &format!("{entry}/amend"), &cookie, "an amendment").await;
     let mut changed = asset("T-01", "管理子");
     changed[4].1 = "廃棄待ちの棚";
     changed.push(("version", "1"));
@@ -114,13 +131,12 @@ async fn an_entry_is_added_amended_struck_and_its_history_tells_all() {
     assert_eq!(amended.status, StatusCode::SEE_OTHER, "{}", amended.body);
     let twice = world.post_form(&format!("{entry}/amend"), &cookie, &changed, &[]).await;
     assert_eq!(twice.status, StatusCode::CONFLICT);
-    let page = world.get(&entry, &cookie).await;
-    check(&page, "an amended entry");
+    let page = look(&world, &entry, &cookie, "an amended entry").await;
     assert!(page.body.contains("<del>") && page.body.contains("置き場所が変わった"), "{}", page.body);
 
     // Others: the auditor reads and does not write; a nurse does neither.
     let auditor = world.sign_in("kansa").await;
-    check(&world.get(&entry, &auditor).await, "an entry for the auditor");
+    look(&world, &entry, &auditor, "an entry for the auditor").await;
     assert_eq!(world.get(&format!("{entry}/amend"), &auditor).await.status, StatusCode::FORBIDDEN);
     let nurse = world.sign_in("kango").await;
     for path in [ASSETS.to_owned(), entry.clone(), format!("{ASSETS}/new"), format!("{ASSETS}/reviews")] {
@@ -130,13 +146,13 @@ async fn an_entry_is_added_amended_struck_and_its_history_tells_all() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 
     // Struck out after a last look.
-    check(&world.get(&format!("{entry}/strike"), &cookie).await, "striking out");
+    look(&world, &format!("{entry}/strike"), &cookie, "striking out").await;
     let strike = format!("{entry}/strike");
-    let look = world.post(&strike, &cookie, &[("version", "2"), ("reason", "廃棄した")]).await;
-    check(&look, "a last look before striking out");
+    let last = world.post(&strike, &cookie, &[("version", "2"), ("reason", "廃棄した")]).await;
+    check(&last, "a last look before striking out");
     let sure = [("version", "2"), ("reason", "廃棄した"), ("sure", "yes")];
     assert_eq!(world.post(&strike, &cookie, &sure).await.status, StatusCode::SEE_OTHER);
-    check(&world.get(&entry, &cookie).await, "a struck entry");
+    look(&world, &entry, &cookie, "a struck entry").await;
     assert!(!world.get(ASSETS, &cookie).await.body.contains(&entry));
     assert!(world.post(ASSETS, &cookie, &[("struck", "yes")]).await.body.contains(&entry));
 }
@@ -147,12 +163,11 @@ async fn a_register_is_reviewed() {
     world.staff("kanri", "試験 管理子", &["security-manager"]).await;
     let cookie = world.sign_in("kanri").await;
     let reviews = format!("{ASSETS}/reviews");
-    check(&world.get(&reviews, &cookie).await, "no reviews");
+    look(&world, &reviews, &cookie, "no reviews").await;
     let bad = world.post(&reviews, &cookie, &[("in-order", "no"), ("finding", "")]).await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", bad.body);
     let done = world.post(&reviews, &cookie, &[("in-order", "no"), ("finding", "1台が見つからない")]).await;
     assert_eq!(done.header("location"), format!("{reviews}?done=reviewed"));
-    let page = world.get(&reviews, &cookie).await;
-    check(&page, "reviews");
+    let page = look(&world, &reviews, &cookie, "reviews").await;
     assert!(page.body.contains("1台が見つからない") && page.body.contains("試験 管理子"));
 }

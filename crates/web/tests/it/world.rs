@@ -1,13 +1,15 @@
 //! An installation with one institution, a nurse, a stranger, a program, and a person.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use mimamori_app::{App, NewStaff, Parts};
-use mimamori_domain::{Clock, InstanceId, InstitutionId, SystemClock};
+use mimamori_domain::{Clock, InstanceId, InstitutionId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_store::EngineOptions;
 use mimamori_store_sqlite::SqliteOptions;
@@ -17,12 +19,30 @@ use tower::ServiceExt;
 
 pub const PASSWORD: &str = "yukidoke-no-kawa-7";
 
+/// The system's clock, which tests may put forward.
+#[derive(Debug, Default)]
+struct Moved {
+    system: SystemClock,
+    days: AtomicU32,
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        self.system.now().plus(Duration::from_secs(86_400) * self.days.load(Ordering::SeqCst))
+    }
+
+    fn error_estimate(&self) -> Option<Duration> {
+        self.system.error_estimate()
+    }
+}
+
 pub struct World {
     pub app: Arc<App>,
     pub pages: Router,
     pub fhir: Router,
     pub token: String,
     pub institution: InstitutionId,
+    clock: Arc<Moved>,
     _folder: tempfile::TempDir,
 }
 
@@ -59,7 +79,8 @@ impl World {
     pub async fn with_pack(settings: Settings, pack: Pack) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let moved = Arc::new(Moved::default());
+        let clock: Arc<dyn Clock> = Arc::<Moved>::clone(&moved);
         let instance = InstanceId::random();
         let root = RootKeyFile::create(&at("root")).unwrap();
         let ring = Ring::create(&at("ring"), &root, clock.now()).unwrap();
@@ -104,8 +125,14 @@ impl World {
             fhir: fhir_router(&web),
             token,
             institution: own,
+            clock: moved,
             _folder: folder,
         }
+    }
+
+    /// Lets days go by: who was signed in is not any more.
+    pub fn pass(&self, days: u32) {
+        self.clock.days.fetch_add(days, Ordering::SeqCst);
     }
 
     /// Adds a staff member with appointments.

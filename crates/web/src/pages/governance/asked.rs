@@ -153,7 +153,8 @@ pub(super) fn download(file: OpenedFile) -> Response {
     } else {
         file.media_type
     };
-    let mut response = ([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, disposition)], file.bytes).into_response();
+    let mut response =
+        ([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, disposition)], file.bytes).into_response();
     response.extensions_mut().insert(crate::error::Rendered);
     response
 }

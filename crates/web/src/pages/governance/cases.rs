@@ -264,12 +264,7 @@ fn at(view: &CaseView) -> Option<&CaseStep> {
     view.steps.iter().find(|step| step.state == StepState::Now)
 }
 
-async fn case_page(
-    ask: &Ask,
-    view: &CaseView,
-    filled: &Filled,
-    references: &References,
-) -> CasePage {
+async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &References) -> CasePage {
     let (texts, base) = (ask.texts(), format!("/rules/cases/{}", view.id));
     let files = format!("{base}/files");
     let (word, style) = stage(view.stage);
@@ -501,8 +496,5 @@ pub(super) fn printed(view: &CaseView, reference: &FieldReference, texts: &Texts
         None => &view.shown,
     };
     let found = lines(std::slice::from_ref(field), shown, texts, "").into_iter().next();
-    Some(found.unwrap_or_else(|| Line {
-        label: field.name(translated(texts)).to_owned(),
-        ..Line::default()
-    }))
+    Some(found.unwrap_or_else(|| Line { label: field.name(translated(texts)).to_owned(), ..Line::default() }))
 }

@@ -194,7 +194,8 @@ pub(crate) async fn catalogue(ask: Ask, Path(code): Path<String>, Query(query): 
     let language = translated(texts);
     let found = ask.web.app.pack().catalogue(&code).ok_or_else(Fault::not_found)?;
     let all = ask.web.app.clause_states(&ask.caller).await?;
-    let states: BTreeMap<&str, &ClauseState> = of_catalogue(found, &all).map(|s| (s.id.as_str(), s)).collect();
+    let states: BTreeMap<&str, &ClauseState> =
+        of_catalogue(found, &all).map(|s| (s.id.as_str(), s)).collect();
     let (chapter, state) = (query.get("chapter"), query.get("state"));
     let chapter = found.chapters.iter().find(|one| one.code == chapter).map_or("", |one| one.code.as_str());
     let state = STATES.iter().find(|(code, ..)| *code == state).map_or("", |(code, ..)| *code);

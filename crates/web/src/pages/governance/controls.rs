@@ -75,7 +75,8 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
     let mut found = ask.web.app.attestations(&ask.caller).await?;
     let of = |view: &AttestationView| state(view.statements.first(), now);
     let is = |view: &AttestationView, code: &str| if code == "mine" { view.mine } else { of(view) == code };
-    let known = [("mine", "attest-mine")].into_iter().chain(STATES.iter().map(|(code, key, _)| (*code, *key)));
+    let known =
+        [("mine", "attest-mine")].into_iter().chain(STATES.iter().map(|(code, key, _)| (*code, *key)));
     let known: Vec<(&str, &str)> = known.collect();
     let chosen = known.iter().find(|(code, _)| *code == query.get("state")).map(|(code, _)| *code);
     let count = |code: &str| found.iter().filter(|view| is(view, code)).count() as u64;
@@ -183,14 +184,23 @@ struct Told {
 }
 
 fn fields(attestation: &Attestation) -> Vec<Field> {
-    let mut evidence =
-        field("evidence", "attest-evidence", Some("attest-evidence-hint"), FieldType::LongText { most: 4_000 });
+    let mut evidence = field(
+        "evidence",
+        "attest-evidence",
+        Some("attest-evidence-hint"),
+        FieldType::LongText { most: 4_000 },
+    );
     if attestation.evidence.is_some() {
         evidence.help.clone_from(&attestation.evidence);
     }
     vec![
         must("holds", "attest-question", None, FieldType::YesNo),
-        must("statement", "attest-statement", Some("attest-statement-hint"), FieldType::LongText { most: 4_000 }),
+        must(
+            "statement",
+            "attest-statement",
+            Some("attest-statement-hint"),
+            FieldType::LongText { most: 4_000 },
+        ),
         evidence,
         Field { many: true, ..field("files", "attest-files", None, FieldType::File) },
     ]

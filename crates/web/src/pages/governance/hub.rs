@@ -1,7 +1,7 @@
 //! 規程: what waits for the caller, and the ways to everything they may use.
 
 use askama::Template;
-use mimamori_app::{DutyState, Window};
+use mimamori_app::{DutyState, Inbox, Window};
 use mimamori_domain::Timestamp;
 
 use super::asking::{acknowledges, has_duties, reads_documents};
@@ -62,13 +62,9 @@ const PARTS: [(&str, &str, &str, bool); 9] = [
 /// `GET /rules`
 pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let texts = ask.texts();
-    let inbox = ask.web.app.inbox(&ask.caller).await?;
-    let duties = duties(&ask).await?;
-    let documents = documents(&ask).await?;
+    let (inbox, duties, documents) = waits(&ask).await?;
     let own = inbox.waiting.iter().map(|row| Row::of(row, texts)).collect::<Vec<_>>();
     let tasks = inbox.by_hand.iter().map(|task| Task::of(&ask, task)).collect::<Vec<_>>();
-    let count = own.len() + tasks.len() + duties.len() + documents.len();
-    ask.web.waiting.keep(ask.caller.actor_id(), ask.web.now(), count as u64);
     let staff = ask.caller.is_staff();
     let part = |(address, name, hint, all): &(&'static str, &'static str, &'static str, bool)| {
         (*all || staff).then_some(Link { address, name, hint })
@@ -83,6 +79,23 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         applied: inbox.applied.iter().map(|row| Row::of(row, texts)).collect(),
         links: PARTS.iter().filter_map(part).collect(),
     })
+}
+
+/// What waits for the caller; how much it is stays known for the mark in the navigation.
+async fn waits(ask: &Ask) -> Result<(Inbox, Vec<Duty>, Vec<Cell>), Fault> {
+    let inbox = ask.web.app.inbox(&ask.caller).await?;
+    let (duties, documents) = (duties(ask).await?, documents(ask).await?);
+    let count = inbox.waiting.len() + inbox.by_hand.len() + duties.len() + documents.len();
+    ask.web.waiting.keep(ask.caller.actor_id(), ask.web.now(), count as u64);
+    Ok((inbox, duties, documents))
+}
+
+/// Counts again what waits for the caller, when that was long ago. A page is shown without the
+/// number rather than not at all.
+pub(crate) async fn count(ask: &Ask) {
+    if ask.web.waiting.is_stale(ask.caller.actor_id(), ask.web.now()) {
+        let _ = waits(ask).await;
+    }
 }
 
 /// The caller's own duties that are open. Asked for only by whom the pack names, so that nobody is

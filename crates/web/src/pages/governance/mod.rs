@@ -3,9 +3,6 @@
 //!
 //! What is shown follows from the pack: nothing here knows an organisation, a register or a form.
 
-pub(crate) mod entries;
-pub(crate) mod hub;
-mod inputs;
 mod asked;
 mod asking;
 pub(crate) mod cases;
@@ -13,13 +10,16 @@ pub(crate) mod clauses;
 pub(crate) mod controls;
 pub(crate) mod documents;
 pub(crate) mod duties;
+pub(crate) mod entries;
+pub(crate) mod hub;
+mod inputs;
 pub(crate) mod pack;
 mod paper;
 pub(crate) mod procedures;
-pub(crate) mod roles;
 mod references;
 pub(crate) mod registers;
 pub(crate) mod reviews;
+pub(crate) mod roles;
 pub(crate) mod tables;
 mod words;
 

@@ -143,7 +143,8 @@ fn fields(ask: &Ask, role: &Role) -> Vec<Field> {
         }
         RoleScope::System => {
             let systems = pack.systems().iter();
-            let systems = systems.map(|system| Choice { code: system.code.clone(), name: system.name.clone() });
+            let systems =
+                systems.map(|system| Choice { code: system.code.clone(), name: system.name.clone() });
             fields.push(must("system", "appoint-system", None, listed(systems.collect())));
         }
     }
@@ -227,7 +228,8 @@ pub(crate) async fn appoint(ask: Ask, Path(code): Path<String>, form: Form) -> A
     // The last day counts as a whole.
     let last: Option<jiff::civil::Date> = sent.parsed("until");
     let until = last.and_then(|day| day.tomorrow().ok()).and_then(dates::start_of);
-    for (code, bad) in [("from", from.is_none()), ("until", !sent.get("until").is_empty() && until.is_none())] {
+    for (code, bad) in [("from", from.is_none()), ("until", !sent.get("until").is_empty() && until.is_none())]
+    {
         if bad {
             sent.wrong(&ask, code, "asked-date");
         }
@@ -353,7 +355,6 @@ struct Contacts {
 
 struct Contact {
     role: String,
-    help: Option<String>,
     holders: Vec<Held>,
 }
 
@@ -367,7 +368,6 @@ pub(crate) async fn contacts(ask: Ask) -> Answered {
         holders.sort_by_key(|one| one.deputy);
         Contact {
             role: view.role.name(translated(texts)).to_owned(),
-            help: view.role.help.as_ref().map(|help| help.get(translated(texts)).to_owned()),
             holders: holders.into_iter().map(|one| held(&ask, &view.role, one, false)).collect(),
         }
     };

@@ -33,10 +33,8 @@ pub(crate) async fn export(ask: Ask, Path((code, extension)): Path<(String, Stri
     let table = app.export_entries(&ask.caller, &code, &RegisterQuery::default(), format, language).await?;
     let day = dates::day_of(ask.web.now());
     let name = format!("attachment; filename=\"{code}-{day}.{extension}\"");
-    let headers = [
-        (header::CONTENT_TYPE, format.media_type().to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, format.media_type().to_owned()), (header::CONTENT_DISPOSITION, name)];
     let mut response = (headers, table.bytes).into_response();
     response.extensions_mut().insert(Rendered);
     Ok(response)

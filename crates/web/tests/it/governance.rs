@@ -1,0 +1,338 @@
+//! Documents, duties, roles, controls, clauses and the pack, as a browser without JavaScript uses them.
+
+use axum::http::StatusCode;
+use mimamori_policy::Pack;
+use mimamori_web::Settings;
+
+use crate::rules::{check, check_markup};
+use crate::world::{Answer, World};
+
+/// The value of a hidden field.
+fn hidden(answer: &Answer, name: &str) -> String {
+    let start = format!("type=\"hidden\" name=\"{name}\" value=\"");
+    answer.body.split(&start).nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+}
+
+/// The first address in a page that starts and ends so.
+fn link(answer: &Answer, start: &str, end: &str) -> Option<String> {
+    let mut links = answer.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let found = links.find(|link| link.starts_with(start) && link.ends_with(end));
+    found.map(|link| link.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+const POLICY: &str = "/rules/documents/security-policy";
+
+#[tokio::test]
+async fn a_document_is_published_read_and_published_again() {
+    let world = World::new().await;
+    world.staff("saikou", "試験 最高子", &["ciso"]).await;
+    let (ciso, nurse) = (world.sign_in("saikou").await, world.sign_in("kango").await);
+    let list = world.get("/rules/documents", &ciso).await;
+    check(&list, "documents");
+    assert!(list.body.contains("未制定"));
+    check(&world.get(POLICY, &ciso).await, "a document without versions");
+    let form = world.get(&format!("{POLICY}/publish"), &ciso).await;
+    check(&form, "publishing");
+
+    // What is wrong is told beside its field; what was typed is kept.
+    let publish = format!("{POLICY}/publish");
+    let text = "一 目的\n二 体制\n<b>三</b> 見直し";
+    let bad = [("version", "0"), ("f.label", ""), ("f.effective", "2026-04-01"), ("f.text", text)];
+    let bad = world.post_form(&publish, &ciso, &bad, &[]).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&bad.body, "a version without a name");
+    assert!(bad.body.contains("id=\"f-label-error\"") && bad.body.contains("二 体制"), "{}", bad.body);
+    let good = [("version", "0"), ("f.label", "第1版"), ("f.effective", "2026-04-01"), ("f.text", text)];
+    let both = world.post_form(&publish, &ciso, &good, &[("f.file", "a.txt", b"abc")]).await;
+    assert_eq!(both.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(both.body.contains("id=\"f-text-error\"") && both.body.contains("a.txt"), "{}", both.body);
+    let done = world.post_form(&publish, &ciso, &good, &[]).await;
+    assert_eq!(done.header("location"), format!("{POLICY}?done=document-published"), "{}", done.body);
+    assert_eq!(world.post_form(&publish, &ciso, &good, &[]).await.status, StatusCode::CONFLICT);
+
+    // Everybody is asked to read it, and the keeper sees who has.
+    let list = world.get("/rules/documents", &nurse).await;
+    check(&list, "documents to read");
+    assert!(list.body.contains("確認が必要") && list.body.contains("第1版"), "{}", list.body);
+    let page = world.get(POLICY, &nurse).await;
+    check(&page, "a document to read");
+    assert!(page.body.contains("二 体制") && !page.body.contains("<b>三"), "{}", page.body);
+    assert!(!page.body.contains("試験 よその"), "who has read it is the keeper's to know");
+    let page = world.get(POLICY, &ciso).await;
+    check(&page, "a document with readers");
+    assert!(page.body.contains("試験 看護子"), "{}", page.body);
+    let acknowledge = format!("{POLICY}/acknowledge");
+    let done = world.post(&acknowledge, &nurse, &[("version", "1")]).await;
+    assert_eq!(done.header("location"), format!("{POLICY}?done=document-read"), "{}", done.body);
+    let page = world.get(&format!("{POLICY}?done=document-read"), &nurse).await;
+    assert!(page.body.contains("読んだことを確認しました") && !page.body.contains("/acknowledge\""));
+
+    // A second version, as a file: it must be read anew, and the first stays.
+    let file = [("f.file", "方針 第2版.txt", "本文".as_bytes())];
+    let second = [("version", "1"), ("f.label", "第2版"), ("f.effective", "2026-10-01")];
+    let done = world.post_form(&publish, &ciso, &second, &file).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    let late = world.post(&acknowledge, &nurse, &[("version", "1")]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    let page = world.get(POLICY, &nurse).await;
+    check(&page, "a document as a file");
+    let file = world.get(&link(&page, POLICY, "/file").unwrap(), &nurse).await;
+    assert_eq!((file.status, file.body.as_str()), (StatusCode::OK, "本文"));
+    assert!(file.header("content-disposition").starts_with("attachment; filename*=UTF-8''%E6"));
+    assert_eq!(file.header("content-type"), "text/plain; charset=utf-8");
+    let first = world.get(&format!("{POLICY}/versions/1"), &nurse).await;
+    check(&first, "an older version");
+    assert!(first.body.contains("現在の版ではありません") && first.body.contains("二 体制"));
+    assert_eq!(world.get(&format!("{POLICY}/versions/9"), &nurse).await.status, StatusCode::NOT_FOUND);
+
+    // A long text is read in parts.
+    let long = "規程の文を続けます。\n".repeat(2_000);
+    let third = [("version", "2"), ("f.label", "第3版"), ("f.effective", "2026-10-01"), ("f.text", &long)];
+    assert_eq!(world.post_form(&publish, &ciso, &third, &[]).await.status, StatusCode::SEE_OTHER);
+    let page = world.get(POLICY, &nurse).await;
+    check(&page, "a long document");
+    assert!(page.body.contains(&format!("{POLICY}?part=2")));
+    check(&world.get(&format!("{POLICY}?part=3"), &nurse).await, "its last part");
+
+    // Nobody else publishes; what is not posted for them stays closed.
+    assert_eq!(world.get(&publish, &nurse).await.status, StatusCode::FORBIDDEN);
+    let sneaked = [("version", "3"), ("f.label", "x"), ("f.effective", "2026-10-01"), ("f.text", "x")];
+    assert_eq!(world.post_form(&publish, &nurse, &sneaked, &[]).await.status, StatusCode::FORBIDDEN);
+    let closed = world.get("/rules/documents/disclosure-statement", &nurse).await;
+    assert_eq!(closed.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.get("/rules/documents/none", &nurse).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
+    let world = World::new().await;
+    world.staff("kanri", "試験 管理子", &["security-manager"]).await;
+    let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
+    check(&world.get("/rules/duties", &manager).await, "duties of this month");
+    assert_eq!(world.get("/rules/duties", &nurse).await.status, StatusCode::FORBIDDEN);
+    let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+    let next = now.date().first_of_month().saturating_add(jiff::ToSpan::months(1));
+    let month = format!("/rules/duties?month={}", next.strftime("%Y-%m"));
+    let page = world.get(&month, &manager).await;
+    check(&page, "duties of the next month");
+    assert!(page.body.contains("セキュリティ") && page.body.contains("これから"), "{}", page.body);
+    let upcoming = world.get(&format!("{month}&state=upcoming"), &manager).await;
+    check(&upcoming, "duties to come");
+    check(&world.get(&format!("{month}&state=done"), &manager).await, "no duty done");
+    check(&world.get("/rules/duties?month=nonsense", &manager).await, "no month");
+
+    // Time goes on: what opened is due, then overdue, and may be skipped with a reason.
+    world.pass(45);
+    let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
+    let page = world.get("/rules/duties", &manager).await;
+    check(&page, "duties that wait");
+    assert!(page.body.contains("期限切れ"), "{}", page.body);
+    let skip = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let skip = skip.filter(|link| link.contains("/skip?opens=")).next().unwrap().to_owned();
+    let form = world.get(&skip, &manager).await;
+    check(&form, "skipping");
+    assert_eq!(world.get(&skip, &nurse).await.status, StatusCode::FORBIDDEN);
+    let (path, opens) = (skip.split('?').next().unwrap(), hidden(&form, "opens"));
+    let without = world.post(path, &manager, &[("opens", &opens), ("f.reason", " ")]).await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&without.body, "skipping without a reason");
+    assert!(without.body.contains("id=\"f-reason-error\""), "{}", without.body);
+    let reason = [("opens", opens.as_str()), ("f.reason", "工事のため入れなかった")];
+    assert_eq!(world.post(path, &nurse, &reason).await.status, StatusCode::FORBIDDEN);
+    let done = world.post(path, &manager, &reason).await;
+    assert_eq!(done.header("location"), "/rules/duties?done=duty-skipped", "{}", done.body);
+    assert_eq!(world.post(path, &manager, &reason).await.status, StatusCode::CONFLICT);
+    let opened: i64 = opens.parse().unwrap();
+    let day = jiff::Timestamp::from_microsecond(opened).unwrap();
+    let day = day.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
+    let month = format!("/rules/duties?month={}&state=skipped", day.strftime("%Y-%m"));
+    let page = world.get(&month, &manager).await;
+    check(&page, "a skipped duty");
+    assert!(
+        page.body.contains("工事のため入れなかった") && page.body.contains("試験 管理子"),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test]
+async fn somebody_is_appointed_and_dismissed() {
+    let world = World::new().await;
+    world.staff("saikou", "試験 最高子", &["ciso"]).await;
+    let (ciso, nurse) = (world.sign_in("saikou").await, world.sign_in("kango").await);
+    let list = world.get("/rules/roles", &ciso).await;
+    check(&list, "roles");
+    assert!(list.body.contains("試験 最高子") && list.body.contains("空席"), "{}", list.body);
+    let role = "/rules/roles/facility-manager";
+    check(&world.get(role, &ciso).await, "a role");
+    let security = "/rules/roles/security-manager";
+    let page = world.get(security, &ciso).await;
+    check(&page, "a role to appoint to");
+    assert!(page.body.contains("試験 看護子"), "{}", page.body);
+
+    let appoint = format!("{security}/appoint");
+    let bad = [("f.actor", "だれもいない"), ("f.from", "")];
+    let bad = world.post(&appoint, &ciso, &bad).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&bad.body, "an appointment with faults");
+    for field in ["f-actor-error", "f-from-error"] {
+        assert!(bad.body.contains(field), "{field}: {}", bad.body);
+    }
+    assert!(bad.body.contains("だれもいない"));
+    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+    let today = today.date().to_string();
+    let good = [("f.actor", "看護子"), ("f.from", today.as_str()), ("f.deputy", "no")];
+    assert_eq!(world.post(&appoint, &nurse, &good).await.status, StatusCode::FORBIDDEN);
+    let done = world.post(&appoint, &ciso, &good).await;
+    assert_eq!(done.header("location"), format!("{security}?done=appointed"), "{}", done.body);
+    // The rules keep auditing apart; a person cannot hold both.
+    let apart = world.post("/rules/roles/auditor/appoint", &ciso, &good).await;
+    assert_eq!(apart.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&apart.body, "roles that may not be held together");
+    let page = world.get(&format!("{security}?done=appointed"), &ciso).await;
+    check(&page, "a role that is held");
+    assert!(
+        page.body.contains("任命しました") && page.body.contains("任命した人：試験 最高子"),
+        "{}",
+        page.body
+    );
+
+    // Everybody may look at the network of contacts, and print it.
+    let contacts = world.get("/rules/contacts", &nurse).await;
+    check(&contacts, "contacts");
+    assert!(contacts.body.contains("試験 看護子") && contacts.body.contains("情報セキュリティ管理者"));
+
+    let end = link(&page, security, "/end").unwrap();
+    let form = world.get(&end, &ciso).await;
+    check(&form, "ending an appointment");
+    let yoso = world.sign_in("yoso").await;
+    assert_eq!(world.get(&end, &yoso).await.status, StatusCode::FORBIDDEN);
+    let (actor, version) = (hidden(&form, "actor"), hidden(&form, "version"));
+    let until = today.clone() + "T00:01";
+    let mut fields = vec![("actor", actor.as_str()), ("version", &version), ("f.until", &until)];
+    let without = world.post(&end, &ciso, &fields).await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&without.body, "an end without a reason");
+    assert!(without.body.contains("id=\"f-reason-error\""));
+    fields.push(("f.reason", "異動のため"));
+    assert_eq!(world.post(&end, &yoso, &fields).await.status, StatusCode::FORBIDDEN);
+    let done = world.post(&end, &ciso, &fields).await;
+    assert_eq!(done.header("location"), format!("{security}?done=appointment-ended"), "{}", done.body);
+    assert_eq!(world.post(&end, &ciso, &fields).await.status, StatusCode::CONFLICT);
+    let page = world.get(security, &ciso).await;
+    check(&page, "a role that was held");
+    assert!(page.body.contains("いまは、だれも就いていません"), "{}", page.body);
+    assert_eq!(world.get("/rules/roles", &yoso).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn controls_are_attested_with_evidence_and_measured() {
+    let world = World::new().await;
+    world.staff("kanri", "試験 管理子", &["security-manager"]).await;
+    world.staff("kansa", "試験 監査子", &["auditor"]).await;
+    let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
+    let auditor = world.sign_in("kansa").await;
+    let list = world.get("/rules/controls", &manager).await;
+    check(&list, "controls");
+    check(&world.get("/rules/controls?state=mine&page=2", &manager).await, "own controls");
+    let one = "/rules/controls/attestations/rights-reviewed";
+    check(&world.get(one, &manager).await, "an attestation");
+    let bad = world.post_form(one, &manager, &[("f.statement", "見直した")], &[]).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&bad.body, "a statement with faults");
+    assert!(bad.body.contains("id=\"f-holds-error\"") && bad.body.contains("見直した"), "{}", bad.body);
+    let bare = [("f.holds", "yes"), ("f.statement", "見直した")];
+    let bare = world.post_form(one, &manager, &bare, &[]).await;
+    assert_eq!(bare.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bare.body.contains("id=\"f-evidence-error\""), "{}", bare.body);
+    let good = [("f.holds", "yes"), ("f.statement", "全員分を見直した"), ("f.evidence", "一覧 第3号")];
+    let done = world.post_form(one, &manager, &good, &[("f.files", "一覧.csv", b"a,b\n1,2\n")]).await;
+    assert_eq!(done.header("location"), format!("{one}?done=attested"), "{}", done.body);
+    let page = world.get(one, &auditor).await;
+    check(&page, "an attestation with its history");
+    assert!(page.body.contains("全員分を見直した") && page.body.contains("試験 管理子"), "{}", page.body);
+    assert!(
+        !page.body.contains("<form method=\"post\" action=\"/rules/controls"),
+        "an auditor states nothing"
+    );
+    let file = link(&page, one, "").unwrap();
+    let opened = world.get(&file, &auditor).await;
+    assert_eq!((opened.status, opened.body.as_str()), (StatusCode::OK, "a,b\n1,2\n"));
+    assert_eq!(world.get(&file, &nurse).await.status, StatusCode::FORBIDDEN);
+    let elsewhere = file.replace("rights-reviewed", "password-validity");
+    assert_eq!(world.get(&elsewhere, &auditor).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.post_form(one, &auditor, &good, &[]).await.status, StatusCode::FORBIDDEN);
+
+    let page = world.get("/rules/controls/measures", &manager).await;
+    check(&page, "measures");
+    assert!(page.body.contains("調べた結果"), "{}", page.body);
+    for closed in ["/rules/controls", "/rules/controls/measures", one] {
+        assert_eq!(world.get(closed, &nurse).await.status, StatusCode::FORBIDDEN, "{closed}");
+    }
+}
+
+#[tokio::test]
+async fn every_clause_of_every_pack_is_shown_and_no_page_is_heavy() {
+    for id in Pack::embedded_ids() {
+        let pack = Pack::embedded(id).unwrap();
+        let catalogues: Vec<_> = pack.catalogues().to_vec();
+        let settings = Settings { tls: false, ..Settings::default() };
+        let world = World::with_pack(settings, pack).await;
+        world.staff("kansa", "試験 監査子", &["auditor"]).await;
+        let (auditor, nurse) = (world.sign_in("kansa").await, world.sign_in("kango").await);
+        let page = world.get("/rules/clauses", &auditor).await;
+        check(&page, &format!("clauses of {id}"));
+        assert_eq!(world.get("/rules/clauses", &nurse).await.status, StatusCode::FORBIDDEN);
+        for catalogue in &catalogues {
+            let base = format!("/rules/clauses/{}", catalogue.code);
+            assert_eq!(link(&page, &base, &catalogue.code), Some(base.clone()));
+            let chapters = world.get(&base, &auditor).await;
+            check(&chapters, &base);
+            assert_eq!(world.get(&base, &nurse).await.status, StatusCode::FORBIDDEN);
+            // The heaviest chapter, first page and last.
+            let count = |code: &str| catalogue.clauses.iter().filter(|c| c.chapter() == code).count();
+            let heaviest = catalogue.chapters.iter().max_by_key(|chapter| count(&chapter.code)).unwrap();
+            let of_chapter = format!("{base}?chapter={}", heaviest.code);
+            let first = world.get(&of_chapter, &auditor).await;
+            check(&first, &of_chapter);
+            assert_eq!(
+                first.body.matches("<li id=\"").count(),
+                count(&heaviest.code).min(20),
+                "{of_chapter}"
+            );
+            check(&world.get(&format!("{of_chapter}&page=99"), &auditor).await, &of_chapter);
+            let state = format!("{base}?state=never-done");
+            check(&world.get(&state, &auditor).await, &state);
+        }
+        for path in ["/rules/pack", "/rules/roles", "/rules/controls", "/rules/documents", "/rules/duties"] {
+            check(&world.get(path, &auditor).await, &format!("{path} of {id}"));
+        }
+        let pack = world.get("/rules/pack", &nurse).await;
+        check(&pack, &format!("the pack {id}"));
+        assert!(pack.body.contains(&world.app.pack().hash_text()));
+        assert_eq!(world.get("/rules/clauses/none", &auditor).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn every_page_speaks_english_too() {
+    let world = World::new().await;
+    world.staff("saikou", "試験 最高子", &["ciso"]).await;
+    let cookie = format!("{}; lang=en", world.sign_in("saikou").await);
+    for (path, says) in [
+        ("/rules/documents", "Documents"),
+        (POLICY, "Information security policy"),
+        ("/rules/duties", "Month before"),
+        ("/rules/roles", "Roles and appointments"),
+        ("/rules/contacts", "Emergency contacts"),
+        ("/rules/controls", "Controls"),
+        ("/rules/controls/measures", "Measures"),
+        ("/rules/clauses", "asks for nothing"),
+        ("/rules/clauses/mic", "Guideline for cloud services"),
+        ("/rules/pack", "Parameters in force"),
+    ] {
+        let page = world.get(path, &cookie).await;
+        check(&page, path);
+        assert!(page.body.contains(says), "{path} {}", page.body);
+    }
+}
