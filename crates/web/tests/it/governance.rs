@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use mimamori_policy::Pack;
 use mimamori_web::Settings;
 
-use crate::rules::{check, check_markup};
+use crate::rules::{check, check_markup, look};
 use crate::world::{Answer, World};
 
 /// The value of a hidden field.
@@ -20,6 +20,22 @@ fn link(answer: &Answer, start: &str, end: &str) -> Option<String> {
     found.map(|link| link.replace("&#38;", "&").replace("&amp;", "&"))
 }
 
+/// A pack inside the program, with a value for every parameter that its rules leave open.
+fn ready(id: &str) -> Pack {
+    let pack = Pack::embedded(id).unwrap();
+    let open: Vec<_> = pack.unset_parameters().map(|one| (one.key.clone(), one.least.unwrap_or(1))).collect();
+    if open.is_empty() {
+        return pack;
+    }
+    let values: String =
+        open.iter().map(|(key, value)| format!("  - {{key: {key}, value: {value}}}\n")).collect();
+    let site = format!(
+        "id: site\nextends: {id}\nja: 試験\nen: test\norganisation-ja: 試験市\norganisation-en: Test City\n\
+         languages: [ja, en]\ncatalogues: []\nparameters:\n{values}"
+    );
+    Pack::from_files([("pack.yaml".to_owned(), site.into_bytes())].into()).unwrap()
+}
+
 const POLICY: &str = "/rules/documents/security-policy";
 
 #[tokio::test]
@@ -27,12 +43,10 @@ async fn a_document_is_published_read_and_published_again() {
     let world = World::new().await;
     world.staff("saikou", "試験 最高子", &["ciso"]).await;
     let (ciso, nurse) = (world.sign_in("saikou").await, world.sign_in("kango").await);
-    let list = world.get("/rules/documents", &ciso).await;
-    check(&list, "documents");
+    let list = look(&world, "/rules/documents", &ciso, "documents").await;
     assert!(list.body.contains("未制定"));
-    check(&world.get(POLICY, &ciso).await, "a document without versions");
-    let form = world.get(&format!("{POLICY}/publish"), &ciso).await;
-    check(&form, "publishing");
+    look(&world, POLICY, &ciso, "a document without versions").await;
+    let form = look(&world, &format!("{POLICY}/publish"), &ciso, "publishing").await;
 
     // What is wrong is told beside its field; what was typed is kept.
     let publish = format!("{POLICY}/publish");
@@ -51,15 +65,12 @@ async fn a_document_is_published_read_and_published_again() {
     assert_eq!(world.post_form(&publish, &ciso, &good, &[]).await.status, StatusCode::CONFLICT);
 
     // Everybody is asked to read it, and the keeper sees who has.
-    let list = world.get("/rules/documents", &nurse).await;
-    check(&list, "documents to read");
+    let list = look(&world, "/rules/documents", &nurse, "documents to read").await;
     assert!(list.body.contains("確認が必要") && list.body.contains("第1版"), "{}", list.body);
-    let page = world.get(POLICY, &nurse).await;
-    check(&page, "a document to read");
+    let page = look(&world, POLICY, &nurse, "a document to read").await;
     assert!(page.body.contains("二 体制") && !page.body.contains("<b>三"), "{}", page.body);
     assert!(!page.body.contains("試験 よその"), "who has read it is the keeper's to know");
-    let page = world.get(POLICY, &ciso).await;
-    check(&page, "a document with readers");
+    let page = look(&world, POLICY, &ciso, "a document with readers").await;
     assert!(page.body.contains("試験 看護子"), "{}", page.body);
     let acknowledge = format!("{POLICY}/acknowledge");
     let done = world.post(&acknowledge, &nurse, &[("version", "1")]).await;
@@ -74,14 +85,12 @@ async fn a_document_is_published_read_and_published_again() {
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     let late = world.post(&acknowledge, &nurse, &[("version", "1")]).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
-    let page = world.get(POLICY, &nurse).await;
-    check(&page, "a document as a file");
+    let page = look(&world, POLICY, &nurse, "a document as a file").await;
     let file = world.get(&link(&page, POLICY, "/file").unwrap(), &nurse).await;
     assert_eq!((file.status, file.body.as_str()), (StatusCode::OK, "本文"));
     assert!(file.header("content-disposition").starts_with("attachment; filename*=UTF-8''%E6"));
     assert_eq!(file.header("content-type"), "text/plain; charset=utf-8");
-    let first = world.get(&format!("{POLICY}/versions/1"), &nurse).await;
-    check(&first, "an older version");
+    let first = look(&world, &format!("{POLICY}/versions/1"), &nurse, "an older version").await;
     assert!(first.body.contains("現在の版ではありません") && first.body.contains("二 体制"));
     assert_eq!(world.get(&format!("{POLICY}/versions/9"), &nurse).await.status, StatusCode::NOT_FOUND);
 
@@ -89,10 +98,9 @@ async fn a_document_is_published_read_and_published_again() {
     let long = "規程の文を続けます。\n".repeat(2_000);
     let third = [("version", "2"), ("f.label", "第3版"), ("f.effective", "2026-10-01"), ("f.text", &long)];
     assert_eq!(world.post_form(&publish, &ciso, &third, &[]).await.status, StatusCode::SEE_OTHER);
-    let page = world.get(POLICY, &nurse).await;
-    check(&page, "a long document");
+    let page = look(&world, POLICY, &nurse, "a long document").await;
     assert!(page.body.contains(&format!("{POLICY}?part=2")));
-    check(&world.get(&format!("{POLICY}?part=3"), &nurse).await, "its last part");
+    look(&world, &format!("{POLICY}?part=3"), &nurse, "its last part").await;
 
     // Nobody else publishes; what is not posted for them stays closed.
     assert_eq!(world.get(&publish, &nurse).await.status, StatusCode::FORBIDDEN);
@@ -108,29 +116,25 @@ async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
     let world = World::new().await;
     world.staff("kanri", "試験 管理子", &["security-manager"]).await;
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
-    check(&world.get("/rules/duties", &manager).await, "duties of this month");
+    look(&world, "/rules/duties", &manager, "duties of this month").await;
     assert_eq!(world.get("/rules/duties", &nurse).await.status, StatusCode::FORBIDDEN);
     let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
     let next = now.date().first_of_month().saturating_add(jiff::ToSpan::months(1));
     let month = format!("/rules/duties?month={}", next.strftime("%Y-%m"));
-    let page = world.get(&month, &manager).await;
-    check(&page, "duties of the next month");
+    let page = look(&world, &month, &manager, "duties of the next month").await;
     assert!(page.body.contains("セキュリティ") && page.body.contains("これから"), "{}", page.body);
-    let upcoming = world.get(&format!("{month}&state=upcoming"), &manager).await;
-    check(&upcoming, "duties to come");
-    check(&world.get(&format!("{month}&state=done"), &manager).await, "no duty done");
-    check(&world.get("/rules/duties?month=nonsense", &manager).await, "no month");
+    let upcoming = look(&world, &format!("{month}&state=upcoming"), &manager, "duties to come").await;
+    look(&world, &format!("{month}&state=done"), &manager, "no duty done").await;
+    look(&world, "/rules/duties?month=nonsense", &manager, "no month").await;
 
     // Time goes on: what opened is due, then overdue, and may be skipped with a reason.
     world.pass(45);
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
-    let page = world.get("/rules/duties", &manager).await;
-    check(&page, "duties that wait");
+    let page = look(&world, "/rules/duties", &manager, "duties that wait").await;
     assert!(page.body.contains("期限切れ"), "{}", page.body);
     let skip = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let skip = skip.filter(|link| link.contains("/skip?opens=")).next().unwrap().to_owned();
-    let form = world.get(&skip, &manager).await;
-    check(&form, "skipping");
+    let form = look(&world, &skip, &manager, "skipping").await;
     assert_eq!(world.get(&skip, &nurse).await.status, StatusCode::FORBIDDEN);
     let (path, opens) = (skip.split('?').next().unwrap(), hidden(&form, "opens"));
     let without = world.post(path, &manager, &[("opens", &opens), ("f.reason", " ")]).await;
@@ -146,8 +150,7 @@ async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
     let day = jiff::Timestamp::from_microsecond(opened).unwrap();
     let day = day.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
     let month = format!("/rules/duties?month={}&state=skipped", day.strftime("%Y-%m"));
-    let page = world.get(&month, &manager).await;
-    check(&page, "a skipped duty");
+    let page = look(&world, &month, &manager, "a skipped duty").await;
     assert!(
         page.body.contains("工事のため入れなかった") && page.body.contains("試験 管理子"),
         "{}",
@@ -160,14 +163,12 @@ async fn somebody_is_appointed_and_dismissed() {
     let world = World::new().await;
     world.staff("saikou", "試験 最高子", &["ciso"]).await;
     let (ciso, nurse) = (world.sign_in("saikou").await, world.sign_in("kango").await);
-    let list = world.get("/rules/roles", &ciso).await;
-    check(&list, "roles");
+    let list = look(&world, "/rules/roles", &ciso, "roles").await;
     assert!(list.body.contains("試験 最高子") && list.body.contains("空席"), "{}", list.body);
     let role = "/rules/roles/facility-manager";
-    check(&world.get(role, &ciso).await, "a role");
+    look(&world, role, &ciso, "a role").await;
     let security = "/rules/roles/security-manager";
-    let page = world.get(security, &ciso).await;
-    check(&page, "a role to appoint to");
+    let page = look(&world, security, &ciso, "a role to appoint to").await;
     assert!(page.body.contains("試験 看護子"), "{}", page.body);
 
     let appoint = format!("{security}/appoint");
@@ -189,8 +190,7 @@ async fn somebody_is_appointed_and_dismissed() {
     let apart = world.post("/rules/roles/auditor/appoint", &ciso, &good).await;
     assert_eq!(apart.status, StatusCode::UNPROCESSABLE_ENTITY);
     check_markup(&apart.body, "roles that may not be held together");
-    let page = world.get(&format!("{security}?done=appointed"), &ciso).await;
-    check(&page, "a role that is held");
+    let page = look(&world, &format!("{security}?done=appointed"), &ciso, "a role that is held").await;
     assert!(
         page.body.contains("任命しました") && page.body.contains("任命した人：試験 最高子"),
         "{}",
@@ -198,13 +198,11 @@ async fn somebody_is_appointed_and_dismissed() {
     );
 
     // Everybody may look at the network of contacts, and print it.
-    let contacts = world.get("/rules/contacts", &nurse).await;
-    check(&contacts, "contacts");
+    let contacts = look(&world, "/rules/contacts", &nurse, "contacts").await;
     assert!(contacts.body.contains("試験 看護子") && contacts.body.contains("情報セキュリティ管理者"));
 
     let end = link(&page, security, "/end").unwrap();
-    let form = world.get(&end, &ciso).await;
-    check(&form, "ending an appointment");
+    let form = look(&world, &end, &ciso, "ending an appointment").await;
     let yoso = world.sign_in("yoso").await;
     assert_eq!(world.get(&end, &yoso).await.status, StatusCode::FORBIDDEN);
     let (actor, version) = (hidden(&form, "actor"), hidden(&form, "version"));
@@ -219,8 +217,7 @@ async fn somebody_is_appointed_and_dismissed() {
     let done = world.post(&end, &ciso, &fields).await;
     assert_eq!(done.header("location"), format!("{security}?done=appointment-ended"), "{}", done.body);
     assert_eq!(world.post(&end, &ciso, &fields).await.status, StatusCode::CONFLICT);
-    let page = world.get(security, &ciso).await;
-    check(&page, "a role that was held");
+    let page = look(&world, security, &ciso, "a role that was held").await;
     assert!(page.body.contains("いまは、だれも就いていません"), "{}", page.body);
     assert_eq!(world.get("/rules/roles", &yoso).await.status, StatusCode::FORBIDDEN);
 }
@@ -232,11 +229,10 @@ async fn controls_are_attested_with_evidence_and_measured() {
     world.staff("kansa", "試験 監査子", &["auditor"]).await;
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
     let auditor = world.sign_in("kansa").await;
-    let list = world.get("/rules/controls", &manager).await;
-    check(&list, "controls");
-    check(&world.get("/rules/controls?state=mine&page=2", &manager).await, "own controls");
+    let list = look(&world, "/rules/controls", &manager, "controls").await;
+    look(&world, "/rules/controls?state=mine&page=2", &manager, "own controls").await;
     let one = "/rules/controls/attestations/rights-reviewed";
-    check(&world.get(one, &manager).await, "an attestation");
+    look(&world, one, &manager, "an attestation").await;
     let bad = world.post_form(one, &manager, &[("f.statement", "見直した")], &[]).await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
     check_markup(&bad.body, "a statement with faults");
@@ -248,8 +244,7 @@ async fn controls_are_attested_with_evidence_and_measured() {
     let good = [("f.holds", "yes"), ("f.statement", "全員分を見直した"), ("f.evidence", "一覧 第3号")];
     let done = world.post_form(one, &manager, &good, &[("f.files", "一覧.csv", b"a,b\n1,2\n")]).await;
     assert_eq!(done.header("location"), format!("{one}?done=attested"), "{}", done.body);
-    let page = world.get(one, &auditor).await;
-    check(&page, "an attestation with its history");
+    let page = look(&world, one, &auditor, "an attestation with its history").await;
     assert!(page.body.contains("全員分を見直した") && page.body.contains("試験 管理子"), "{}", page.body);
     assert!(
         !page.body.contains("<form method=\"post\" action=\"/rules/controls"),
@@ -263,8 +258,7 @@ async fn controls_are_attested_with_evidence_and_measured() {
     assert_eq!(world.get(&elsewhere, &auditor).await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.post_form(one, &auditor, &good, &[]).await.status, StatusCode::FORBIDDEN);
 
-    let page = world.get("/rules/controls/measures", &manager).await;
-    check(&page, "measures");
+    let page = look(&world, "/rules/controls/measures", &manager, "measures").await;
     assert!(page.body.contains("調べた結果"), "{}", page.body);
     for closed in ["/rules/controls", "/rules/controls/measures", one] {
         assert_eq!(world.get(closed, &nurse).await.status, StatusCode::FORBIDDEN, "{closed}");
@@ -274,27 +268,25 @@ async fn controls_are_attested_with_evidence_and_measured() {
 #[tokio::test]
 async fn every_clause_of_every_pack_is_shown_and_no_page_is_heavy() {
     for id in Pack::embedded_ids() {
-        let pack = Pack::embedded(id).unwrap();
+        let pack = ready(id);
         let catalogues: Vec<_> = pack.catalogues().to_vec();
         let settings = Settings { tls: false, ..Settings::default() };
         let world = World::with_pack(settings, pack).await;
         world.staff("kansa", "試験 監査子", &["auditor"]).await;
         let (auditor, nurse) = (world.sign_in("kansa").await, world.sign_in("kango").await);
-        let page = world.get("/rules/clauses", &auditor).await;
-        check(&page, &format!("clauses of {id}"));
+        let page = look(&world, "/rules/clauses", &auditor, &format!("clauses of {id}")).await;
         assert_eq!(world.get("/rules/clauses", &nurse).await.status, StatusCode::FORBIDDEN);
         for catalogue in &catalogues {
             let base = format!("/rules/clauses/{}", catalogue.code);
             assert_eq!(link(&page, &base, &catalogue.code), Some(base.clone()));
-            let chapters = world.get(&base, &auditor).await;
-            check(&chapters, &base);
+            look(&world, &base, &auditor, &format!("catalogue {}", catalogue.code)).await;
             assert_eq!(world.get(&base, &nurse).await.status, StatusCode::FORBIDDEN);
             // The heaviest chapter, first page and last.
             let count = |code: &str| catalogue.clauses.iter().filter(|c| c.chapter() == code).count();
             let heaviest = catalogue.chapters.iter().max_by_key(|chapter| count(&chapter.code)).unwrap();
             let of_chapter = format!("{base}?chapter={}", heaviest.code);
-            let first = world.get(&of_chapter, &auditor).await;
-            check(&first, &of_chapter);
+            let what = format!("chapter of {}", catalogue.code);
+            let first = look(&world, &of_chapter, &auditor, &what).await;
             assert_eq!(
                 first.body.matches("<li id=\"").count(),
                 count(&heaviest.code).min(20),
@@ -305,10 +297,9 @@ async fn every_clause_of_every_pack_is_shown_and_no_page_is_heavy() {
             check(&world.get(&state, &auditor).await, &state);
         }
         for path in ["/rules/pack", "/rules/roles", "/rules/controls", "/rules/documents", "/rules/duties"] {
-            check(&world.get(path, &auditor).await, &format!("{path} of {id}"));
+            look(&world, path, &auditor, &format!("{} of {id}", path.replace('/', " "))).await;
         }
-        let pack = world.get("/rules/pack", &nurse).await;
-        check(&pack, &format!("the pack {id}"));
+        let pack = look(&world, "/rules/pack", &nurse, &format!("the pack {id}")).await;
         assert!(pack.body.contains(&world.app.pack().hash_text()));
         assert_eq!(world.get("/rules/clauses/none", &auditor).await.status, StatusCode::NOT_FOUND);
     }
