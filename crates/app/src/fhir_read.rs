@@ -69,6 +69,16 @@ pub(crate) fn person_name(bytes: &[u8]) -> Result<String> {
     Ok(name.map(name_text).unwrap_or_default())
 }
 
+/// A person's name as written and, where it is known, its reading in kana.
+pub(crate) fn person_name_and_reading(bytes: &[u8]) -> Result<(String, Option<String>)> {
+    let resource = parse(bytes)?;
+    let names = at(&resource, "name").as_array().map_or(&[][..], Vec::as_slice);
+    let reading = names.iter().find(|name| {
+        at(name, "extension").as_array().is_some_and(|all| all.iter().any(|e| at(e, "valueCode") == "SYL"))
+    });
+    Ok((person_name(bytes)?, reading.map(name_text)))
+}
+
 fn is_reading(name: &Value) -> bool {
     at(name, "extension")
         .as_array()

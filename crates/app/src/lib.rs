@@ -13,6 +13,7 @@ mod caller;
 mod care;
 mod context;
 mod cursor;
+mod emergency;
 mod explain;
 mod fhir_read;
 mod governance;
@@ -37,6 +38,7 @@ use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
 pub use caller::Caller;
+pub use emergency::EmergencyCard;
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
 pub use governance::choices::PersonChoice;

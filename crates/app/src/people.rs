@@ -15,13 +15,13 @@ use crate::{App, Page, Paging, PeopleQuery, PersonCard, Stored, sql};
 
 /// How many candidates one question looks at, at most: a very common beginning is asked to be
 /// narrowed instead of walking the whole index.
-const MOST_CANDIDATES: usize = 2_000;
+pub(crate) const MOST_CANDIDATES: usize = 2_000;
 
 /// Candidates read at a time.
 const STRIDE: usize = 100;
 
 /// A condition that a person must meet: one of these tokens in one of these fields.
-struct Condition {
+pub(crate) struct Condition {
     fields: Vec<i64>,
     tokens: Vec<Token>,
 }
@@ -138,7 +138,7 @@ impl App {
 
     /// Up to [`STRIDE`] people after a position that meet all conditions, and the last one looked at
     /// when there may be more.
-    async fn candidates(
+    pub(crate) async fn candidates(
         &self,
         conditions: &[Condition],
         ids: &[SubjectId],
@@ -188,7 +188,7 @@ impl App {
     }
 
     /// The conditions of a query, and the names to compare after decryption.
-    fn conditions(&self, query: &PeopleQuery) -> Result<(Vec<Condition>, Vec<PersonName>)> {
+    pub(crate) fn conditions(&self, query: &PeopleQuery) -> Result<(Vec<Condition>, Vec<PersonName>)> {
         let indexes = self.keys.index.all();
         let mut conditions = Vec::new();
         let mut names = Vec::new();
@@ -308,7 +308,7 @@ impl Found {
 
 impl PeopleQuery {
     /// The question in one text: it goes sealed into the ledger and binds cursors.
-    fn stated(&self) -> String {
+    pub(crate) fn stated(&self) -> String {
         serde_json::json!({
             "name": self.name, "kana": self.kana, "birthdate": self.birth_date, "identifier": self.identifier,
             "gender": self.gender, "id": self.ids,

@@ -99,6 +99,12 @@ impl PersonName {
                 joined.starts_with(word.as_str()) || name.words.iter().any(|w| w.starts_with(word.as_str()))
             })
     }
+
+    /// Whether this is the whole of a decrypted name, however its words are parted.
+    #[must_use]
+    pub fn is_all_of(&self, name: &Self) -> bool {
+        !self.words.is_empty() && self.words.concat() == name.words.concat()
+    }
 }
 
 impl std::fmt::Debug for PersonName {

@@ -89,7 +89,8 @@ pub(crate) struct Layout {
     pub(crate) here: String,
     /// What was just done.
     pub(crate) notice: Option<String>,
-    /// The heading of the main navigation that is current: `home`, `search`, `review`, `rules` or nothing.
+    /// The heading of the main navigation that is current: `home`, `search`, `review`, `rules`,
+    /// `accounts` or nothing.
     pub(crate) current: &'static str,
 }
 
@@ -140,7 +141,7 @@ impl Layout {
                 name: "試験 看護子".to_owned(),
                 institution: Some("みほん訪問看護ステーション".to_owned()),
                 staff: true,
-                links: Navigation { search: true, review: true, rules: true },
+                links: Navigation { search: true, review: true, rules: true, accounts: true },
                 waiting: Some(2),
                 until: Some("10:53".to_owned()),
             }),
@@ -189,7 +190,7 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 21] = [
+pub(crate) const DONE: [&str; 24] = [
     "confirmed",
     "amended",
     "withdrawn",
@@ -199,6 +200,9 @@ pub(crate) const DONE: [&str; 21] = [
     "entry-amended",
     "entry-struck",
     "reviewed",
+    "discarded",
+    "stopped",
+    "resumed",
     "imported",
     "draft-saved",
     "draft-discarded",

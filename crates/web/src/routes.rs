@@ -110,6 +110,8 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/records/{kind}/{id}/withdraw" => record::withdraw_form;
     Staff Session post "/records/{kind}/{id}/withdraw/look" => record::withdraw_look;
     Staff Session post "/records/{kind}/{id}/withdraw" => record::withdraw;
+    Staff Session get  "/records/{kind}/{id}/discard" => record::discard_form;
+    Staff Session post "/records/{kind}/{id}/discard" => record::discard;
 
     Staff Session get  "/review" => review::show;
     Staff Session get  "/review/counts" => review::counts;

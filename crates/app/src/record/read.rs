@@ -49,7 +49,9 @@ impl App {
     ) -> Result<Vec<Stored>> {
         for _ in 0..ATTEMPTS {
             let (versions, access_version) = self.versions(id, wanted).await?;
-            let Some(newest) = versions.first().filter(|version| version.kind == *kind) else {
+            // What has no label any more, a discarded draft, is as if it had never been.
+            let labelled = |version: &&ObjectVersion| version.kind == *kind && label_of(version).is_ok();
+            let Some(newest) = versions.first().filter(labelled) else {
                 return Err(self.refuse_unknown(caller, kind, id).await);
             };
             let mut unit = Unit::new();

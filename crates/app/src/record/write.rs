@@ -146,10 +146,11 @@ impl App {
         self.step(caller, kind, id, expected_version, Step::Confirm).await
     }
 
-    /// Withdraws a record; its versions stay. The reason goes sealed into the ledger.
+    /// Withdraws what was confirmed; its versions stay. The reason goes sealed into the ledger.
     ///
     /// # Errors
-    /// Invalid without a reason; else as [`App::update`].
+    /// Invalid without a reason; conflict for what was never confirmed: its author discards that,
+    /// see [`App::discard_record`]; else as [`App::update`].
     pub async fn withdraw(
         &self,
         caller: &Caller,
@@ -163,6 +164,24 @@ impl App {
             return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
         }
         self.step(caller, kind, id, expected_version, Step::Withdraw { reason }).await
+    }
+
+    /// Throws away what was never confirmed: a draft, or what still awaits confirmation. Only its
+    /// author may. The version this adds says no more than that; no institution answers for it, so
+    /// it has no access label and nobody lists, finds or reads the record any more. Gives whose
+    /// record it was in.
+    ///
+    /// # Errors
+    /// As [`App::update`].
+    pub async fn discard_record(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        expected_version: u64,
+    ) -> Result<SubjectId> {
+        let discarded = self.step(caller, kind, id, expected_version, Step::Discard).await?;
+        discarded.subject.ok_or_else(Error::not_found)
     }
 
     /// Adds a version to a record.
@@ -182,13 +201,19 @@ impl App {
             let context = self.subject_context(subject).await?;
             let now = self.clock.now();
             let old_label = label_of(&current)?;
-            let (action, next) = step.next(&current, caller.actor)?;
+            // That a step is not possible is told to nobody who may not even see the record.
+            let (action, next) = match step.next(&current, caller.actor) {
+                Ok((action, next)) => (action, Ok(next)),
+                Err(error) => (Action::Read, Err(error)),
+            };
             let authorship = authorship_of(&current);
             let decision = self.decide(caller, action, &context, &old_label, authorship.as_ref(), now);
-            if !decision.allowed || !caller.facts.scopes_cover(kind, true) {
+            let permitted = decision.allowed && step.is_open_to(&current, caller.actor);
+            if !permitted || !caller.facts.scopes_cover(kind, true) {
                 let resource = Some((kind.clone(), Some(id)));
                 return Err(self.refuse(caller, action, Some(subject), resource, &decision).await);
             }
+            let next = next?;
             if current.version != expected_version {
                 return Err(Error::conflict(
                     "somebody else changed this meanwhile; open it again and repeat your change",
@@ -209,6 +234,7 @@ impl App {
                     let plain = open_with(&context.keys, &current)?;
                     (Bytes::copy_from_slice(&plain), old_label.class.clone(), None)
                 }
+                Step::Discard => (Bytes::from_static(DISCARDED), old_label.class.clone(), None),
             };
             let label = AccessLabel { class, state: next, institution: old_label.institution };
             let mut unit = Unit::new();
@@ -226,7 +252,14 @@ impl App {
                 pack: caller.pack,
                 recorded: now,
             };
-            let version = self.seal_version(&context, version, &mut unit)?;
+            let mut version = self.seal_version(&context, version, &mut unit)?;
+            if matches!(step, Step::Discard) {
+                version.institution = None;
+                unit.changes.push(Change::any(&sql::DELETE_CLINICAL, vec![subject.into(), id.into()]));
+                if *kind == kind::CARE_TEAM {
+                    unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![id.into()]));
+                }
+            }
             let commitment = version.commitment();
             let kept = stored(&version, label, &plain);
             let sorted = values.as_ref().map_or(now, |values| sort_time(values, now));
@@ -245,7 +278,8 @@ impl App {
             entry.commitments = vec![commitment];
             let stated = match &step {
                 Step::Withdraw { reason } => Some(*reason),
-                _ => None,
+                Step::Discard => Some(DISCARDED_BY_AUTHOR),
+                Step::Change { .. } | Step::Confirm => None,
             };
             let entry = self.with_sealed(caller, entry, 0, stated)?;
             if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
@@ -335,6 +369,12 @@ impl App {
     }
 }
 
+/// All that the last version of a discarded draft says.
+const DISCARDED: &[u8] = br#"{"v":1,"discarded":true}"#;
+
+/// What the entry of a discarded draft states.
+const DISCARDED_BY_AUTHOR: &str = "draft discarded by its author";
+
 /// Whether objects of a kind decide who may see a subject's record.
 fn decides(kind: &Kind) -> bool {
     crate::context::DECIDING.contains(&kind.as_str())
@@ -345,9 +385,16 @@ enum Step<'a> {
     Change { resource: &'a Resource, bytes: &'a Bytes, class: ClassCode, named: SubjectId },
     Confirm,
     Withdraw { reason: &'a str },
+    Discard,
 }
 
 impl Step<'_> {
+    /// Whether the step is one's own to take, beyond what policies say: a draft is discarded by its
+    /// author alone, not by the person it was entered for.
+    fn is_open_to(&self, current: &ObjectVersion, actor: ActorId) -> bool {
+        !matches!(self, Self::Discard) || current.author == Some(actor)
+    }
+
     /// What the step is called where the record stands now, and where it leads. The stages' own
     /// types say which steps there are.
     fn next(&self, current: &ObjectVersion, actor: ActorId) -> Result<(Action, RecordState)> {
@@ -373,10 +420,16 @@ impl Step<'_> {
                     .map_err(|_| Error::forbidden())?;
                 Ok((Action::Confirm, Confirmed::STATE))
             }
-            (Self::Withdraw { .. }, RecordState::Withdrawn) => Err(not_possible()),
-            (Self::Withdraw { .. }, _) => Ok((Action::Withdraw, Withdrawn::STATE)),
+            (Self::Withdraw { .. }, RecordState::Confirmed | RecordState::Amended)
+            | (Self::Discard, RecordState::Draft | RecordState::AwaitingConfirmation) => {
+                Ok((Action::Withdraw, Withdrawn::STATE))
+            }
+            // Withdrawn content may be read like confirmed content: what nobody confirmed never becomes that.
+            (Self::Withdraw { .. }, RecordState::Draft | RecordState::AwaitingConfirmation) => {
+                Err(Error::conflict("this was never confirmed; its author discards it instead"))
+            }
             (Self::Change { .. }, RecordState::AwaitingConfirmation | RecordState::Withdrawn)
-            | (Self::Confirm, _) => Err(not_possible()),
+            | (Self::Confirm | Self::Withdraw { .. } | Self::Discard, _) => Err(not_possible()),
         }
     }
 }

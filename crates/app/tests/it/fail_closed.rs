@@ -40,7 +40,9 @@ enum Then {
 use Then::{Changes, Elsewhere, Gives, Reads};
 
 const TABLE: &[(&str, Then)] = &[
+    ("account", Reads),
     ("accounts", Reads),
+    ("accounts_of", Reads),
     ("by_hand_tasks", Reads),
     ("cases", Reads),
     ("inbox", Reads),
@@ -55,6 +57,7 @@ const TABLE: &[(&str, Then)] = &[
     ("measures", Reads),
     ("roles", Reads),
     ("explain", Reads),
+    ("find_in_emergency", Reads),
     ("history", Reads),
     ("my_people", Reads),
     ("person", Reads),
@@ -82,7 +85,9 @@ const TABLE: &[(&str, Then)] = &[
     ("break_glass", Changes),
     ("confirm", Changes),
     ("create", Changes),
+    ("create_together", Changes),
     ("create_token", Changes),
+    ("discard_record", Changes),
     ("end_team_member", Changes),
     ("import_bundle", Changes),
     ("import_lines", Changes),
@@ -95,7 +100,9 @@ const TABLE: &[(&str, Then)] = &[
     ("shred", Changes),
     ("sign_in", Changes),
     ("sign_out", Changes),
+    ("resume_actor", Changes),
     ("stop_account", Changes),
+    ("stop_actor", Changes),
     ("update", Changes),
     ("withdraw", Changes),
     ("withdraw_consent", Changes),
@@ -105,7 +112,8 @@ const TABLE: &[(&str, Then)] = &[
     ("caller", Gives("who is signed in, to the program itself")),
     ("caller_from_bearer", Gives("whose token it is, to the program itself")),
     ("institutions", Gives("names of institutions, which are no personal data")),
-    ("ready", Gives("whether the database answers")),
+    ("for_operations", Gives("the caller again, to the program itself")),
+    ("ready", Gives("whether the database answers and commits are made")),
     ("verify", Gives("what is wrong, by ids")),
     ("prove", Gives("one entry: pseudonymous and sealed, to the operator of the machine")),
     ("export_ledger", Gives("all entries: pseudonymous and sealed, to the operator of the machine")),
@@ -188,6 +196,7 @@ struct Asking {
     haru: Caller,
     operator: Caller,
     program: ActorId,
+    stopped: ActorId,
     draft: mimamori_domain::ObjectId,
     /// The address of a calendar.
     calendar: String,
@@ -202,6 +211,8 @@ impl Asking {
         let scopes = ["Observation.read".to_owned()];
         let token = app.create_token(&operator, "検査システム", ids.hospital, &scopes, 30).await.unwrap();
         let program = app.caller_from_bearer(&token, &Origin::default()).await.unwrap().actor_id();
+        let stopped = app.add_citizen(&operator, "fuyu", "山田 冬", PASSWORD, None).await.unwrap();
+        app.stop_actor(&operator, stopped, "調査のため").await.unwrap();
         let draft = app.create(&hana, note(ids.subject, "下書き").into(), CreateAs::Draft).await.unwrap().id;
         // To be acknowledged by every member of staff.
         app.publish_document(&operator, "security-policy", 0, &policy()).await.unwrap();
@@ -214,6 +225,7 @@ impl Asking {
             hana,
             operator,
             program,
+            stopped,
             draft,
             root: RootKeyFile::open(&town.site.folder.path().join("root.key")).unwrap(),
         }
@@ -231,12 +243,14 @@ fn policy() -> NewDocument {
 
 /// Carries one use case out, as somebody who may.
 async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
-    let Asking { hana, jiro, kansa, haru, operator, program, draft, calendar, root } = asking;
+    let Asking { hana, jiro, kansa, haru, operator, program, stopped, draft, calendar, root } = asking;
     let (observed, communicated) = (Kind::of("Observation"), Kind::of("Communication"));
     let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
     let all = Paging::default();
     match name {
+        "account" => app.account(operator, ids.aki).await.map(drop),
         "accounts" => app.accounts(operator).await.map(drop),
+        "accounts_of" => app.accounts_of(operator, ids.hospital).await.map(drop),
         "attestation" => app.attestation(kansa, "rights-reviewed").await.map(drop),
         "attestations" => app.attestations(kansa).await.map(drop),
         "calendar_feed" => app.calendar_feed(calendar, &Origin::default(), Language::Ja).await.map(drop),
@@ -281,6 +295,14 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             app.explain(kansa, "jiro", ids.subject, Action::Read, class, ids.hospital, Language::Ja)
                 .await
                 .map(drop)
+        }
+        "find_in_emergency" => {
+            let query = PeopleQuery {
+                name: Some("佐藤 一郎".to_owned()),
+                birth_date: Some("1940-05-06".to_owned()),
+                ..PeopleQuery::default()
+            };
+            app.find_in_emergency(jiro, &query).await.map(drop)
         }
         "history" => app.history(hana, &observed, ids.observation).await.map(drop),
         "my_people" => app.my_people(jiro, &all).await.map(drop),
@@ -329,10 +351,15 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "create" => {
             app.create(hana, observation(ids.subject, "36.1").into(), CreateAs::Confirmed).await.map(drop)
         }
+        "create_together" => {
+            let all = ["36.2", "36.3"].map(|value| observation(ids.subject, value).into());
+            app.create_together(hana, &all, CreateAs::Confirmed).await.map(drop)
+        }
         "create_token" => {
             let scopes = ["*.read".to_owned()];
             app.create_token(operator, "連携", ids.hospital, &scopes, 1).await.map(drop)
         }
+        "discard_record" => app.discard_record(hana, &communicated, *draft, 1).await.map(drop),
         "end_team_member" => app.end_team_member(operator, ids.subject, Some(ids.jiro), None).await,
         "import_bundle" => {
             let person = patient("p", "12345678", "田中", "実", "1950-01-01");
@@ -361,6 +388,8 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         }
         "sign_in" => app.sign_in("hana", PASSWORD, &Origin::default()).await.map(drop),
         "sign_out" => app.sign_out(haru).await,
+        "resume_actor" => app.resume_actor(operator, *stopped, "調査が終わった").await,
+        "stop_actor" => app.stop_actor(operator, ids.aki, "調査のため").await,
         "stop_account" => app.stop_account(operator, "aki", "調査のため").await,
         "update" => {
             let amended = note(ids.subject, "よく眠れなかった");
@@ -393,6 +422,8 @@ async fn all_refuse(app: &App, asking: &Asking, ids: Ids) {
     // Nor is anybody told that they may not, without that being recorded.
     let refused = app.read(&asking.jiro, &Kind::of("Observation"), ids.of_other).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    // A balancer learns of it.
+    assert_eq!(app.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 /// Asks until it is answered; connections may have to be made anew first.
@@ -411,6 +442,14 @@ async fn again(app: &App, asking: &Asking, ids: Ids, name: &str) {
 
 /// What reads, reads again.
 async fn all_recover(app: &App, asking: &Asking, ids: Ids) {
+    // Without any request, an instance finds out that it can answer again.
+    for _ in 0..50 {
+        if app.ready().await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    app.ready().await.unwrap();
     for (name, then) in TABLE {
         if *then == Reads {
             again(app, asking, ids, name).await;

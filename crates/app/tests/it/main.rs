@@ -11,6 +11,8 @@
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;
 mod core;
+mod drafts;
+mod emergency;
 mod fail_closed;
 mod hooked;
 mod import;

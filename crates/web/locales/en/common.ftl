@@ -48,6 +48,7 @@ signed-in-next = If that was not you, somebody may have tried to use your accoun
 done-confirmed = Confirmed.
 done-amended = Amended. What it said before is kept.
 done-withdrawn = Withdrawn. What it said before is kept.
+done-discarded = The draft was thrown away.
 done-vital-signs = The vital signs were recorded.
 done-emergency = Emergency access has begun. Look only at what is needed.
 problem-400-title = What was sent could not be read

@@ -39,6 +39,7 @@ signed-in-next = 心当たりがないときは、だれかがあなたの利用
 done-confirmed = 確定しました。
 done-amended = 訂正しました。訂正前の内容も残っています。
 done-withdrawn = 取り消しました。取り消す前の内容も残っています。
+done-discarded = 下書きを捨てました。
 done-vital-signs = バイタルサインを記録しました。
 done-emergency = 緊急時アクセスを開始しました。必要なことだけを確認してください。
 problem-400-title = 送られた内容を読み取れませんでした

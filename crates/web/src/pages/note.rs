@@ -52,6 +52,8 @@ pub(super) struct Look {
     /// Sent along when it is not stored yet.
     pub(super) carried: bool,
     pub(super) back: String,
+    /// Where a draft is thrown away.
+    pub(super) discard: String,
 }
 
 /// `GET /people/{subject}/notes/new`
@@ -211,6 +213,7 @@ pub(crate) async fn look(ask: Ask, Path((kind, record)): Path<(String, String)>)
         version: stored.version,
         carried: false,
         back: format!("{base}/edit"),
+        discard: format!("{base}/discard"),
     })
 }
 
@@ -299,6 +302,7 @@ pub(crate) async fn amend_look(
         version,
         carried: true,
         back: format!("{base}/amend"),
+        discard: String::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use mimamori_app::Stored;
-use mimamori_domain::{RecordState, SubjectId};
+use mimamori_domain::{ActorId, RecordState, SubjectId};
 
 use super::note::{NOTE, editable, version};
 use super::person::is_own;
@@ -41,6 +41,7 @@ pub(super) struct Steps {
     pub(super) confirm: bool,
     pub(super) amend: bool,
     pub(super) withdraw: bool,
+    pub(super) discard: bool,
 }
 
 impl Steps {
@@ -57,8 +58,15 @@ impl Steps {
             confirm: newest.state == S::AwaitingConfirmation && newest.on_behalf_of == Some(me),
             amend: finished && own && note,
             withdraw: finished && own,
+            discard: discardable(newest, me),
         }
     }
+}
+
+/// What was never confirmed is thrown away by its author alone.
+fn discardable(newest: &Stored, me: ActorId) -> bool {
+    matches!(newest.state, RecordState::Draft | RecordState::AwaitingConfirmation)
+        && newest.author == Some(me)
 }
 
 /// `GET /records/{kind}/{id}`
@@ -192,4 +200,45 @@ pub(crate) async fn withdraw(
             page_with(fault.status, &form)
         }
     }
+}
+
+#[derive(Template)]
+#[template(path = "discard.html")]
+pub(super) struct Discard {
+    pub(super) l: Layout,
+    pub(super) head: Head,
+    pub(super) item: Item,
+    pub(super) base: String,
+    pub(super) version: u64,
+}
+
+/// `GET /records/{kind}/{id}/discard`: asks once more before a draft is thrown away.
+pub(crate) async fn discard_form(ask: Ask, Path((kind, record)): Path<(String, String)>) -> Answered {
+    let (app, caller) = (&ask.web.app, &ask.caller);
+    let stored = app.read(caller, &fhir_kind(&kind)?, id(&record)?).await?;
+    if !discardable(&stored, caller.actor_id()) {
+        return Err(Fault::status(StatusCode::CONFLICT));
+    }
+    let subject: SubjectId = stored.subject.ok_or_else(Fault::not_found)?;
+    let (_, head) = Head::ask(&ask, subject).await?;
+    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored)).await?;
+    let base = format!("/records/{}/{}", stored.kind, stored.id);
+    page(&Discard {
+        l: ask.layout("discard-title").at(format!("{base}/discard")),
+        head,
+        item: present::item(&stored, &names, ask.texts()),
+        base,
+        version: stored.version,
+    })
+}
+
+/// `POST /records/{kind}/{id}/discard`
+pub(crate) async fn discard(
+    ask: Ask,
+    Path((kind, record)): Path<(String, String)>,
+    fields: Fields,
+) -> Answered {
+    let (known, object) = (fhir_kind(&kind)?, id(&record)?);
+    let subject = ask.web.app.discard_record(&ask.caller, &known, object, version(&fields)?).await?;
+    Ok(see(&format!("/people/{subject}?done=discarded")))
 }

@@ -247,6 +247,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 version: 2,
                 carried,
                 back: "/".to_owned(),
+                discard: "/".to_owned(),
             }
             .render(),
         );
@@ -299,6 +300,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 confirm: true,
                 amend: true,
                 withdraw: true,
+                discard: true,
             },
         }
         .render(),
@@ -319,6 +321,17 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
+    add(
+        "discard",
+        record::Discard {
+            l: l("discard-title"),
+            head: head(texts),
+            item: items(texts).remove(1),
+            base: "/r".to_owned(),
+            version: 2,
+        }
+        .render(),
+    );
     add(
         "emergency",
         emergency::Page {

@@ -152,6 +152,32 @@ async fn a_note_from_draft_to_withdrawal() {
 }
 
 #[tokio::test]
+async fn a_draft_is_thrown_away_by_its_author() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let cookie = world.sign_in("kango").await;
+    let answer = world.post(&format!("/people/{person}/notes"), &cookie, &[("text", "書き損じ")]).await;
+    let look = answer.header("location").to_owned();
+    let base = look.strip_suffix("/look").unwrap().to_owned();
+    let discard = format!("{base}/discard");
+    for page in [&look, &base] {
+        assert!(world.get(page, &cookie).await.body.contains(&discard), "{page}");
+    }
+    let other = world.sign_in("yoso").await;
+    assert_eq!(world.get(&discard, &other).await.status, StatusCode::FORBIDDEN);
+    let answer = world.post(&discard, &other, &[("version", "1")]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let form = world.get(&discard, &cookie).await;
+    assert!(form.body.contains("書き損じ") && form.body.contains("元に戻せません"), "{}", form.body);
+    let version = between(&form.body, "name=\"version\" value=\"", "\"").to_owned();
+    let answer = world.post(&discard, &cookie, &[("version", &version)]).await;
+    assert_eq!(answer.header("location"), format!("/people/{person}?done=discarded"), "{}", answer.body);
+    let page = world.get(answer.header("location"), &cookie).await;
+    assert!(page.body.contains("下書きを捨てました") && !page.body.contains("書き損じ"), "{}", page.body);
+    assert_eq!(world.get(&base, &cookie).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn vital_signs_are_looked_at_and_recorded() {
     let world = World::new().await;
     let person = world.person().await;
