@@ -333,7 +333,8 @@ impl App {
     pub async fn set_password(&self, caller: &Caller, login: &str, password: &str) -> Result<()> {
         let hash = self.new_password(password).await?;
         self.change_account(caller, login, Action::Update, None, |account| {
-            account.password = Some(hash.clone())
+            account.password = Some(hash.clone());
+            Ok(())
         })
         .await
     }
@@ -346,6 +347,7 @@ impl App {
         self.change_account(caller, login, Action::Withdraw, Some(reason), |account| {
             account.active = false;
             account.stopped_because = Some(reason.to_owned());
+            Ok(())
         })
         .await
     }
@@ -358,6 +360,7 @@ impl App {
         self.change_account(caller, login, Action::Update, None, |account| {
             account.active = true;
             account.stopped_because = None;
+            Ok(())
         })
         .await
     }
@@ -382,7 +385,7 @@ impl App {
         login: &str,
         action: Action,
         stated: Option<&str>,
-        change: impl Fn(&mut Account),
+        change: impl Fn(&mut Account) -> Result<()>,
     ) -> Result<()> {
         let actor = self.actor_of_login(&self.login_token(login)).await?.ok_or_else(|| {
             Error::new(mimamori_domain::ErrorKind::NotFound, "there is no account of this sign-in name")
@@ -390,13 +393,14 @@ impl App {
         self.change_actor(caller, actor, action, stated, change).await
     }
 
-    async fn change_actor(
+    /// Changes an account, after the decision: what `change` says goes to nobody who may not see it.
+    pub(crate) async fn change_actor(
         &self,
         caller: &Caller,
         actor: ActorId,
         action: Action,
         stated: Option<&str>,
-        change: impl Fn(&mut Account),
+        change: impl Fn(&mut Account) -> Result<()>,
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let opened = self.opened_account(actor).await?;
@@ -433,7 +437,10 @@ impl App {
         change: impl Fn(&mut Account),
     ) -> Result<()> {
         let opened = self.opened_account(actor).await?;
-        self.put_account(caller, decision, unit, opened, stated, &change)
+        self.put_account(caller, decision, unit, opened, stated, &|account| {
+            change(account);
+            Ok(())
+        })
     }
 
     fn put_account(
@@ -443,10 +450,10 @@ impl App {
         unit: &mut Unit,
         opened: OpenedAccount,
         stated: Option<&str>,
-        change: &impl Fn(&mut Account),
+        change: &impl Fn(&mut Account) -> Result<()>,
     ) -> Result<()> {
         let OpenedAccount { actor, version, key, mut account } = opened;
-        change(&mut account);
+        change(&mut account)?;
         let bytes = body::to_bytes(&account)?;
         let next = version + 1;
         let version = self
@@ -581,7 +588,11 @@ impl App {
     /// # Errors
     /// Not found for an unknown program.
     pub async fn revoke_token(&self, caller: &Caller, id: ActorId) -> Result<()> {
-        self.change_actor(caller, id, Action::Withdraw, None, |account| account.active = false).await
+        self.change_actor(caller, id, Action::Withdraw, None, |account| {
+            account.active = false;
+            Ok(())
+        })
+        .await
     }
 }
 

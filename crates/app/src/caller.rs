@@ -28,7 +28,7 @@ pub(crate) struct ActorContext {
 impl ActorContext {
     /// Roles whose appointment holds at `now`. One limited to a unit or an information system gives no
     /// power over the installation: it counts only where the pack names it.
-    fn grants(&self, now: Timestamp) -> Vec<RoleGrant> {
+    pub(crate) fn grants(&self, now: Timestamp) -> Vec<RoleGrant> {
         self.roles
             .iter()
             .filter(|role| time(role.from) <= now && role.until.is_none_or(|until| now < time(until)))

@@ -14,7 +14,7 @@ use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{self, Body, BreakGlass, Consent, Flags, Proxy, kind};
 use crate::caller::Caller;
 use crate::context::{SubjectContext, object_from_row, open_with};
-use crate::record::{NewVersion, fault, label_of, put_version};
+use crate::record::{NewVersion, fault, label_of, put_version, stated_reason};
 use crate::{App, sql};
 
 /// A change to one deciding object of a subject: the version it follows and its new body.
@@ -212,10 +212,7 @@ impl App {
     /// # Errors
     /// Invalid without a reason; forbidden for occupations that the pack does not name.
     pub async fn break_glass(&self, caller: &Caller, subject: SubjectId, reason: &str) -> Result<Timestamp> {
-        let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > 1000 {
-            return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
-        }
+        let reason = stated_reason(reason)?;
         let hours = self.pack.parameter_u64("break-glass.hours")?;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod administration;
 mod body;
 mod caller;
 mod care;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use accounts::{AccountView, NewStaff};
+pub use administration::AccountDetail;
 pub use caller::Caller;
 pub use emergency::EmergencyCard;
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};

@@ -68,13 +68,14 @@ impl Language {
 }
 
 /// The files of each language, in the same order.
-const FILES: [[&str; 7]; 2] = [
+const FILES: [[&str; 8]; 2] = [
     [
         include_str!("../locales/ja/common.ftl"),
         include_str!("../locales/ja/people.ftl"),
         include_str!("../locales/ja/records.ftl"),
         include_str!("../locales/ja/ledger.ftl"),
         include_str!("../locales/ja/governance.ftl"),
+        include_str!("../locales/ja/administration.ftl"),
         include_str!("../locales/ja/rules.ftl"),
         include_str!("../locales/ja/words.ftl"),
     ],
@@ -84,6 +85,7 @@ const FILES: [[&str; 7]; 2] = [
         include_str!("../locales/en/records.ftl"),
         include_str!("../locales/en/ledger.ftl"),
         include_str!("../locales/en/governance.ftl"),
+        include_str!("../locales/en/administration.ftl"),
         include_str!("../locales/en/rules.ftl"),
         include_str!("../locales/en/words.ftl"),
     ],

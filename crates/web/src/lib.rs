@@ -30,5 +30,5 @@ mod settings;
 mod uploads;
 mod waiting;
 
-pub use routes::{Authorisation, ROUTES, Route, Surface, fhir_router, staff_router};
+pub use routes::{Authorisation, ROUTES, Route, RoutePurpose, Surface, fhir_router, staff_router};
 pub use settings::{Settings, Web};

@@ -13,6 +13,29 @@ use crate::settings::Web;
 const REVIEWERS: [&str; 6] =
     ["auditor", "system-manager", "security-manager", "ciso", "privacy-officer", "facility-manager"];
 
+/// Roles that see accounts of every institution, and facility managers, who see those of their own.
+/// Clauses `accounts-administer`, `accounts-help`, `oversight-read` and `accounts-of-own-staff` of the
+/// pack's `access.cedar`; a test compares them.
+const ADMINISTRATORS: [&str; 7] = [
+    "system-manager",
+    "operations-manager",
+    "help-desk",
+    "ciso",
+    "security-manager",
+    "auditor",
+    "privacy-officer",
+];
+const OWN_ADMINISTRATORS: [&str; 1] = ["facility-manager"];
+
+/// Whether somebody sees the accounts of every institution, and not only of their own.
+pub(crate) fn administers_everywhere(caller: &Caller) -> bool {
+    holds(caller, &ADMINISTRATORS)
+}
+
+fn holds(caller: &Caller, roles: &[&str]) -> bool {
+    caller.roles().iter().any(|role| roles.contains(&role.as_str()))
+}
+
 /// The links somebody is shown beside their own people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Navigation {
@@ -21,6 +44,7 @@ pub(crate) struct Navigation {
     pub(crate) review: bool,
     /// The organisation's rules: all staff have some; citizens when a procedure is for them.
     pub(crate) rules: bool,
+    pub(crate) accounts: bool,
 }
 
 impl Navigation {
@@ -33,7 +57,8 @@ impl Navigation {
         Self {
             search: occupation.is_some_and(|o| o.finds_people),
             rules: true,
-            review: caller.roles().iter().any(|role| REVIEWERS.contains(&role.as_str())),
+            review: holds(caller, &REVIEWERS),
+            accounts: holds(caller, &ADMINISTRATORS) || holds(caller, &OWN_ADMINISTRATORS),
         }
     }
 }
@@ -44,15 +69,24 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_reviewers_are_those_of_the_rules() {
+    /// Every role that these clauses of the base pack name.
+    fn named(clauses: &[&str]) -> BTreeSet<&'static str> {
         let rules = include_str!("../../../packs/base/access.cedar");
         let mut roles = BTreeSet::new();
-        for clause in ["ledger-review", "ledger-review-own-institution"] {
+        for clause in clauses {
             let (_, text) = rules.split_once(&format!("@id(\"{clause}\")")).unwrap();
             let text = text.split("@id(").next().unwrap();
             roles.extend(text.split("Role::\"").skip(1).filter_map(|rest| rest.split('"').next()));
         }
-        assert_eq!(roles, REVIEWERS.into_iter().collect());
+        roles
+    }
+
+    #[test]
+    fn the_links_are_for_whom_the_rules_name() {
+        let reviewers = named(&["ledger-review", "ledger-review-own-institution"]);
+        assert_eq!(reviewers, REVIEWERS.into_iter().collect());
+        let everywhere = named(&["accounts-administer", "accounts-help", "oversight-read"]);
+        assert_eq!(everywhere, ADMINISTRATORS.into_iter().collect());
+        assert_eq!(named(&["accounts-of-own-staff"]), OWN_ADMINISTRATORS.into_iter().collect());
     }
 }

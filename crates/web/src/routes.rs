@@ -12,7 +12,7 @@ use crate::pages::governance::{
     cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reviews, roles, tables,
 };
 use crate::pages::{
-    emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
+    accounts, emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, layers, session};
@@ -49,6 +49,15 @@ impl Authorisation {
     }
 }
 
+/// For what purpose its requests are made; the rules decide by it, and the ledger keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutePurpose {
+    /// The caller's own: care for staff, personal for citizen users, exchange for programs.
+    Own,
+    /// Operations: administration by staff who were appointed to it. Others are refused, on the record.
+    Operations,
+}
+
 /// One route.
 #[derive(Debug)]
 pub struct Route {
@@ -60,22 +69,27 @@ pub struct Route {
     pub surface: Surface,
     /// What it asks for.
     pub authorisation: Authorisation,
+    /// What it is for.
+    pub purpose: RoutePurpose,
     handler: fn() -> MethodRouter<Web>,
 }
 
 macro_rules! routes {
-    ($($surface:ident $auth:ident $method:ident $path:literal => $handler:path;)*) => {
+    ($($surface:ident $auth:ident $method:ident $path:literal => $handler:path $(, for $purpose:ident)?;)*) => {
         &[$(Route {
             method: routes!(@name $method),
             path: $path,
             surface: Surface::$surface,
             authorisation: Authorisation::$auth,
+            purpose: routes!(@purpose $($purpose)?),
             handler: || axum::routing::$method($handler),
         },)*]
     };
     (@name get) => { "GET" };
     (@name post) => { "POST" };
     (@name put) => { "PUT" };
+    (@purpose) => { RoutePurpose::Own };
+    (@purpose $purpose:ident) => { RoutePurpose::$purpose };
 }
 
 /// Every route of both surfaces.
@@ -89,6 +103,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/" => home::show;
     Staff Session get  "/people/search" => search::form;
     Staff Session post "/people/search" => search::find;
+    Staff Session post "/people/search/emergency" => search::find_in_emergency;
     Staff Session get  "/people/{subject}" => person::show;
     Staff Session get  "/people/{subject}/emergency" => emergency::form;
     Staff Session post "/people/{subject}/emergency" => emergency::declare;
@@ -172,6 +187,12 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/rules/clauses/{catalogue}" => clauses::catalogue;
     Staff Session get  "/rules/pack" => pack::show;
 
+    Staff Session get  "/admin/accounts" => accounts::list, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/stop" => accounts::stop_form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/stop" => accounts::stop, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/resume" => accounts::resume_form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/resume" => accounts::resume, for Operations;
+
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;
     Fhir  Bearer  post "/fhir/{type}" => fhir::write::create;
@@ -196,7 +217,11 @@ pub fn fhir_router(web: &Web) -> Router {
 fn routed(surface: Surface, web: &Web, prefix: &str) -> Router<Web> {
     let mut router = Router::new();
     for route in ROUTES.iter().filter(|r| r.surface == surface) {
-        let handler = (route.handler)();
+        let mut handler = (route.handler)();
+        // The layer added last runs first: who asks is known before what for.
+        if route.purpose == RoutePurpose::Operations {
+            handler = handler.route_layer(from_fn_with_state(web.clone(), session::for_operations));
+        }
         let handler = match route.authorisation {
             Authorisation::None => handler,
             Authorisation::Session => {

@@ -75,6 +75,21 @@ pub(crate) async fn require_session(State(web): State<Web>, mut request: Request
     }
 }
 
+/// Layer of routes whose purpose is operations, inside that of their session: the handler gets the
+/// caller as somebody who does operating work, or is not reached.
+pub(crate) async fn for_operations(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let Some(caller) = request.extensions_mut().remove::<Caller>() else {
+        return Fault::status(StatusCode::UNAUTHORIZED).into_response();
+    };
+    match web.app.for_operations(&caller).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Fault::from(error).into_response(),
+    }
+}
+
 /// Layer of routes whose authorisation is `bearer`.
 pub(crate) async fn require_bearer(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let origin = origin(request.extensions());

@@ -12,4 +12,4 @@ pub(crate) use index::{clinical_rows, field_number, person_names, person_token_r
 pub(crate) use list::Listed;
 pub(crate) use read::{MASTER, authorship_of, label_of, stored};
 pub use write::CreateAs;
-pub(crate) use write::{NewVersion, checked, fault, invalid, own_label, put_version};
+pub(crate) use write::{NewVersion, checked, fault, invalid, own_label, put_version, stated_reason};

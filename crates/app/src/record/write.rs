@@ -159,10 +159,7 @@ impl App {
         expected_version: u64,
         reason: &str,
     ) -> Result<Stored> {
-        let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > 1000 {
-            return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
-        }
+        let reason = stated_reason(reason)?;
         self.step(caller, kind, id, expected_version, Step::Withdraw { reason }).await
     }
 
@@ -509,6 +506,15 @@ fn advance(version: &ObjectVersion, sorted: Timestamp, from: u64) -> Change {
             from.into(),
         ],
     )
+}
+
+/// A reason that somebody stated, without the space around it.
+pub(crate) fn stated_reason(reason: &str) -> Result<&str> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > 1000 {
+        return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
+    }
+    Ok(reason)
 }
 
 /// Parses and validates a resource.

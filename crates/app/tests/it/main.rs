@@ -7,6 +7,7 @@
     reason = "test code, helpers included"
 )]
 
+mod administration;
 #[allow(dead_code, reason = "the storage tests use more of it")]
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;

@@ -1,6 +1,7 @@
 //! Pages for people. Each module is one page or one piece of work: its addresses, what it asks the
 //! application, what its template shows.
 
+pub(crate) mod accounts;
 pub(crate) mod emergency;
 pub(crate) mod governance;
 pub(crate) mod home;

@@ -401,6 +401,54 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
+    let account = |active: bool| accounts::Row {
+        base: "/admin/accounts/x".to_owned(),
+        login: "kango".to_owned(),
+        name: HOSTILE.to_owned(),
+        occupation: "看護師".to_owned(),
+        roles: "–".to_owned(),
+        active,
+        last: active.then(|| ("2026-11-21T00:30:00Z".to_owned(), "2026年11月21日（土）09:30".to_owned())),
+        may_stop: active,
+        may_resume: !active,
+    };
+    for (name, rows) in [("accounts", vec![account(true), account(false)]), ("accounts_empty", Vec::new())] {
+        let chosen =
+            review::Institution {
+                id: "1".to_owned(), name: "みほん市民病院".to_owned(), chosen: true
+            };
+        add(
+            name,
+            accounts::Page {
+                l: l("accounts-title").current("accounts").done("stopped"),
+                institutions: if rows.is_empty() { Vec::new() } else { vec![chosen] },
+                changes: !rows.is_empty(),
+                rows,
+            }
+            .render(),
+        );
+    }
+    for (name, doing) in
+        [("account_stop", accounts::Doing::Stop), ("account_resume", accounts::Doing::Resume)]
+    {
+        let [_, title, text, hint, button, style, _] = doing.words();
+        add(
+            name,
+            accounts::Change {
+                l: l(title).current("accounts"),
+                row: account(doing == accounts::Doing::Stop),
+                text: texts.get(text),
+                hint: texts.get(hint),
+                button: texts.get(button),
+                style,
+                action: "/".to_owned(),
+                back: "/".to_owned(),
+                reason: HOSTILE.to_owned(),
+                error: Some(texts.get("reason-missing")),
+            }
+            .render(),
+        );
+    }
     let told = problem::texts_of(axum::http::StatusCode::FORBIDDEN);
     add(
         "problem",

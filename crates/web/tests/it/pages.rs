@@ -275,7 +275,60 @@ async fn the_menu_leads_only_where_somebody_may_go() {
         assert!(home.body.contains("担当の方"), "{login}");
         assert_eq!(home.body.contains("href=\"/people/search\""), search, "{login}");
         assert_eq!(home.body.contains("href=\"/review\""), review, "{login}");
+        // Here, whoever reviews sees accounts too.
+        assert_eq!(home.body.contains("href=\"/admin/accounts\""), review, "{login}");
     }
+}
+
+#[tokio::test]
+async fn a_facility_manager_stops_an_account_and_the_help_desk_resumes_it() {
+    let world = World::new().await;
+    let operator = world.app.operator("test");
+    for (login, role) in [("kanri", "facility-manager"), ("madoguchi", "help-desk")] {
+        let staff = mimamori_app::NewStaff {
+            login: login.to_owned(),
+            name: "試験 職員".to_owned(),
+            kana: None,
+            occupation: None,
+            institution: Some(world.institution),
+            roles: role.parse().ok().into_iter().collect(),
+            password: PASSWORD.to_owned(),
+        };
+        world.app.add_staff(&operator, &staff).await.unwrap();
+    }
+    let nurse = world.sign_in("kango").await;
+    assert_eq!(world.get("/admin/accounts", &nurse).await.status, StatusCode::FORBIDDEN);
+    let manager = world.sign_in("kanri").await;
+    let list = world.get("/admin/accounts", &manager).await;
+    assert_eq!(list.status, StatusCode::OK, "{}", list.body);
+    assert!(list.body.contains("試験 看護子") && list.body.contains("施設管理者"));
+    assert!(!list.body.contains("試験 よその") && !list.body.contains("<select"));
+    assert_eq!(list.body.matches("/stop\">").count(), 2, "everybody but themself");
+    let row = list.body.split("<tr>").find(|row| row.contains("試験 看護子")).unwrap();
+    let base = between(row, "href=\"", "/stop\"").to_owned();
+
+    let form = world.get(&format!("{base}/stop"), &manager).await;
+    assert!(form.body.contains("このアカウントを止める") && form.body.contains("試験 看護子"));
+    let empty = world.post(&format!("{base}/stop"), &manager, &[("reason", " ")]).await;
+    assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(world.get("/", &nurse).await.status, StatusCode::OK);
+    let done = world.post(&format!("{base}/stop"), &manager, &[("reason", "退職")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let list = world.get(done.header("location"), &manager).await;
+    assert!(list.body.contains("アカウントを止めました") && list.body.contains("停止中"));
+    assert_eq!(world.get("/", &nurse).await.status, StatusCode::SEE_OTHER, "the session has ended");
+    let again = world.post(&format!("{base}/stop"), &manager, &[("reason", "退職")]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.body.contains("すでに止まっています"));
+    let refused = world.post(&format!("{base}/resume"), &manager, &[("reason", "復職")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+
+    let desk = world.sign_in("madoguchi").await;
+    let list = world.get("/admin/accounts", &desk).await;
+    assert!(list.body.contains("<select") && list.body.contains(&format!("{base}/resume")));
+    let done = world.post(&format!("{base}/resume"), &desk, &[("reason", "復職")]).await;
+    assert!(done.header("location").ends_with("done=resumed"));
+    world.sign_in("kango").await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use mimamori_domain::ObjectId;
-use mimamori_web::{Authorisation, ROUTES, Route, Settings, Surface};
+use mimamori_web::{Authorisation, ROUTES, Route, RoutePurpose, Settings, Surface};
 
 use crate::world::{Answer, World, send};
 
@@ -16,6 +16,7 @@ fn path(route: &Route) -> String {
         .path
         .replace("{subject}", &id)
         .replace("{id}", &id)
+        .replace("{actor}", &id)
         .replace("{kind}", "Communication")
         .replace("{type}", "Observation")
         .replace("{version}", "1")
@@ -106,6 +107,29 @@ async fn every_session_route_answers_somebody_signed_in() {
         if route.path == "/sign-out" {
             cookie = world.sign_in("kango").await;
         }
+    }
+}
+
+#[tokio::test]
+async fn every_route_of_operations_refuses_whoever_holds_no_role() {
+    let world = World::new().await;
+    let cookie = world.sign_in("kango").await;
+    let routes: Vec<_> = ROUTES.iter().filter(|r| r.purpose == RoutePurpose::Operations).collect();
+    assert!(!routes.is_empty());
+    for route in &routes {
+        let answer = if route.method == "GET" {
+            world.get(&path(route), &cookie).await
+        } else {
+            world.post(&path(route), &cookie, &[("reason", "x")]).await
+        };
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{} {}", route.method, route.path);
+        check_headers(&answer, route.path);
+    }
+    // What is under /admin is administration, and nothing else is.
+    for route in ROUTES {
+        let administration = route.path.starts_with("/admin/");
+        assert_eq!(route.purpose == RoutePurpose::Operations, administration, "{}", route.path);
+        assert!(!administration || route.authorisation == Authorisation::Session, "{}", route.path);
     }
 }
 

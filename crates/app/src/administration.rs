@@ -1,0 +1,171 @@
+//! Administration: doing operating work as somebody appointed to it, and the accounts of an institution.
+
+use mimamori_domain::{
+    Action, ActorId, Error, InstitutionId, LegalBasis, ObjectId, Purpose, Result, RoleCode, Timestamp,
+};
+use mimamori_policy::{Decision, GeneralTarget};
+use mimamori_store::Unit;
+
+use crate::access::{Settled, decided};
+use crate::accounts::AccountView;
+use crate::body::{AccountKind, kind};
+use crate::caller::{ActorContext, Caller};
+use crate::record::stated_reason;
+use crate::{App, sql};
+
+/// Accounts read at a time, and shown at most.
+const STRIDE: i64 = 500;
+const MOST_SHOWN: usize = 5_000;
+
+/// An account as those see it who administer accounts.
+#[derive(Debug, Clone)]
+pub struct AccountDetail {
+    pub account: AccountView,
+    /// Roles held now.
+    pub roles: Vec<RoleCode>,
+    /// UTC; `None` before the first time.
+    pub last_sign_in: Option<Timestamp>,
+    /// What the caller may do with it.
+    pub may_stop: bool,
+    pub may_resume: bool,
+}
+
+impl App {
+    /// The same caller doing operating work: their requests have the purpose of operations, under which
+    /// the rules open administration and no record. For staff who hold a role; what the role permits is
+    /// decided by each use case.
+    ///
+    /// # Errors
+    /// Forbidden for whoever holds no role; unavailable when the refusal could not be recorded.
+    pub async fn for_operations(&self, caller: &Caller) -> Result<Caller> {
+        let working = caller.for_purpose(Purpose::Operations);
+        if caller.is_staff() && !caller.roles().is_empty() {
+            return Ok(working);
+        }
+        let nothing = Decision { allowed: false, policies: [].into(), basis: LegalBasis::None };
+        Err(self.refuse(&working, Action::Administer, None, None, &nothing).await)
+    }
+
+    /// The staff accounts of an institution, by sign-in name.
+    ///
+    /// # Errors
+    /// Forbidden, unavailable.
+    pub async fn accounts_of(
+        &self,
+        caller: &Caller,
+        institution: InstitutionId,
+    ) -> Result<Vec<AccountDetail>> {
+        let target = GeneralTarget::of(kind::ACCOUNT).at(institution);
+        let decision = self.require_general(caller, Action::Search, target).await?;
+        let mut found = Vec::new();
+        let mut after = ObjectId::from_bytes([0; 16]);
+        loop {
+            let args = vec![institution.into(), "works-for".into(), after.into(), STRIDE.into()];
+            let rows = self.store.query(&sql::LINKS_TO, args).await?;
+            for row in &rows {
+                after = row.id_of(0).map_err(Error::unavailable)?;
+                let context = self.actor_context_now(ActorId::from(after)).await?;
+                let account = &context.account;
+                if account.kind == AccountKind::Staff && account.institution == Some(institution) {
+                    found.push(self.detail_of(caller, &context).await?);
+                }
+            }
+            if (rows.len() as i64) < STRIDE || found.len() >= MOST_SHOWN {
+                break;
+            }
+        }
+        found.sort_by(|a, b| a.account.login.cmp(&b.account.login));
+        let unit = Unit::new();
+        let mut entry = decided(caller.entry(unit.id, Action::Search), &decision);
+        entry.resource = Some((kind::ACCOUNT, None));
+        entry.count = found.len() as u64;
+        let entry = self.with_sealed(caller, entry, 0, Some(&institution.to_string()))?;
+        match self.settle(caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(found),
+            Settled::Again => Err(crate::access::kept_changing()),
+        }
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// Not found for an unknown one; forbidden; unavailable.
+    pub async fn account(&self, caller: &Caller, actor: ActorId) -> Result<AccountDetail> {
+        let context = self.actor_context_now(actor).await?;
+        let decision = self.require_general(caller, Action::Read, target_of(&context)).await?;
+        let detail = self.detail_of(caller, &context).await?;
+        let unit = Unit::new();
+        let mut entry = decided(caller.entry(unit.id, Action::Read), &decision);
+        entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(actor))));
+        entry.count = 1;
+        let entry = self.with_sealed(caller, entry, 0, None)?;
+        match self.settle(caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(detail),
+            Settled::Again => Err(crate::access::kept_changing()),
+        }
+    }
+
+    /// Stops an account for a stated reason; running sessions and tokens end at once.
+    ///
+    /// # Errors
+    /// Invalid without a reason; conflict for a stopped account and for the caller's own: that is
+    /// somebody else's to stop, so that nobody locks themself out.
+    pub async fn stop_actor(&self, caller: &Caller, actor: ActorId, reason: &str) -> Result<()> {
+        let reason = stated_reason(reason)?;
+        if actor == caller.actor {
+            return Err(Error::conflict("your own account is for somebody else to stop"));
+        }
+        self.change_actor(caller, actor, Action::Withdraw, Some(reason), |account| {
+            if !account.active {
+                return Err(Error::conflict("this account is stopped already"));
+            }
+            account.active = false;
+            account.stopped_because = Some(reason.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a stopped account be used again, for a stated reason.
+    ///
+    /// # Errors
+    /// Invalid without a reason; conflict for an account that is in use.
+    pub async fn resume_actor(&self, caller: &Caller, actor: ActorId, reason: &str) -> Result<()> {
+        let reason = stated_reason(reason)?;
+        self.change_actor(caller, actor, Action::Update, Some(reason), |account| {
+            if account.active {
+                return Err(Error::conflict("this account is in use already"));
+            }
+            account.active = true;
+            account.stopped_because = None;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn detail_of(&self, caller: &Caller, context: &ActorContext) -> Result<AccountDetail> {
+        let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+        let (account, now) = (&context.account, self.clock.now());
+        let may = |action| self.decide_general(caller, action, &target_of(context), now).allowed;
+        let other = context.actor != caller.actor;
+        Ok(AccountDetail {
+            account: AccountView {
+                actor: context.actor,
+                login: account.login.clone(),
+                name: account.name.clone(),
+                active: account.active,
+                occupation: account.occupation.clone(),
+                institution: account.institution,
+            },
+            roles: context.grants(now).into_iter().map(|grant| grant.role).collect(),
+            last_sign_in: last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?,
+            may_stop: other && account.active && may(Action::Withdraw),
+            may_resume: other && !account.active && may(Action::Update),
+        })
+    }
+}
+
+fn target_of(context: &ActorContext) -> GeneralTarget {
+    let target = GeneralTarget::of(kind::ACCOUNT).owned_by(context.actor);
+    context.account.institution.map_or(target.clone(), |institution| target.at(institution))
+}
