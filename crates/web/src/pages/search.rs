@@ -26,6 +26,10 @@ pub(super) struct Found {
     pub(super) people: Vec<Person>,
     pub(super) total: Option<u64>,
     pub(super) next: Option<String>,
+    /// Nobody was found, and the caller may look further in danger to life.
+    pub(super) offers_emergency: bool,
+    /// Found in danger to life: no more is shown than what declaring it needs.
+    pub(super) in_emergency: bool,
 }
 
 /// What was typed.
@@ -89,7 +93,54 @@ pub(crate) async fn find(ask: Ask, fields: Fields) -> Answered {
         Ok(list) => {
             let people = list.items.iter();
             let people = people.map(|c| Person::of(c.subject, &c.patient, today, texts)).collect();
-            shown.found = Some(Found { people, total: list.total, next: list.next });
+            let offers_emergency = list.items.is_empty() && list.next.is_none() && may_declare(&ask);
+            shown.found = Some(Found {
+                people,
+                total: list.total,
+                next: list.next,
+                offers_emergency,
+                in_emergency: false,
+            });
+            page(&shown)
+        }
+        Err(error) => {
+            let fault = Fault::from(error);
+            if !shown_again(&fault) {
+                return Err(fault);
+            }
+            shown.error = Some(form_error(&fault, texts));
+            page_with(fault.status, &shown)
+        }
+    }
+}
+
+/// Whether the rules let the caller's occupation break the glass.
+fn may_declare(ask: &Ask) -> bool {
+    let occupation = ask.caller.occupation().and_then(|code| ask.web.app.pack().occupation(code));
+    occupation.is_some_and(|occupation| occupation.break_glass)
+}
+
+/// `POST /people/search/emergency`: leads to declaring an emergency for somebody whom the caller may
+/// not see otherwise.
+pub(crate) async fn find_in_emergency(ask: Ask, fields: Fields) -> Answered {
+    let texts = ask.texts();
+    let mut shown = blank(&ask, Terms::read(&fields));
+    match ask.web.app.find_in_emergency(&ask.caller, &shown.terms.query()).await {
+        Ok(cards) => {
+            let people = cards.into_iter().map(|card| Person {
+                page: format!("/people/{}/emergency", card.subject),
+                name: card.name,
+                kana: card.kana,
+                birth: card.birth_date.and_then(|birth| dates::birth_date(&birth, texts)),
+                ..Person::default()
+            });
+            shown.found = Some(Found {
+                people: people.collect(),
+                total: None,
+                next: None,
+                offers_emergency: false,
+                in_emergency: true,
+            });
             page(&shown)
         }
         Err(error) => {

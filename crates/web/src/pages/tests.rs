@@ -175,7 +175,13 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 l: l("search-title").current("search"),
                 terms: search::Terms { name: HOSTILE.to_owned(), ..search::Terms::default() },
                 error: Some(texts.get("search-birth-form")),
-                found: Some(search::Found { people: found, total: Some(2), next: Some("c".to_owned()) }),
+                found: Some(search::Found {
+                    offers_emergency: found.is_empty(),
+                    in_emergency: !found.is_empty(),
+                    people: found,
+                    total: Some(2),
+                    next: Some("c".to_owned()),
+                }),
             }
             .render(),
         );

@@ -148,7 +148,50 @@ async fn a_note_from_draft_to_withdrawal() {
     assert_eq!(answer.header("location"), format!("{base}?done=withdrawn"), "{}", answer.body);
     let page = world.get(&base, &cookie).await;
     assert!(page.body.contains("取消") && !page.body.contains("/amend\""), "{}", page.body);
+    assert!(page.body.contains("別の方の記録でした"), "why is shown: {}", page.body);
     assert_eq!(world.get(&amend, &cookie).await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn in_danger_to_life_a_stranger_is_found_and_the_emergency_declared() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let operator = world.app.operator("test");
+    let elsewhere = r#"{"resourceType":"Organization","name":"救急の病院","active":true}"#;
+    let institution = Some(world.app.add_institution(&operator, elsewhere).await.unwrap());
+    for (login, occupation) in [("isha", "doctor"), ("jimu", "clerk")] {
+        let staff = mimamori_app::NewStaff {
+            login: login.to_owned(),
+            name: "試験 よその人".to_owned(),
+            kana: None,
+            occupation: occupation.parse().ok(),
+            institution,
+            roles: Vec::new(),
+            password: crate::world::PASSWORD.to_owned(),
+        };
+        world.app.add_staff(&operator, &staff).await.unwrap();
+    }
+    let cookie = world.sign_in("isha").await;
+    let asked = [("name", "試験 花子"), ("birth", "1938-04-03")];
+    let emergency = "/people/search/emergency";
+    let none = world.post("/people/search", &cookie, &asked).await;
+    assert!(none.body.contains(emergency) && !none.body.contains(&person), "{}", none.body);
+    // The beginning of a name is not enough, and says so with what was typed.
+    let short = world.post(emergency, &cookie, &[("name", "試験")]).await;
+    assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", short.body);
+    assert!(short.body.contains("生年月日（年月日まで）を入力") && short.body.contains("value=\"試験\""));
+    let found = world.post(emergency, &cookie, &asked).await;
+    let declare = format!("/people/{person}/emergency");
+    assert!(found.body.contains(&declare) && found.body.contains("試験 花子"), "{}", found.body);
+    assert!(!found.body.contains("女性"), "no more than declaring needs: {}", found.body);
+    let answer = world.post(&declare, &cookie, &[("reason", "意識がない")]).await;
+    assert_eq!(answer.header("location"), format!("/people/{person}?done=emergency"), "{}", answer.body);
+    assert_eq!(world.get(answer.header("location"), &cookie).await.status, StatusCode::OK);
+    // Offered to nobody who may not.
+    let cookie = world.sign_in("jimu").await;
+    assert_eq!(world.post(emergency, &cookie, &asked).await.status, StatusCode::FORBIDDEN);
+    let none = world.post("/people/search", &cookie, &asked).await;
+    assert!(!none.body.contains(emergency), "{}", none.body);
 }
 
 #[tokio::test]
