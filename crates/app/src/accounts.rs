@@ -1,6 +1,6 @@
 //! Institutions, accounts, appointments and programs' tokens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use mimamori_domain::{
@@ -18,7 +18,7 @@ use crate::context::{object_from_row, open_object};
 use crate::keys::{insert_key, staff_key};
 use crate::passwords::MOST_BYTES;
 use crate::record::{NewVersion, checked, fault, put_version};
-use crate::{ActorView, App, sql};
+use crate::{ActorView, App, Stored, sql};
 
 /// A new staff account.
 #[derive(Clone)]
@@ -117,16 +117,21 @@ impl App {
         Ok(found)
     }
 
-    /// Names of staff and citizen users for showing who wrote or did something. Unknown ids are
-    /// left out.
+    /// Names of those who had to do with records that another use case has just given, and recorded:
+    /// authors, on whose behalf, confirmers. Nobody else's are told.
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn actors(&self, _caller: &Caller, ids: &[ActorId]) -> Result<HashMap<ActorId, ActorView>> {
+    pub async fn actors(&self, _caller: &Caller, shown: &[Stored]) -> Result<HashMap<ActorId, ActorView>> {
+        let ids: HashSet<ActorId> = shown
+            .iter()
+            .flat_map(|record| [record.author, record.on_behalf_of, record.confirmer])
+            .flatten()
+            .collect();
         let mut views = HashMap::new();
         for id in ids {
-            if let Some(view) = self.actor_view(*id).await? {
-                views.insert(*id, view);
+            if let Some(view) = self.actor_view(id).await? {
+                views.insert(id, view);
             }
         }
         Ok(views)

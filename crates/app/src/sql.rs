@@ -444,6 +444,15 @@ pub static TIMELINE: Statement = Statement::read(
 )
 .with_lists(&[&[Text], &[Text, Text, Blob]]);
 
+/// The entry of a unit that withdrew something of a person, newest first.
+pub static WITHDRAWAL: Statement = Statement::read(
+    "app.withdrawal",
+    "SELECT entry FROM ledger_entry WHERE subject = $1 AND unit = $2 AND action = 'withdraw' \
+     ORDER BY epoch DESC, sequence DESC LIMIT 1",
+    &[Blob, Blob],
+    &[Blob],
+);
+
 /// Clinical search over one person, all records of a type.
 pub static CLINICAL: Statement = Statement::read(
     "app.clinical",
@@ -600,6 +609,7 @@ pub static ALL: &[&Statement] = &[
     &FORGET_FAILURES,
     &COUNT_REFUSALS,
     &TIMELINE,
+    &WITHDRAWAL,
     &CLINICAL,
     &CLINICAL_CODED,
     &PEOPLE_WITH_TOKENS,

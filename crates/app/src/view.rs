@@ -42,6 +42,8 @@ pub struct Stored {
     pub confirmer: Option<ActorId>,
     /// When this version was stated, UTC.
     pub recorded: Timestamp,
+    /// Why it was withdrawn, as stated; with a withdrawn version read by its id or in a history.
+    pub withdrawn_because: Option<String>,
     /// The bytes as received. `mimamori_fhir::splice_meta` adds id and meta for output.
     pub bytes: Bytes,
 }

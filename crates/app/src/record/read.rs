@@ -1,14 +1,18 @@
 //! Reading one record, one version, or all versions of one.
 
 use bytes::Bytes;
-use mimamori_domain::{AccessLabel, Action, Authorship, Error, Kind, ObjectId, Result, SubjectId};
-use mimamori_ledger::Hash;
+use mimamori_domain::{
+    AccessLabel, Action, Authorship, Error, Kind, ObjectId, RecordState, Result, SubjectId, UnitId,
+};
+use mimamori_ledger::{Entry, Hash};
 use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::{ObjectVersion, Unit};
+use mimamori_vault::Place;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::caller::Caller;
 use crate::context::{SubjectContext, object_from_row, open_object, open_with};
+use crate::keys::vault_error;
 use crate::{App, Stored, sql};
 
 /// No more versions of one record are shown at once.
@@ -123,7 +127,13 @@ impl App {
                 continue;
             }
             match open_with(&context.keys, version) {
-                Ok(plain) => opened.push((stored(version, label, &plain), version.commitment())),
+                Ok(plain) => {
+                    let mut shown = stored(version, label, &plain);
+                    if shown.state == RecordState::Withdrawn {
+                        shown.withdrawn_because = self.stated_in(context.subject, version.unit).await?;
+                    }
+                    opened.push((shown, version.commitment()));
+                }
                 // Of several versions, those whose key was destroyed are passed over.
                 Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone && versions.len() > 1 => {}
                 Err(error) => return Err(error),
@@ -138,6 +148,24 @@ impl App {
             }
             _ => Err(Error::not_found()),
         }
+    }
+
+    /// What the entry of a withdrawal states, for those who may read the record.
+    async fn stated_in(&self, subject: SubjectId, unit: UnitId) -> Result<Option<String>> {
+        let row = self.store.query_one(&sql::WITHDRAWAL, vec![subject.into(), unit.into()]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let entry =
+            Entry::decode(row.blob(0).map_err(Error::unavailable)?).map_err(Error::unavailable)?.draft;
+        // The only entry of its unit, so its place is the first.
+        let Some(sealed) = entry.sealed.filter(|sealed| sealed.key == self.keys.ledger_seal.id()) else {
+            return Ok(None);
+        };
+        let place = Place::ledger(unit, 0, &entry.nonce);
+        let plain =
+            mimamori_vault::open(&self.keys.ledger_seal, &place, &sealed.bytes).map_err(vault_error)?;
+        let stated: serde_json::Value =
+            serde_json::from_slice(&plain).map_err(|_| Error::internal("a sealed part is unreadable"))?;
+        Ok(stated.get("stated").and_then(serde_json::Value::as_str).map(str::to_owned))
     }
 
     /// Master data: what belongs to no subject.
@@ -226,6 +254,7 @@ pub(crate) fn stored(version: &ObjectVersion, label: AccessLabel, plain: &[u8]) 
         on_behalf_of: version.on_behalf,
         confirmer: version.confirmer,
         recorded: version.recorded,
+        withdrawn_because: None,
         bytes: Bytes::copy_from_slice(plain),
     }
 }

@@ -3,6 +3,8 @@
 //! Nothing confirmed is ever overwritten (invariant 3): every step adds a version, and the ledger
 //! entry of the step commits to it.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use mimamori_domain::{
     AccessLabel, Action, ActorId, Amended, Authorship, AwaitingConfirmation, ClassCode, Confirmed, Draft,
@@ -47,63 +49,141 @@ impl App {
         if !mimamori_fhir::is_in_compartment(kind.as_str()) {
             return self.create_master(caller, &kind, bytes).await;
         }
-        let subject = named_subject(&resource)?;
-        let values = mimamori_fhir::search_values(&resource);
-        let class = mimamori_fhir::information_class(&resource);
+        let mut kept = self.keep_together(caller, &[(resource, bytes)], how).await?;
+        kept.pop().ok_or_else(Error::not_found)
+    }
+
+    /// Keeps new records about one person: all of them, or none.
+    ///
+    /// # Errors
+    /// As [`App::create`]; invalid for what is no record about a person, or about another one.
+    pub async fn create_together(
+        &self,
+        caller: &Caller,
+        all: &[Bytes],
+        how: CreateAs,
+    ) -> Result<Vec<Stored>> {
+        let about_somebody = |resource: &Resource| {
+            let kind = resource.resource_type();
+            mimamori_fhir::is_in_compartment(kind) && kind != kind::PATIENT.as_str()
+        };
+        let mut resources = Vec::with_capacity(all.len());
+        for bytes in all {
+            let resource = checked(bytes)?;
+            if !about_somebody(&resource) {
+                return Err(fault(
+                    "resourceType",
+                    "only records about one person are kept together",
+                    "invalid",
+                ));
+            }
+            resources.push((resource, bytes.clone()));
+        }
+        self.keep_together(caller, &resources, how).await
+    }
+
+    async fn keep_together(
+        &self,
+        caller: &Caller,
+        all: &[(Resource, Bytes)],
+        how: CreateAs,
+    ) -> Result<Vec<Stored>> {
+        let Some((first, _)) = all.first() else { return Ok(Vec::new()) };
+        let subject = named_subject(first)?;
+        for (resource, _) in all {
+            if named_subject(resource)? != subject {
+                return Err(fault("subject", "only records about one person are kept together", "invalid"));
+            }
+        }
+        let state = match how {
+            CreateAs::Draft => RecordState::Draft,
+            CreateAs::Confirmed => RecordState::Confirmed,
+        };
         for _ in 0..ATTEMPTS {
             let context = match self.subject_context(subject).await {
                 Ok(context) => context,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown_subject(&resource)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown_subject(first)),
                 Err(error) => return Err(error),
             };
             let now = self.clock.now();
-            let state = match how {
-                CreateAs::Draft => RecordState::Draft,
-                CreateAs::Confirmed => RecordState::Confirmed,
-            };
-            let institution = answering(caller, &context)?;
-            let label = AccessLabel { class: class.clone(), state, institution };
-            let resource_ref = Some((kind.clone(), None));
-            let decision = self.decide(caller, Action::Create, &context, &label, None, now);
-            if !decision.allowed || !caller.facts.scopes_cover(&kind, true) {
-                return Err(self
-                    .refuse(caller, Action::Create, Some(subject), resource_ref, &decision)
-                    .await);
-            }
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
-            let version = NewVersion {
-                object: ObjectId::random(),
-                version: 1,
-                kind: kind.clone(),
-                label: label.clone(),
-                author: Some(caller.actor),
-                on_behalf: caller.facts.on_behalf_of,
-                confirmer: (state == RecordState::Confirmed).then_some(caller.actor),
-                plain: &bytes,
-                pack: caller.pack,
-                recorded: now,
-            };
-            let version = self.seal_version(&context, version, &mut unit)?;
-            let commitment = version.commitment();
-            let kept = stored(&version, label, &bytes);
-            unit.changes.push(Change::insert(
-                &tables::OBJECT_HEAD,
-                ObjectHead::of(&version, sort_time(&values, now)).into_row(),
-            ));
-            self.index_record(&context, &version, &values, &bytes, &mut unit)?;
-            unit.changes.push(Change::object_version(version));
-            let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
-            entry.subject = Some(subject);
-            entry.resource = Some((kind.clone(), Some(kept.id)));
-            entry.version = Some(1);
-            entry.commitments = vec![commitment];
-            let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
+            let mut made = HashMap::new();
+            let mut kept = Vec::with_capacity(all.len());
+            for (resource, bytes) in all {
+                kept.push(
+                    self.put_record(caller, &context, (resource, bytes), state, now, &mut made, &mut unit)
+                        .await?,
+                );
+            }
+            unit.bumps.sort_unstable();
+            unit.bumps.dedup();
+            if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(kept);
             }
         }
         Err(kept_changing())
+    }
+
+    /// Puts a new record and its entry into a unit, when the caller may write it. `made` holds the data
+    /// keys that the unit brings, so that each is made once.
+    #[allow(clippy::too_many_arguments, reason = "one step of the function above")]
+    async fn put_record(
+        &self,
+        caller: &Caller,
+        context: &SubjectContext,
+        (resource, bytes): (&Resource, &Bytes),
+        state: RecordState,
+        now: Timestamp,
+        made: &mut HashMap<ClassCode, SecretKey>,
+        unit: &mut Unit,
+    ) -> Result<Stored> {
+        let kind = Kind::new(resource.resource_type()).map_err(Error::internal)?;
+        let class = mimamori_fhir::information_class(resource);
+        let label = AccessLabel { class, state, institution: answering(caller, context)? };
+        let decision = self.decide(caller, Action::Create, context, &label, None, now);
+        if !decision.allowed || !caller.facts.scopes_cover(&kind, true) {
+            let resource = Some((kind, None));
+            return Err(self
+                .refuse(caller, Action::Create, Some(context.subject), resource, &decision)
+                .await);
+        }
+        let version = NewVersion {
+            object: ObjectId::random(),
+            version: 1,
+            kind: kind.clone(),
+            label: label.clone(),
+            author: Some(caller.actor),
+            on_behalf: caller.facts.on_behalf_of,
+            confirmer: (state == RecordState::Confirmed).then_some(caller.actor),
+            plain: bytes,
+            pack: caller.pack,
+            recorded: now,
+        };
+        let key = match made.get(&label.class) {
+            Some(key) => key.clone(),
+            None => self.writing_key(context, &label, now, unit)?,
+        };
+        let version = version.seal(&key, Some(context.subject), unit.id)?;
+        made.insert(label.class.clone(), key);
+        let commitment = version.commitment();
+        let kept = stored(&version, label, bytes);
+        let values = mimamori_fhir::search_values(resource);
+        unit.changes.push(Change::insert(
+            &tables::OBJECT_HEAD,
+            ObjectHead::of(&version, sort_time(&values, now)).into_row(),
+        ));
+        self.index_record(context, &version, &values, bytes, unit)?;
+        unit.changes.push(Change::object_version(version));
+        let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
+        entry.subject = Some(context.subject);
+        entry.resource = Some((kind, Some(kept.id)));
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, None)?;
+        unit.entries.push(entry);
+        Ok(kept)
     }
 
     /// Changes a record: a draft is edited, a confirmed record is amended. `expected_version` is
@@ -294,14 +374,26 @@ impl App {
         new: NewVersion<'_>,
         unit: &mut Unit,
     ) -> Result<ObjectVersion> {
-        let (key, row) = context.keys.for_writing(&self.vault, &new.label.class, new.recorded)?;
+        let key = self.writing_key(context, &new.label, new.recorded, unit)?;
+        new.seal(&key, Some(context.subject), unit.id)
+    }
+
+    /// The data key of a label's class and of the month.
+    fn writing_key(
+        &self,
+        context: &SubjectContext,
+        label: &AccessLabel,
+        now: Timestamp,
+        unit: &mut Unit,
+    ) -> Result<SecretKey> {
+        let (key, row) = context.keys.for_writing(&self.vault, &label.class, now)?;
         if let Some(row) = row {
             unit.changes.push(insert_key(&row));
             unit.bumps.push(AccessKey::from(context.subject));
-        } else if !context.labels.contains(&new.label) {
+        } else if !context.labels.contains(label) {
             unit.bumps.push(AccessKey::from(context.subject));
         }
-        new.seal(&key, Some(context.subject), unit.id)
+        Ok(key)
     }
 
     /// The rows a record is found by, and the relations it states.

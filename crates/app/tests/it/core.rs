@@ -129,3 +129,48 @@ async fn who_looked_is_told_to_the_person_and_to_auditors_only() {
     assert_eq!(refused.kind(), ErrorKind::Forbidden);
     assert!(site.app.person(&kansa, subject).await.is_err(), "no role opens a record");
 }
+
+#[tokio::test]
+async fn records_kept_together_are_all_there_or_none() {
+    let town = crate::town::Town::new(crate::support::On::Sqlite).await;
+    let (app, ids) = (&town.site.app, town.ids);
+    let hana = town.caller("hana").await;
+    let (measured, store) = (Kind::of("Observation"), &*town.site.store);
+    let kept = |texts: [String; 3]| texts.map(bytes::Bytes::from);
+    let temperatures = |subjects: [_; 3]| kept(subjects.map(|subject| observation(subject, "36.7")));
+    let count = async || crate::staleness::entries(store, 0).await.len();
+
+    // A person without any key of this class yet: one is made, for all three.
+    let stranger = town.site.person(&hana, "鈴木", "三郎").await;
+    let before = count().await;
+    let all = app.create_together(&hana, &temperatures([stranger; 3]), CreateAs::Confirmed).await.unwrap();
+    let mut units = std::collections::BTreeSet::new();
+    let mut keys = std::collections::BTreeSet::new();
+    for stored in &all {
+        let version = crate::support::version_of(store, stored.id, 1).await;
+        units.insert(version.unit);
+        keys.insert(version.key);
+        app.read(&hana, &measured, stored.id).await.unwrap();
+    }
+    assert_eq!((all.len(), units.len(), keys.len()), (3, 1, 1));
+    assert_eq!(count().await, before + 6, "an entry for each record kept, and for each read");
+
+    // One that is wrong, about somebody else or not permitted: none is kept.
+    let unseen = town.caller("jiro").await;
+    let before = count().await;
+    let wrong = kept([observation(stranger, "36.7"), "{}".to_owned(), observation(stranger, "36.7")]);
+    let others = temperatures([stranger, ids.other, stranger]);
+    for (caller, all, kind) in [
+        (&hana, &wrong, ErrorKind::Invalid),
+        (&hana, &others, ErrorKind::Invalid),
+        (&unseen, &temperatures([stranger; 3]), ErrorKind::Forbidden),
+    ] {
+        assert_eq!(app.create_together(caller, all, CreateAs::Confirmed).await.unwrap_err().kind(), kind);
+    }
+    let written = crate::staleness::entries(store, before as u64).await;
+    let done: Vec<_> = written.iter().map(|entry| entry.draft.outcome).collect();
+    assert_eq!(done, [mimamori_domain::Outcome::Refused], "the refusal alone");
+    let report = app.verify(&|_, _| {}).await.unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    town.site.store.close().await;
+}

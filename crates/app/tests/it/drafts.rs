@@ -137,3 +137,22 @@ async fn what_was_confirmed_shows_its_drafts_to_its_author_alone() {
     }
     town.site.store.close().await;
 }
+
+#[tokio::test]
+async fn why_something_was_withdrawn_is_shown_to_those_who_may_read_it() {
+    let town = Town::new(On::Sqlite).await;
+    let (app, ids) = (&town.site.app, town.ids);
+    let hana = town.caller("hana").await;
+    app.withdraw(&hana, &TEXT, ids.note, 1, " 取り違え ").await.unwrap();
+    for caller in [&hana, &town.caller("jiro").await] {
+        let history = app.history(caller, &TEXT, ids.note).await.unwrap();
+        let told: Vec<_> = history.iter().map(|stored| stored.withdrawn_because.as_deref()).collect();
+        assert_eq!(told, [Some("取り違え"), None]);
+        assert!(!format!("{history:?}").contains("取り違え"));
+    }
+    // Not to the person, who sees only what was confirmed.
+    let haru = town.caller("haru").await;
+    let history = app.history(&haru, &TEXT, ids.note).await.unwrap();
+    assert!(history.iter().all(|stored| stored.withdrawn_because.is_none()));
+    town.site.store.close().await;
+}

@@ -189,49 +189,44 @@ pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, fields: Fields) 
     if to_change {
         return page(&form);
     }
-    for (fields, bytes) in observations(subject, &measured) {
-        if let Err(error) = ask.web.app.create(&ask.caller, bytes, CreateAs::Confirmed).await {
-            let fault = Fault::from(error);
-            if !shown_again(&fault) {
-                return Err(fault);
-            }
-            // What was saved before is no longer in the form, so that it is not saved twice.
-            form.error = Some(form_error(&fault, ask.texts()));
-            return page_with(fault.status, &form);
+    // All of it or nothing: what is shown again is what is not saved.
+    let all = observations(subject, &measured);
+    if let Err(error) = ask.web.app.create_together(&ask.caller, &all, CreateAs::Confirmed).await {
+        let fault = Fault::from(error);
+        if !shown_again(&fault) {
+            return Err(fault);
         }
-        for input in form.inputs.iter_mut().filter(|i| fields.contains(&i.field)) {
-            input.typed.clear();
-        }
+        form.error = Some(form_error(&fault, ask.texts()));
+        return page_with(fault.status, &form);
     }
     Ok(see(&format!("{}?done=vital-signs", form.back)))
 }
 
-/// One Observation for each measurement; both pressures make one. With the fields it came from.
-fn observations(subject: SubjectId, measured: &Measured) -> Vec<(Vec<&'static str>, Bytes)> {
+/// One Observation for each measurement; both pressures make one.
+fn observations(subject: SubjectId, measured: &Measured) -> Vec<Bytes> {
     let known = |code: &str| entries().find(|(v, _)| v.code == code);
     let mut out = Vec::new();
-    let mut pressures: Vec<(&'static Vital, &'static Entry, &str)> = Vec::new();
+    let mut pressures: Vec<(&'static Vital, &str)> = Vec::new();
     for (code, number) in &measured.values {
         let Some((vital, entry)) = known(code) else { continue };
         if entry.panel.is_some() {
-            pressures.push((vital, entry, number));
+            pressures.push((vital, number));
         } else if let Some(body) =
             Observation::new(subject, measured.at, vital).with_value(vital, number).bytes()
         {
-            out.push((vec![entry.field], body));
+            out.push(body);
         }
     }
     if let Some(panel) = vital::with_code(BLOOD_PRESSURE).filter(|_| !pressures.is_empty()) {
         let mut observation = Observation::new(subject, measured.at, panel);
         observation.component = pressures
             .iter()
-            .map(|(vital, _, number)| Component {
+            .map(|(vital, number)| Component {
                 code: coded(vital),
                 value_quantity: Quantity::of(vital, number),
             })
             .collect();
-        let fields = pressures.iter().map(|(_, entry, _)| entry.field).collect();
-        out.extend(observation.bytes().map(|body| (fields, body)));
+        out.extend(observation.bytes());
     }
     out
 }
@@ -347,7 +342,7 @@ mod tests {
         assert_eq!(made.len(), 3);
         let texts = Language::Japanese.texts();
         let mut shown = Vec::new();
-        for (_, bytes) in &made {
+        for bytes in &made {
             let resource = parse(bytes, &Limits::default()).unwrap();
             assert_eq!(validate(&resource), []);
             let content = present::content(&resource, texts);
@@ -357,7 +352,6 @@ mod tests {
         let shown = shown.join("");
         assert!(shown.contains("37.0"), "{shown}");
         assert!(shown.contains("128mmHg") || shown.contains("128 mmHg"), "{shown}");
-        assert_eq!(made.last().unwrap().0, ["systolic", "diastolic"]);
     }
 
     #[test]

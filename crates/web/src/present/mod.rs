@@ -5,7 +5,7 @@ mod person;
 mod views;
 pub(crate) mod vital;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub(crate) struct Item {
     pub(crate) author: Author,
     pub(crate) on_behalf_of: Option<Author>,
     pub(crate) confirmer: Option<Author>,
+    /// Why it was withdrawn, on its own page.
+    pub(crate) withdrawn_because: Option<String>,
     /// The page with its versions.
     pub(crate) page: String,
 }
@@ -151,10 +153,7 @@ impl Names {
     /// Asks for the names of everybody who had to do with `records`.
     pub(crate) async fn of(web: &Web, caller: &Caller, records: &[Stored]) -> Result<Self> {
         let app = &web.app;
-        let ids: HashSet<ActorId> =
-            records.iter().flat_map(|r| [r.author, r.on_behalf_of, r.confirmer]).flatten().collect();
-        let ids: Vec<ActorId> = ids.into_iter().collect();
-        let actors = if ids.is_empty() { HashMap::new() } else { app.actors(caller, &ids).await? };
+        let actors = app.actors(caller, records).await?;
         let institutions = app.institutions(caller).await?.into_iter().collect();
         Ok(Self { occupations: web.occupations.clone(), actors, institutions })
     }
@@ -215,6 +214,7 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
         author,
         on_behalf_of: other(stored.on_behalf_of),
         confirmer: other(stored.confirmer),
+        withdrawn_because: stored.withdrawn_because.clone(),
         page: format!("/records/{}/{}", stored.kind, stored.id),
     }
 }
