@@ -5,6 +5,7 @@
 //! changed meanwhile it says [`Settled::Again`], and the use case starts over from its first read.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 use mimamori_domain::{
     AccessLabel, Action, Authorship, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, Result, SubjectId,
@@ -128,7 +129,7 @@ impl App {
 
     /// Commits a unit, guarded on the caller's own facts too.
     pub(crate) async fn settle(&self, caller: &Caller, mut unit: Unit) -> Result<Settled> {
-        if self.halted.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.halted.load(Ordering::SeqCst) {
             return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
         }
         unit.guards.extend(caller.guards());
@@ -136,6 +137,14 @@ impl App {
         let touched = self.touch(caller, &mut unit);
         let bumps = unit.bumps.clone();
         let outcome = self.store.commit(unit).await;
+        match &outcome {
+            Ok(_) => self.not_committing.store(false, Ordering::SeqCst),
+            Err(CommitError::Unavailable { .. } | CommitError::Unknown { .. }) => {
+                self.not_committing.store(true, Ordering::SeqCst);
+            }
+            // The database answered: what was asked did not fit.
+            Err(_) => {}
+        }
         match outcome {
             Ok(_) => {
                 for key in bumps {

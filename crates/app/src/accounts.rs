@@ -370,9 +370,6 @@ impl App {
         .await
     }
 
-    async fn change_account(
-        &self,
-        caller: &Caller,
     /// Says which unit (部署) of the site somebody belongs to; none takes it back.
     ///
     /// # Errors
@@ -383,10 +380,14 @@ impl App {
         }
         self.change_account(caller, login, Action::Update, None, |account| {
             account.unit = unit.map(ToOwned::to_owned);
+            Ok(())
         })
         .await
     }
 
+    async fn change_account(
+        &self,
+        caller: &Caller,
         login: &str,
         action: Action,
         stated: Option<&str>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mimamori_domain::{Action, ActorId, Clock, Error, InstanceId, ObjectId, Result, UnitId};
 use mimamori_ledger::EntryDraft;
@@ -210,6 +210,7 @@ impl App {
             register_keys: crate::governance::keys::RegisterKeys::default(),
             signing: tokio::sync::Mutex::new(None),
             halted: AtomicBool::new(false),
+            not_committing: AtomicBool::new(false),
             address_salt,
         })
     }
@@ -247,12 +248,25 @@ impl App {
         &*self.clock
     }
 
-    /// Whether everything an answer needs is there now: the database can be read and written to.
+    /// Whether everything an answer needs is there now: the ledger is the continuation of what was
+    /// signed, the database is read, and the last commit was made. After one that could not be made, a
+    /// commit is tried here, so that an instance that gets no requests any more finds out when it can
+    /// answer again; only the one that succeeds adds an entry.
     ///
     /// # Errors
     /// Unavailable, with what is wrong for the operator's log.
     pub async fn ready(&self) -> Result<()> {
+        if self.halted.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
+        }
         self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
+        if self.not_committing.load(Ordering::SeqCst) {
+            let (caller, unit) = (self.itself(), Unit::new());
+            let mut entry = caller.entry(unit.id, Action::System);
+            entry.count = 0;
+            let entry = self.with_sealed(&caller, entry, 0, Some("commits work again"))?;
+            self.settle(&caller, unit.entry(entry)).await?;
+        }
         Ok(())
     }
 }

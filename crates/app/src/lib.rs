@@ -111,6 +111,8 @@ pub struct App {
     pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
     /// Set when the ledger is not the continuation of what was signed: nothing is answered any more.
     pub(crate) halted: AtomicBool,
+    /// Set while the last commit could not be made.
+    pub(crate) not_committing: AtomicBool,
     /// Makes address hashes that nobody without the keys can look up in a table.
     pub(crate) address_salt: [u8; 32],
 }

@@ -306,9 +306,24 @@ pub fn key_failure(error: VaultError) -> Failure {
 
 fn database_failure(error: OpenError) -> Failure {
     let exit = if matches!(error, OpenError::Address(_)) { Exit::Configuration } else { Exit::Unavailable };
-    Failure::new(exit, error.to_string())
-        .next("Check `database` in the settings; `mimamori init` makes a new installation.")
+    let text = error.to_string();
+    let next = match &error {
+        OpenError::ReadOnly(_) => {
+            "Serve from the database that takes changes: promote the standby or name the primary in \
+             `database`, or give the account that serves the right to write. Nothing was changed."
+        }
+        // SQLSTATE 57P03: the server is there and recovers after a crash or a stop.
+        OpenError::Driver(_) if STARTING.iter().any(|words| text.contains(words)) => {
+            "The server is recovering or starting: wait until it takes connections (its log says how far it \
+             is), then try again. Nothing needs to be restored."
+        }
+        _ => "Check `database` in the settings; `mimamori init` makes a new installation.",
+    };
+    Failure::new(exit, text).next(next)
 }
+
+/// What PostgreSQL says while it cannot take connections yet.
+const STARTING: [&str; 4] = ["57P03", "starting up", "not yet accepting connections", "in recovery mode"];
 
 /// What was written may not be on the disk: only a restart, which reads the disk again, is safe.
 fn end_process(detail: &str) {

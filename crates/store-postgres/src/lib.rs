@@ -114,6 +114,13 @@ async fn migrate(
 static REFUSED: &[(&str, &str)] =
     &[("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
 
+/// What a server that takes no changes says of itself, and what that means. Without a look at these
+/// the first change would fail with words that tell nothing.
+static READ_ONLY: &[(&str, &str)] = &[
+    ("in_hot_standby", "the server is a standby, or recovers from its archive"),
+    ("default_transaction_read_only", "default_transaction_read_only is on"),
+];
+
 async fn check(connection: &mut PgConnection, accept_unsafe: bool) -> Result<(), OpenError> {
     let version = setting(connection, "server_version_num").await?;
     if version.parse::<i64>().unwrap_or(0) < OLDEST {
@@ -122,6 +129,11 @@ async fn check(connection: &mut PgConnection, accept_unsafe: bool) -> Result<(),
     let encoding = setting(connection, "server_encoding").await?;
     if encoding != "UTF8" {
         return Err(OpenError::Unsafe(format!("the database's encoding is {encoding}, not UTF8")));
+    }
+    for (name, meaning) in READ_ONLY {
+        if setting(connection, name).await? == "on" {
+            return Err(OpenError::ReadOnly((*meaning).to_owned()));
+        }
     }
     for (name, refused) in REFUSED {
         if setting(connection, name).await? == *refused && !accept_unsafe {

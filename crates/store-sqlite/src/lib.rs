@@ -68,6 +68,12 @@ impl SqliteOptions {
 /// [`OpenError`]
 pub async fn open(address: &str, options: SqliteOptions) -> Result<SqliteStore, OpenError> {
     let path = path_of(address)?;
+    // Asked before SQLite, whose own words for it differ with what it tried to write first.
+    if let Err(error) = std::fs::File::options().write(true).open(&path)
+        && let Some(error) = read_only(&error)
+    {
+        return Err(error);
+    }
     let driver = SqliteDriver::new(&path, &options);
     let mut writer = driver.connect().await.map_err(driver_error)?;
     check(&mut writer).await?;
@@ -78,6 +84,16 @@ pub async fn open(address: &str, options: SqliteOptions) -> Result<SqliteStore, 
         tracing::info!(steps = ?applied, "the schema was brought up to date");
     }
     Ok(Engine::start(driver, options.engine))
+}
+
+/// Whether a file could not be opened because it may not be written to.
+fn read_only(error: &std::io::Error) -> Option<OpenError> {
+    let meaning = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "the account that serves may not write the file",
+        std::io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only",
+        _ => return None,
+    };
+    Some(OpenError::ReadOnly(meaning.to_owned()))
 }
 
 fn path_of(address: &str) -> Result<PathBuf, OpenError> {
@@ -247,5 +263,18 @@ impl Driver for SqliteDriver {
             // Nothing is lost: the log is read at the next start.
             tracing::debug!(%error, "the write-ahead log stays beside the file");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_only_be_read_is_named_as_such() {
+        for kind in [std::io::ErrorKind::PermissionDenied, std::io::ErrorKind::ReadOnlyFilesystem] {
+            assert!(matches!(read_only(&kind.into()), Some(OpenError::ReadOnly(_))), "{kind}");
+        }
+        assert!(read_only(&std::io::ErrorKind::NotFound.into()).is_none());
     }
 }

@@ -71,6 +71,9 @@ pub enum OpenError {
     /// Its settings would lose what was acknowledged, or it is too old.
     #[error("the database is refused: {0}")]
     Unsafe(String),
+    /// It is there and may not be written to.
+    #[error("the database can only be read: {0}")]
+    ReadOnly(String),
     #[error("the database's address is not understood: {0}")]
     Address(String),
     #[error(transparent)]

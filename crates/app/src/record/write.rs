@@ -127,7 +127,7 @@ impl App {
 
     /// Puts a new record and its entry into a unit, when the caller may write it. `made` holds the data
     /// keys that the unit brings, so that each is made once.
-    #[allow(clippy::too_many_arguments, reason = "one step of the function above")]
+    #[expect(clippy::too_many_arguments, reason = "one step of the function above")]
     async fn put_record(
         &self,
         caller: &Caller,

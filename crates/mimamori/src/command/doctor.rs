@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mimamori_domain::{Clock, InstanceId, SystemClock};
+use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_vault::{Ring, RootKeyFile};
 use serde::Serialize;
 use serde_json::json;
@@ -32,6 +32,9 @@ const SLOW_FSYNC: Duration = Duration::from_millis(50);
 const UNBELIEVABLE_FSYNC: Duration = Duration::from_micros(10);
 /// Recorded times should be good to a second (the guideline's logs are compared across systems).
 const MOST_CLOCK_ERROR: Duration = Duration::from_secs(1);
+
+/// Below so many days until the certificate expires there is a warning.
+const CERTIFICATE_DAYS: i64 = 30;
 
 #[derive(Debug, Args)]
 pub struct Arguments {}
@@ -158,9 +161,28 @@ fn keys(home: &Home, config: &Config) -> Vec<Finding> {
 fn certificate(config: &Config) -> Option<Finding> {
     let tls = config.tls.as_ref()?;
     Some(match Certificates::load(tls) {
-        Ok(_) => ok("certificate", tls.certificate.display()),
+        Ok(certificates) => expiry(&tls.certificate, certificates.expires(), SystemClock::default().now()),
         Err(failure) => problem("certificate", &failure),
     })
+}
+
+/// Until when a certificate may be used.
+fn expiry(file: &Path, expires: Option<Timestamp>, now: Timestamp) -> Finding {
+    let check = "certificate";
+    let Some(expires) = expires else {
+        let detail = format!("{}: until when it is valid cannot be read", file.display());
+        return Finding { check, state: State::NotMeasured, detail, next: None };
+    };
+    let renew = "renew it, put it in its place, and send the program SIGHUP: it needs no restart";
+    let left = expires.as_micros().saturating_sub(now.as_micros());
+    let days = left.div_euclid(24 * 60 * 60 * 1_000_000);
+    let (state, when) = match () {
+        () if left <= 0 => (State::Problem, format!("expired at {expires}: browsers refuse it")),
+        () if days < CERTIFICATE_DAYS => (State::Warning, format!("expires in {days} days, at {expires}")),
+        () => (State::Ok, format!("valid until {expires}")),
+    };
+    let next = (state != State::Ok).then(|| renew.to_owned());
+    Finding { check, state, detail: format!("{}: {when}", file.display()), next }
 }
 
 fn rules(config: &Config) -> Finding {
@@ -291,7 +313,10 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
                     )
                 }
                 Ok(None) => format!("{}, empty", store.database()),
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    store.close().await;
+                    return vec![problem("database", &Failure::new(Exit::Unavailable, error.to_string()))];
+                }
             };
             store.close().await;
             // Opening checked version, durability settings and schema, or refused.
@@ -311,6 +336,19 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_is_warned_of_a_month_before_it_expires() {
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let state = |days: i64, seconds: i64| {
+            let expires = now.as_micros() + (days * 86_400 + seconds) * 1_000_000;
+            expiry(Path::new("c.pem"), Some(Timestamp::from_micros(expires)), now).state
+        };
+        assert_eq!([state(400, 0), state(30, 0)], [State::Ok; 2]);
+        assert_eq!([state(30, -1), state(1, 0), state(0, 1)], [State::Warning; 3]);
+        assert_eq!([state(0, 0), state(-1, 0)], [State::Problem; 2]);
+        assert_eq!(expiry(Path::new("c.pem"), None, now).state, State::NotMeasured);
+    }
 
     #[test]
     fn a_disk_is_measured_and_nothing_is_left_behind() {

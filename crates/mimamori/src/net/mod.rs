@@ -1,5 +1,6 @@
 //! Listeners: sockets, TLS, limits, graceful end. What is served is a router somebody else made.
 
+mod expiry;
 mod idle;
 mod limit;
 mod listener;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use mimamori_domain::Timestamp;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
@@ -74,6 +75,13 @@ impl Certificates {
     pub fn load(files: &Tls) -> Result<Arc<Self>> {
         let current = RwLock::new(Arc::new(read_pair(files)?));
         Ok(Arc::new(Self { files: files.clone(), current }))
+    }
+
+    /// Until when the certificate in use is valid; `None` when that cannot be read.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        super::expiry::not_after(current.cert.first()?)
     }
 
     /// Reads the files again. When they are of no use the present certificate stays.

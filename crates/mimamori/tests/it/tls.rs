@@ -47,6 +47,16 @@ async fn openssl_gets_only_what_the_guideline_allows() {
 }
 
 #[test]
+fn a_certificate_tells_until_when_it_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate(folder.path(), "localhost");
+    let expires = mimamori::net::Certificates::load(&files).unwrap().expires().unwrap();
+    let now = mimamori_domain::Clock::now(&mimamori_domain::SystemClock::default());
+    let left = (expires.as_micros() - now.as_micros()) / 1_000_000;
+    assert!((2 * 86_400 - 60..=2 * 86_400).contains(&left), "{left}");
+}
+
+#[test]
 fn every_suite_offered_is_ephemeral_and_authenticated() {
     for suite in CIPHER_SUITES {
         let name = format!("{:?}", suite.suite());

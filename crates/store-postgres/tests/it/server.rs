@@ -178,11 +178,11 @@ async fn a_server_that_forgets_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_only_database_refuses_and_recovers() {
+async fn without_the_ledgers_head_or_any_connection_it_refuses_and_recovers() {
     let database = fresh().await;
     let store = ready(&database).await;
     let name = database.url.split(['/', '?']).nth(3).unwrap().to_owned();
-    // As after a fail-over to a standby: even a transaction that asks for it may not write.
+    // The ledger's head is not to be found.
     database.behind("ALTER TABLE ledger_head RENAME TO ledger_head_away; CREATE VIEW ledger_head AS SELECT * FROM ledger_head_away WHERE false").await.unwrap();
     let refused = store.commit(reading(SubjectId::random())).await;
     assert!(matches!(refused, Err(CommitError::Unavailable { .. })), "{refused:?}");
@@ -202,6 +202,25 @@ async fn a_read_only_database_refuses_and_recovers() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     store.commit(reading(SubjectId::random())).await.unwrap();
     assert_eq!(entries(store.as_ref(), 0).await.len(), 3);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_can_only_be_read_is_named_as_such() {
+    let database = fresh().await;
+    let store = ready(&database).await;
+    let name = database.url.split(['/', '?']).nth(3).unwrap().to_owned();
+    let admin = shared().url("postgres");
+    let read_only = async |on: &str| {
+        let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
+        run_sql(&admin, &sql).await.unwrap();
+    };
+    read_only("on").await;
+    let refused = open(&database.url, on_shared(engine())).await.unwrap_err();
+    assert!(matches!(refused, OpenError::ReadOnly(_)), "{refused:?}");
+    assert!(refused.to_string().contains("default_transaction_read_only"), "{refused}");
+    read_only("off").await;
+    open(&database.url, on_shared(engine())).await.unwrap().close().await;
     store.close().await;
 }
 
