@@ -7,7 +7,7 @@ use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode,
     RecordState, Result, RoleCode, SubjectId,
 };
-use mimamori_policy::{Decision, GeneralTarget};
+use mimamori_policy::{Decision, GeneralTarget, RoleScope};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
 use mimamori_vault::{SecretKey, hash_token, random_token};
 
@@ -157,6 +157,7 @@ impl App {
                 return Err(fault("role", &rule, "business-rule"));
             }
         }
+        self.require_appointing(caller, &staff.roles, staff.institution).await?;
         let account = Account {
             kind: AccountKind::Staff,
             login: staff.login.trim().to_lowercase(),
@@ -269,7 +270,9 @@ impl App {
             let bytes = body::to_bytes(&Role {
                 actor,
                 role: role.clone(),
-                institution: account.institution.filter(|_| role.as_str() == "facility-manager"),
+                institution: account
+                    .institution
+                    .filter(|_| self.pack.role(role).is_some_and(|role| role.scope == RoleScope::Institution)),
                 unit: None,
                 system: None,
                 from: now.as_micros(),

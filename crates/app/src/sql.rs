@@ -152,12 +152,21 @@ pub static GOVERNED_BETWEEN: Statement = Statement::read(
     &[Blob, Int],
 );
 
-/// When the newest checkpoint was signed, and for how many entries.
+/// The first version of an object that was made within a time.
+pub static VERSION_BETWEEN: Statement = Statement::read(
+    "app.version_between",
+    "SELECT recorded FROM object_version WHERE object = $1 AND recorded >= $2 AND recorded < $3 \
+     ORDER BY version LIMIT 1",
+    &[Blob, Int, Int],
+    &[Int],
+);
+
+/// When the newest checkpoint was signed, for how many entries, and of which epoch.
 pub static NEWEST_CHECKPOINT: Statement = Statement::read(
     "app.newest_checkpoint",
-    "SELECT recorded, size FROM checkpoint ORDER BY epoch DESC, size DESC LIMIT 1",
+    "SELECT recorded, size, epoch FROM checkpoint ORDER BY epoch DESC, size DESC LIMIT 1",
     &[],
-    &[Int, Int],
+    &[Int, Int, Int],
 );
 
 /// The newest entry of an epoch.
@@ -574,6 +583,7 @@ pub static ALL: &[&Statement] = &[
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,
     &FIRST_EPOCH,
+    &VERSION_BETWEEN,
     &NEWEST_CHECKPOINT,
     &NEWEST_ENTRY,
     &FIRST_ENTRY,

@@ -4,13 +4,14 @@ use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
     RoleCode, Timestamp,
 };
-use mimamori_policy::{Role, RoleScope};
+use mimamori_policy::model::Who;
+use mimamori_policy::{Decision, Role, RoleScope};
 use mimamori_store::{AccessKey, Change, ColumnType, Unit, Value, tables};
 
 use super::purpose;
-use super::who::target;
+use super::who::{Reach, Whereabouts, target};
 use crate::access::{Settled, decided, kept_changing};
-use crate::body::{self, kind, time};
+use crate::body::{self, AccountKind, kind, time};
 use crate::caller::{ActorContext, Caller};
 use crate::context::open_object;
 use crate::record::{NewVersion, fault, put_version};
@@ -97,9 +98,17 @@ impl App {
     /// one they hold; forbidden unless a role of the caller appoints to it; unavailable.
     pub async fn appoint(&self, caller: &Caller, new: &NewAppointment) -> Result<ObjectId> {
         let caller = purpose(caller);
-        let decision = self
-            .require_general(&caller, Action::Create, target(THING, self.appoints(&caller, &new.role)))
-            .await?;
+        let scope = self.pack.role(&new.role).map(|role| role.scope);
+        let place = Whereabouts {
+            institution: new.institution.filter(|_| scope == Some(RoleScope::Institution)),
+            unit: new.unit.clone().filter(|_| scope == Some(RoleScope::Unit)),
+            system: new.system.clone().filter(|_| scope == Some(RoleScope::System)),
+        };
+        let decision = self.require_power(&caller, Action::Create, &new.role, &place).await?;
+        // In a procedure somebody else decides; here nobody would.
+        if new.actor == caller.actor {
+            return Err(fault("actor", "nobody appoints themself", "business-rule"));
+        }
         let mut unit = Unit::new();
         let (object, commitment) = self.put_appointment(&caller, &mut unit, new).await?;
         let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
@@ -113,10 +122,10 @@ impl App {
         }
     }
 
-    /// Ends an appointment at a time; `seen` is the version it was seen at.
+    /// Ends an appointment at a time, or now when that is past; `seen` is the version it was seen at.
     ///
     /// # Errors
-    /// Invalid without a reason or with an end before the beginning; conflict; forbidden; unavailable.
+    /// Invalid without a reason; conflict; forbidden; unavailable.
     pub async fn end_appointment(
         &self,
         caller: &Caller,
@@ -129,10 +138,12 @@ impl App {
         let caller = purpose(caller);
         let context = self.actor_context_now(actor).await?;
         let (role, version) = held(&context, appointment)?;
-        let role = role.role.clone();
-        let decision = self
-            .require_general(&caller, Action::Update, target(THING, self.appoints(&caller, &role)))
-            .await?;
+        let place = Whereabouts {
+            institution: role.institution,
+            unit: role.unit.clone(),
+            system: role.system.clone(),
+        };
+        let decision = self.require_power(&caller, Action::Update, &role.role, &place).await?;
         let reason = reason.trim();
         if reason.is_empty() || reason.chars().count() > MOST_REASON {
             return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
@@ -143,6 +154,8 @@ impl App {
             ));
         }
         let mut unit = Unit::new();
+        // Two who end it at once: the second one saw another state than the one it would change.
+        unit.guards.push(mimamori_store::Guard { key: AccessKey::from(actor), version: context.version });
         let commitment = self.put_end_of_appointment(&caller, &mut unit, actor, appointment, until).await?;
         let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
         entry.resource = Some((kind::ROLE, Some(appointment)));
@@ -155,10 +168,57 @@ impl App {
         }
     }
 
-    /// Whether a role of the caller appoints to this one. Who operates the machine appoints to every
-    /// role: the policies let them, and it is how the first appointments are made.
-    fn appoints(&self, caller: &Caller, role: &RoleCode) -> bool {
-        caller.roles().iter().any(|held| self.pack.may_appoint(held, role))
+    /// Permits somebody to appoint to a role there, or records the refusal and fails. The policies let
+    /// some keep appointments in order; to whom a role may be given is for the pack to say.
+    async fn require_power(
+        &self,
+        caller: &Caller,
+        action: Action,
+        role: &RoleCode,
+        place: &Whereabouts,
+    ) -> Result<Decision> {
+        let named = self.appoints(caller, role, place);
+        let mut decision = self.require_general(caller, action, target(THING, named)).await?;
+        if named || caller.context.is_none() {
+            return Ok(decision);
+        }
+        decision.policies = std::sync::Arc::new([]);
+        Err(self.refuse(caller, action, None, Some((THING, None)), &decision).await)
+    }
+
+    /// Permits a new account to begin with these roles, or records the refusal and fails.
+    pub(crate) async fn require_appointing(
+        &self,
+        caller: &Caller,
+        roles: &[RoleCode],
+        institution: Option<InstitutionId>,
+    ) -> Result<()> {
+        let caller = purpose(caller);
+        for role in roles {
+            let scope = self.pack.role(role).map(|role| role.scope);
+            let place = Whereabouts {
+                institution: institution.filter(|_| scope == Some(RoleScope::Institution)),
+                ..Whereabouts::default()
+            };
+            self.require_power(&caller, Action::Create, role, &place).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a role that the caller holds appoints to this one there: an appointment of the caller that is
+    /// limited to a place gives no power elsewhere. Who operates the machine appoints to every role: the
+    /// policies let them, and it is how the first appointments are made.
+    fn appoints(&self, caller: &Caller, role: &RoleCode, place: &Whereabouts) -> bool {
+        self.appoints_within(caller, role, Reach::Here(place))
+    }
+
+    fn appoints_within(&self, caller: &Caller, role: &RoleCode, reach: Reach<'_>) -> bool {
+        let words: Vec<Who> = self
+            .pack
+            .role(role)
+            .map(|role| role.appointed_by.iter().cloned().map(Who::Role).collect())
+            .unwrap_or_default();
+        caller.named(&words, reach, None, self.clock.now()).is_some()
     }
 
     /// Puts a checked appointment into a unit; gives its id and commitment, for the unit's entry. Who
@@ -213,6 +273,9 @@ impl App {
         }
         if !context.account.active {
             return Err(fault("actor", "this account is stopped", "business-rule"));
+        }
+        if context.account.kind != AccountKind::Staff {
+            return Err(fault("actor", "only staff are appointed", "business-rule"));
         }
         if new.until.is_some_and(|until| until <= new.from) {
             return Err(fault("until", "an appointment ends after it begins", "value"));
@@ -301,11 +364,13 @@ impl App {
         if role.actor != actor {
             return Err(Error::not_found());
         }
+        // What was held until now was held: an end in the past would tell it otherwise.
+        let now = self.clock.now();
+        let until = until.max(now);
         if role.until.is_some_and(|end| time(end) <= until) {
             return Err(Error::conflict("this appointment ends no later already"));
         }
         role.until = Some(until.as_micros().max(role.from));
-        let now = self.clock.now();
         let bytes = body::to_bytes(&role)?;
         let version =
             role_version(caller, appointment, current.version + 1, &bytes, now)?.seal(&key, None, unit.id)?;
@@ -338,7 +403,8 @@ impl App {
     /// Forbidden, unavailable.
     pub async fn roles(&self, caller: &Caller) -> Result<Vec<RoleView>> {
         let caller = purpose(caller);
-        let appoints = self.pack.roles().iter().any(|role| self.appoints(&caller, &role.code));
+        let appoints =
+            self.pack.roles().iter().any(|role| self.appoints_within(&caller, &role.code, Reach::Anywhere));
         let decision = self.require_general(&caller, Action::Search, target(THING, appoints)).await?;
         let views = self.role_views(&caller).await?;
         let unit = Unit::new();
@@ -409,7 +475,9 @@ impl App {
             }
             appointments.sort_by_key(|appointment| std::cmp::Reverse(appointment.from));
             views.push(RoleView {
-                may_appoint: !role.outside && (self.appoints(caller, &role.code) || caller.context.is_none()),
+                may_appoint: !role.outside
+                    && (self.appoints_within(caller, &role.code, Reach::Anywhere)
+                        || caller.context.is_none()),
                 role: role.clone(),
                 appointments,
             });

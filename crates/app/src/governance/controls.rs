@@ -89,6 +89,23 @@ pub struct AttestationView {
 }
 
 impl App {
+    /// The first statement within a time that an attestation holds: that it does not hold proves
+    /// nothing done.
+    pub(crate) async fn stated_between(
+        &self,
+        code: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(Timestamp, ObjectId)>> {
+        let (newest_first, _) = self.governed_list::<AttestationBody>(code).await?;
+        let found = newest_first
+            .into_iter()
+            .rev()
+            .map(|found| (time(found.body.at), found))
+            .find(|(at, found)| found.body.holds && from <= *at && *at < until);
+        Ok(found.map(|(at, found)| (at, found.object)))
+    }
+
     /// The newest statement of an attestation.
     pub(crate) async fn newest_statement(&self, code: &str) -> Result<Option<Governed<AttestationBody>>> {
         Ok(self.governed_list::<AttestationBody>(code).await?.0.into_iter().next())
@@ -226,8 +243,9 @@ impl App {
             return Err(fault("files", "at most 10 files are taken", "value"));
         }
         for file in &new.files {
-            if self.attachment_name(*file).await?.is_none() {
-                return Err(fault("files", "this does not exist; choose one from the list", "not-found"));
+            // Whoever may see the statement may open its files: only one's own are lent to it.
+            if self.attached_by(*file).await? != Some(caller.actor) {
+                return Err(fault("files", "attach this file yourself", "not-found"));
             }
         }
         let until =

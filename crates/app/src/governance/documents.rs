@@ -87,6 +87,8 @@ pub struct DocumentSummary {
     pub next_review: Option<Timestamp>,
     /// The caller must still say that they read the newest version.
     pub to_acknowledge: bool,
+    /// Until when the newest version must be acknowledged, exclusive, UTC; none without a limit.
+    pub acknowledge_by: Option<Timestamp>,
     /// The caller may publish.
     pub owns: bool,
 }
@@ -104,6 +106,17 @@ pub struct DocumentVersion {
     pub published: Timestamp,
     /// Hash of the pack it was published under, in hexadecimal.
     pub pack: String,
+}
+
+/// Whether a document is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing is published.
+    Missing,
+    /// All that is published comes into force later: `2026-04-01`, in Japan.
+    Coming { effective: String },
+    /// When it must be looked at again, UTC; `None` without a period.
+    InForce { review: Option<Timestamp> },
 }
 
 /// A document with its history and its readers.
@@ -126,7 +139,12 @@ impl App {
     /// The one object that holds a document's versions. Its id follows from the code, by a key of the
     /// installation: two people who publish at once meet on the same object, and one conflicts.
     fn document_object(&self, code: &str) -> Result<ObjectId> {
-        let token = self.keys.fixed.token(IndexField::Identifier, &format!("mimamori:rule-document|{code}"));
+        self.fixed_object(&format!("rule-document|{code}"))
+    }
+
+    /// The id of the one object that these words stand for in this installation.
+    fn fixed_object(&self, words: &str) -> Result<ObjectId> {
+        let token = self.keys.fixed.token(IndexField::Identifier, &format!("mimamori:{words}"));
         let hash = hash_token(token.as_bytes());
         ObjectId::from_slice(hash.get(..16).unwrap_or_default()).map_err(Error::internal)
     }
@@ -135,11 +153,35 @@ impl App {
         self.governed::<DocumentBody>(self.document_object(code)?).await
     }
 
-    /// When a document must be looked at again: `None` while nothing is published, `Some(None)` without
-    /// a period.
-    pub(crate) async fn document_review(&self, document: &Document) -> Result<Option<Option<Timestamp>>> {
-        let head = self.document_head(&document.code).await?;
-        Ok(head.map(|head| next_review(document, &head.body)))
+    /// How a document stands: whether a version is in force, and when it must be looked at again.
+    pub(crate) async fn document_standing(&self, document: &Document, now: Timestamp) -> Result<Standing> {
+        let Some(head) = self.document_head(&document.code).await? else { return Ok(Standing::Missing) };
+        let today = day(now);
+        let mut in_force = head.body.effective <= today;
+        if !in_force {
+            let versions = self.governed_versions::<DocumentBody>(head.object).await?;
+            in_force = versions.iter().any(|version| version.body.effective <= today);
+        }
+        Ok(if in_force {
+            Standing::InForce { review: next_review(document, &head.body) }
+        } else {
+            Standing::Coming { effective: head.body.effective }
+        })
+    }
+
+    /// The first version of a document that was published within a time.
+    pub(crate) async fn published_between(
+        &self,
+        code: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(Timestamp, ObjectId)>> {
+        let object = self.document_object(code)?;
+        let args = vec![object.into(), from.into(), until.into()];
+        match self.store.query_one(&sql::VERSION_BETWEEN, args).await? {
+            Some(row) => Ok(Some((row.time(0).map_err(Error::unavailable)?, object))),
+            None => Ok(None),
+        }
     }
 
     /// The documents that the caller may read or keeps, in the pack's order, with their state.
@@ -194,6 +236,10 @@ impl App {
         };
         Ok(DocumentSummary {
             next_review: head.as_ref().and_then(|head| next_review(document, &head.body)),
+            acknowledge_by: head.as_ref().and_then(|head| {
+                let days = document.within_days?;
+                later(head.recorded, Period { days, ..Period::default() })
+            }),
             current: match head {
                 Some(head) => Some(self.document_version(head).await?),
                 None => None,
@@ -241,6 +287,7 @@ impl App {
         let now = self.clock.now();
         let (posted, owns) = self.document_rights(&caller, document, now);
         let decision = self.require_general(&caller, Action::Read, target(THING, posted || owns)).await?;
+        let oversees = self.decide_general(&caller, Action::Read, &target(THING, false), now).allowed;
         let summary = self.document_summary(&caller, document, now).await?;
         let mut versions = Vec::new();
         let mut detail_of = None;
@@ -251,7 +298,7 @@ impl App {
             }
         }
         let (mut acknowledged, mut outstanding) = (Vec::new(), Vec::new());
-        if let Some((_, version)) = detail_of.filter(|_| owns || !posted) {
+        if let Some((_, version)) = detail_of.filter(|_| owns || oversees) {
             let done = self.acknowledgements(document, version).await?;
             let readers: BTreeSet<ActorId> = done.iter().map(|(actor, _)| *actor).collect();
             for (actor, at) in &done {
@@ -334,12 +381,14 @@ impl App {
         if new.text.chars().count() > MOST_TEXT {
             return Err(fault("text", "the text is too long; attach it as a file", "too-long"));
         }
-        if let Some(file) = new.file
-            && self.attachment_name(file).await?.is_none()
-        {
-            return Err(fault("file", "this does not exist; choose one from the list", "not-found"));
-        }
         let head = self.document_head(code).await?;
+        // Whoever may read the document may open its file: only one's own is lent to it.
+        if let Some(file) = new.file
+            && head.as_ref().and_then(|head| head.body.file) != Some(file)
+            && self.attached_by(file).await? != Some(caller.actor)
+        {
+            return Err(fault("file", "attach this file yourself", "not-found"));
+        }
         let at = head.as_ref().map_or(0, |head| head.version);
         if at != seen {
             return Err(Error::conflict(
@@ -395,7 +444,8 @@ impl App {
             return Ok(());
         }
         let body = Acknowledgement { by: caller.actor, version, at: now.as_micros() };
-        let object = ObjectId::random();
+        // Of one person and version there is one: a second click at the same moment meets the first.
+        let object = self.fixed_object(&format!("acknowledgement|{code}|{version}|{}", caller.actor))?;
         let mut unit = Unit::new();
         let writing = Writing {
             object,
@@ -412,9 +462,16 @@ impl App {
         entry.version = Some(1);
         entry.commitments = vec![commitment];
         let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(()),
-            Settled::Again => Err(kept_changing()),
+        match self.settle(&caller, unit.entry(entry)).await {
+            Ok(Settled::Done) => Ok(()),
+            Ok(Settled::Again) => Err(kept_changing()),
+            Err(error) if error.kind() == mimamori_domain::ErrorKind::Conflict => {
+                match self.governed::<Acknowledgement>(object).await? {
+                    Some(_) => Ok(()),
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -442,6 +499,13 @@ impl App {
             }
         }
     }
+}
+
+/// The day in Japan: `2026-11-21`.
+pub(crate) fn day(time: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(time.as_micros())
+        .map(|time| jiff::tz::Offset::constant(9).to_datetime(time).date().to_string())
+        .unwrap_or_default()
 }
 
 /// When a document must be looked at again.

@@ -25,11 +25,16 @@ use crate::record::fault;
 use crate::{App, Window, sql};
 
 /// What duties are to the policies.
-const THING: Kind = Kind::of("duty");
+pub(crate) const THING: Kind = Kind::of("duty");
 
 /// Longest reason for skipping, in characters.
 const MOST_REASON: usize = 1_000;
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// The last day in Japan on which something is in time that is due, exclusive, at a time.
+pub(crate) fn last_day(due: Timestamp) -> String {
+    super::documents::day(due.minus(Duration::from_micros(1)))
+}
 
 /// A job's result that proves a duty: kept under the job's name.
 pub(crate) const JOB_RESULT: Kind = Kind::of("job-result");
@@ -73,7 +78,7 @@ pub struct DutyView {
     pub proof: Proof,
     /// UTC.
     pub opens: Timestamp,
-    /// UTC.
+    /// Exclusive, UTC: from then on it is overdue.
     pub due: Timestamp,
     pub state: DutyState,
     /// The caller is the one to do it.
@@ -125,7 +130,8 @@ impl App {
         scheduled.chain(reviewed).collect()
     }
 
-    /// Since when the rules are counted here: the day the installation began, in Japan.
+    /// Since when the rules are counted here: when the installation began, UTC. What opened before
+    /// that, nobody here could have done.
     pub(crate) async fn rules_begin(&self) -> Result<Timestamp> {
         let rows = self.store.query(&sql::FIRST_EPOCH, Vec::new()).await?;
         let started = rows.first().ok_or_else(|| Error::unavailable("the ledger has no epoch"))?;
@@ -140,15 +146,29 @@ impl App {
         now: Timestamp,
     ) -> Result<Vec<DutyView>> {
         let begin = self.rules_begin().await?;
-        let opens = duty.rule.between(window.from.max(begin), window.until);
+        let all = duty.rule.between(begin, window.until);
+        let from = all.partition_point(|opens| *opens < window.from);
+        let end = match all.last() {
+            Some(last) => duty.rule.next_after(*last).unwrap_or(Timestamp::from_micros(i64::MAX)),
+            None => return Ok(Vec::new()),
+        };
+        let nexts = all.iter().skip(1).copied().chain(std::iter::once(end));
         let mut marks = None;
-        let mut views = Vec::with_capacity(opens.len());
-        for opens in opens {
-            let due = opens.plus(DAY * duty.within_days);
-            let next = duty.rule.next_after(opens).unwrap_or(Timestamp::from_micros(i64::MAX));
-            // Done a little early is done: from the first reminder on.
-            let early = duty.remind_days.iter().max().map_or(opens, |days| due.minus(DAY * *days).min(opens));
-            let state = match self.proof_between(&duty.proof, early, next).await? {
+        let mut views = Vec::with_capacity(all.len().saturating_sub(from));
+        // One deed proves one occurrence: what proves an occurrence late is not the next one, early.
+        let mut used = begin;
+        for (at, (opens, next)) in all.iter().copied().zip(nexts).enumerate().skip(from.saturating_sub(1)) {
+            let due = opens.plus(DAY * duty.within_days.max(1));
+            // Done a little early is done: by as many days as the first reminder comes before the end.
+            let early = duty.remind_days.iter().max().map_or(opens, |days| opens.minus(DAY * *days));
+            let proof = self.proof_between(&duty.proof, early.max(used), next).await?;
+            if let Some((done, _)) = proof {
+                used = done.plus(Duration::from_micros(1));
+            }
+            if at < from {
+                continue;
+            }
+            let state = match proof {
                 Some((at, object)) => DutyState::Done(at, object),
                 None if opens > now => DutyState::Upcoming,
                 None => {
@@ -191,9 +211,10 @@ impl App {
             Proof::Procedure(code) => (CASE, code),
             Proof::Register(code) => (ENTRY, code),
             Proof::Review(code) => (REVIEW, code),
-            Proof::Document(code) => (super::documents::THING, code),
-            Proof::Attestation(code) => (super::controls::ATTESTATION, code),
             Proof::Job(code) => (JOB_RESULT, code),
+            // All versions of a document are one object: its head tells of the newest one only.
+            Proof::Document(code) => return self.published_between(code, from, until).await,
+            Proof::Attestation(code) => return self.stated_between(code, from, until).await,
         };
         let args = vec![kind.as_str().to_owned().into(), code.clone().into(), from.into(), until.into()];
         match self.store.query_one(&sql::GOVERNED_BETWEEN, args).await? {
@@ -280,22 +301,5 @@ impl App {
             Settled::Done => Ok(()),
             Settled::Again => Err(kept_changing()),
         }
-    }
-
-    /// The reminders that are due for an owner now: occurrences that are overdue, or due within one of
-    /// their reminder periods.
-    pub(crate) async fn reminders(&self, now: Timestamp) -> Result<Vec<DutyView>> {
-        let mut views = Vec::new();
-        let window = Window { from: now.minus(DAY * 400), until: now.plus(DAY) };
-        for duty in self.duties_of_pack() {
-            let first = duty.remind_days.iter().max().copied().unwrap_or(0);
-            for view in self.occurrences(&duty, window, now).await? {
-                let near = view.due.minus(DAY * first) <= now;
-                if view.state == DutyState::Overdue || (view.state == DutyState::Due && near) {
-                    views.push(view);
-                }
-            }
-        }
-        Ok(views)
     }
 }

@@ -8,6 +8,7 @@
 
 pub(crate) mod appointments;
 pub(crate) mod attachments;
+pub(crate) mod calendar;
 pub(crate) mod choices;
 pub(crate) mod checks;
 pub(crate) mod controls;

@@ -14,7 +14,8 @@ use mimamori_store::Unit;
 
 use super::checks::Finding;
 use super::controls::THING;
-use super::duties::DutyState;
+use super::documents::{Standing, day};
+use super::duties::{DutyState, last_day};
 use super::purpose;
 use super::registers::RegisterEntry;
 use super::who::{Reach, in_force, named, target};
@@ -110,10 +111,13 @@ pub struct ClauseState {
 struct Looking {
     now: Timestamp,
     people: Vec<std::sync::Arc<ActorContext>>,
+    /// Codes of the procedures that have an open case which is late, once for each case.
+    late: Vec<String>,
     known: BTreeMap<(ObjectKind, String), (State, Text)>,
 }
 
-const YEAR: Duration = Duration::from_secs(400 * 86_400);
+/// How far back occurrences of duties are looked at: two years and some time to spare.
+const BACK: Duration = Duration::from_secs(800 * 86_400);
 
 impl App {
     /// Every clause of the pack in force, in the catalogues' order, with what answers it and how it
@@ -130,7 +134,12 @@ impl App {
             .iter()
             .any(|attestation| caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some());
         let decision = self.require_general(&caller, Action::Search, target(THING, named)).await?;
-        let mut looking = Looking { now, people: self.everybody().await?, known: BTreeMap::new() };
+        let mut looking = Looking {
+            now,
+            people: self.everybody().await?,
+            late: self.overdue_cases().await?,
+            known: BTreeMap::new(),
+        };
         let pack = std::sync::Arc::clone(&self.pack);
         let mut states = Vec::new();
         for clause in pack.clauses() {
@@ -169,7 +178,7 @@ impl App {
         let code = answer.code.as_str();
         match answer.kind {
             ObjectKind::Register => self.register_state(pack, looking, code).await,
-            ObjectKind::Procedure => self.procedure_state(pack, looking, code).await,
+            ObjectKind::Procedure => Ok(procedure_state(pack, looking, code)),
             ObjectKind::Schedule => self.duty_state(looking, code).await,
             ObjectKind::Document => self.document_state(pack, looking, code).await,
             ObjectKind::Disclosure => match pack.disclosure(code) {
@@ -224,33 +233,18 @@ impl App {
         })
     }
 
-    async fn procedure_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
-        let Some(procedure) = pack.procedure(code) else { return Ok(missing()) };
-        if let Some(empty) = unfilled(procedure, looking) {
-            let role = pack.roles().iter().find(|role| role.code.as_str() == empty);
-            let name = |language| role.map_or(empty.as_str(), |role| role.name.get(language)).to_owned();
-            return Ok((
-                State::NeverDone,
-                Text::new(
-                    format!("担当する人がいない：{}", name(mimamori_policy::Language::Ja)),
-                    format!("nobody is appointed: {}", name(mimamori_policy::Language::En)),
-                ),
-            ));
-        }
-        Ok((State::Kept, Text::new("いつでも行える", "ready to run")))
-    }
-
-    /// How a duty stands by its newest occurrence; `Unknown` when there is no such duty.
+    /// How a duty stands: overdue as long as one occurrence was neither done nor skipped with a reason,
+    /// otherwise as its newest one; `Unknown` when there is no such duty.
     async fn duty_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
         let duties = self.duties_of_pack();
         let Some(duty) = duties.iter().find(|duty| duty.code == code) else {
             return Ok((State::Unknown, Text::new("時期が定められていない", "no time is set")));
         };
         let window =
-            Window { from: looking.now.minus(YEAR * 2), until: looking.now.plus(Duration::from_secs(1)) };
+            Window { from: looking.now.minus(BACK), until: looking.now.plus(Duration::from_secs(1)) };
         let found = self.occurrences(duty, window, looking.now).await?;
         if let Some(late) = found.iter().find(|view| view.state == DutyState::Overdue) {
-            let day = day(late.due);
+            let day = last_day(late.due);
             return Ok((
                 State::Overdue,
                 Text::new(format!("{day}の期限を過ぎている"), format!("was due on {day}")),
@@ -267,7 +261,7 @@ impl App {
                     (State::Kept, Text::new("理由を記して見送った", "skipped, with the reason"))
                 }
                 DutyState::Due | DutyState::Upcoming | DutyState::Overdue => {
-                    let day = day(view.due);
+                    let day = last_day(view.due);
                     (State::Due, Text::new(format!("{day}まで"), format!("due by {day}")))
                 }
             },
@@ -276,9 +270,13 @@ impl App {
 
     async fn document_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
         let Some(document) = pack.document(code) else { return Ok(missing()) };
-        Ok(match self.document_review(document).await? {
-            None => (State::NeverDone, Text::new("まだ定められていない", "not published yet")),
-            Some(Some(next)) if next <= looking.now => {
+        Ok(match self.document_standing(document, looking.now).await? {
+            Standing::Missing => (State::NeverDone, Text::new("まだ定められていない", "not published yet")),
+            Standing::Coming { effective } => (
+                State::NeverDone,
+                Text::new(format!("{effective}から適用される"), format!("comes into force on {effective}")),
+            ),
+            Standing::InForce { review: Some(next) } if next <= looking.now => {
                 let day = day(next);
                 (
                     State::Overdue,
@@ -288,7 +286,7 @@ impl App {
                     ),
                 )
             }
-            Some(_) => (State::Kept, Text::new("定められている", "published")),
+            Standing::InForce { .. } => (State::Kept, Text::new("定められている", "published")),
         })
     }
 
@@ -321,6 +319,29 @@ fn missing() -> (State, Text) {
     (State::NotAnswered, Text::new("規程パックにない", "not in the pack"))
 }
 
+fn procedure_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
+    let Some(procedure) = pack.procedure(code) else { return missing() };
+    let late = looking.late.iter().filter(|late| *late == code).count();
+    if late > 0 {
+        return (
+            State::Overdue,
+            Text::new(format!("期限を過ぎた案件が{late}件ある"), format!("{late} cases are overdue")),
+        );
+    }
+    if let Some(empty) = unfilled(procedure, looking) {
+        let role = pack.roles().iter().find(|role| role.code.as_str() == empty);
+        let name = |language| role.map_or(empty.as_str(), |role| role.name.get(language)).to_owned();
+        return (
+            State::NeverDone,
+            Text::new(
+                format!("担当する人がいない：{}", name(mimamori_policy::Language::Ja)),
+                format!("nobody is appointed: {}", name(mimamori_policy::Language::En)),
+            ),
+        );
+    }
+    (State::Kept, Text::new("いつでも行える", "ready to run"))
+}
+
 fn role_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
     let outside = pack.roles().iter().any(|role| role.code.as_str() == code && role.outside);
     if outside {
@@ -349,13 +370,6 @@ fn unfilled(procedure: &Procedure, looking: &Looking) -> Option<String> {
             });
         (!ready).then(|| step.by.first().map_or_else(String::new, |who| who.as_str().to_owned()))
     })
-}
-
-/// The day in Japan.
-fn day(time: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(time.as_micros())
-        .map(|time| jiff::tz::Offset::constant(9).to_datetime(time).date().to_string())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
