@@ -100,8 +100,8 @@ pub const KEYS: &[Key] = &[
         form: Form::Text,
         default: None,
         example: "pack",
-        japanese: "規程パックのフォルダ。なければ標準のbaseを使います",
-        english: "folder of the policy pack; without it the built-in base pack is used",
+        japanese: "設置のときに使う規程パックのフォルダ。なければ標準のbase。設置後はデータベースにあるものが有効です",
+        english: "folder of the policy pack to begin under; without it the built-in base pack. Later the stored one is in force",
     },
     Key {
         path: "log.level",

@@ -262,7 +262,8 @@ impl Cast {
         let mut found = Vec::new();
         for who in words {
             match who {
-                Who::Anyone => found.extend(0..self.members.len()),
+                // Those whose accounts are stopped in the course of it do not act.
+                Who::Anyone => found.extend((0..self.members.len()).filter(|at| !self.spare.contains(at))),
                 Who::Role(code) => found.extend(self.holders.get(code.as_str()).into_iter().flatten()),
                 Who::Citizen | Who::Applicant => {}
             }

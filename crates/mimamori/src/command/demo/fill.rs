@@ -351,7 +351,13 @@ fn keep_going(result: Result<(), Error>, left_out: &mut LeftOut) -> Result<()> {
 
 /// Counts what was refused by rules or validation; none for anything else, which concerns all.
 pub fn leave_out(error: &Error, what: &str, left_out: &mut LeftOut) -> Option<()> {
-    let kinds = [ErrorKind::Forbidden, ErrorKind::Invalid, ErrorKind::Conflict, ErrorKind::NotFound];
+    let kinds = [
+        ErrorKind::Forbidden,
+        ErrorKind::Invalid,
+        ErrorKind::Conflict,
+        ErrorKind::NotFound,
+        ErrorKind::Unauthenticated,
+    ];
     if !kinds.contains(&error.kind()) {
         return None;
     }

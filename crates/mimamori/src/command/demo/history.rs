@@ -8,7 +8,8 @@ use mimamori_app::{Act, App, CaseStage, CaseView, How, NewDocument, NewStatement
 use mimamori_demo::rules::{self, Chance};
 use mimamori_domain::{Error, ManualClock, ObjectId, Timestamp};
 use mimamori_policy::model::{
-    Field, FieldType, Period, Procedure, ProcedureKind, Proof, Step, StepKind, StepRule, Who,
+    EffectKind, Field, FieldType, Period, Procedure, ProcedureKind, Proof, Source, Step, StepKind, StepRule,
+    Who,
 };
 use mimamori_policy::{Language, Pack};
 
@@ -410,6 +411,8 @@ impl<'a> History<'a> {
         };
         let typed = form.fill(pack, &self.cast, &self.known, &Earlier::new(), &mut self.chance);
         let Some(typed) = typed else { return Ok(()) };
+        // Nobody who is still needed stops their own account.
+        let plan = if ends_applicant(procedure) && plan != Plan::Withdraw { Plan::Wait } else { plan };
         let caller = self.cast.caller(self.app, applicant).await?;
         let case = self.app.begin_case(&caller, code, &typed, plan == Plan::Emergency).await?;
         let mut earlier = Earlier::new();
@@ -558,6 +561,17 @@ impl<'a> History<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether what a decision does ends the applicant's own account or appointment.
+fn ends_applicant(procedure: &Procedure) -> bool {
+    procedure.effects.iter().any(|effect| {
+        let ends = matches!(
+            effect.action,
+            EffectKind::StopAccount | EffectKind::DeleteAccount | EffectKind::EndAppointment
+        );
+        ends && effect.with.values().any(|source| *source == Source::Applicant)
+    })
 }
 
 /// Whether some step has a term of less than a day.
