@@ -155,6 +155,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/rules/registers/{register}/new" => entries::new_form;
     Staff Session post "/rules/registers/{register}/entries" => entries::add;
     Staff Session get  "/rules/registers/{register}/entries/{id}" => entries::show;
+    Staff Session get  "/rules/registers/{register}/entries/{id}/files/{attached}" => entries::file;
     Staff Session get  "/rules/registers/{register}/entries/{id}/amend" => entries::amend_form;
     Staff Session post "/rules/registers/{register}/entries/{id}/amend" => entries::amend;
     Staff Session get  "/rules/registers/{register}/entries/{id}/strike" => entries::strike_form;

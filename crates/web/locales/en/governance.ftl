@@ -50,6 +50,7 @@ input-subject-hint = A name, or the address of the person's page.
 input-subject-unknown = Nobody was found, or you may not search. Give the address of the person's page.
 input-subject-several = More than one person is called like this. Open the person's page and give its address.
 registers-title = Registers
+registers-hint = Entries, amendments, reviews and their history
 registers-empty = There is no register for you.
 register-keeper = Kept by: { $who }
 register-open = Open the register

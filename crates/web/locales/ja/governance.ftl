@@ -35,6 +35,7 @@ input-subject-hint = 氏名か、対象者の画面のアドレスを入力し�
 input-subject-unknown = あてはまる対象者が見つからないか、さがすことが許可されていません。対象者の画面のアドレスを入力してください。
 input-subject-several = あてはまる対象者が2人以上います。対象者の画面をひらいて、そのアドレスを入力してください。
 registers-title = 台帳
+registers-hint = 記載・訂正・点検と、その履歴
 registers-empty = あなたが使う台帳はありません。
 register-keeper = 管理する人：{ $who }
 register-open = 台帳をひらく

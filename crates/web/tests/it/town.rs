@@ -181,6 +181,12 @@ async fn a_register_of_the_pack_takes_every_type_of_field() {
     {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
+    let link = page.body.split("/files/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let paper = world.get(&format!("{entry}/files/{link}"), &cookie).await;
+    assert_eq!((paper.status, paper.body.as_str()), (StatusCode::OK, "%PDF-1.7 receipt"));
+    assert!(paper.header("content-disposition").starts_with("attachment"));
+    let other = mimamori_domain::ObjectId::random();
+    assert_eq!(world.get(&format!("{entry}/files/{other}"), &cookie).await.status, StatusCode::NOT_FOUND);
     look(&world, base, &cookie, "a register of the town").await;
     look(&world, &format!("{entry}?print"), &cookie, "an entry on paper").await;
 

@@ -5,14 +5,14 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use mimamori_app::{
     Act, ByHandView, CaseEvent, CaseFilter, CaseRights, CaseRow, CaseStage, CaseStep, CaseView, How, Mark,
-    StepState,
+    StepState, Typed,
 };
 use mimamori_domain::{ObjectId, RoleCode};
 use mimamori_policy::model::{Field, FieldReference, StepKind, Who};
 
 use super::asked::download;
 use super::inputs::{Control, Filled, controls};
-use super::procedures::blamed;
+use super::procedures::{blamed, missing};
 use super::references::References;
 use super::words::{Line, cell, lines, named, translated, who, whom};
 use super::{Crumb, crumbs, frame};
@@ -339,33 +339,49 @@ pub(crate) async fn act_on(ask: Ask, Path(case): Path<String>, sent: Form) -> An
     if filled.more.is_none() {
         let act = act(sent.fields.get("act"), &text).ok_or_else(bad)?;
         let fills = matches!(act, Act::Pass | Act::Done | Act::Told | Act::Vote { .. });
-        if !fills {
+        if fills {
+            missing(&ask, &fields, &mut filled);
+        } else {
             filled.wrong.clear();
         }
         if filled.wrong.is_empty() {
             let typed = if fills { typed } else { Default::default() };
-            match ask.web.app.act_on_case(&ask.caller, case, seen, &act, &typed).await {
-                Ok(()) => {
-                    // What is said beside an approval is a comment of its own.
-                    if fills && !text.is_empty() {
-                        let now = ask.web.app.case(&ask.caller, case).await?;
-                        let comment = Act::Comment { text };
-                        if now.may.comment {
-                            let none = Default::default();
-                            ask.web.app.act_on_case(&ask.caller, case, now.version, &comment, &none).await?;
-                        }
-                    }
-                    return Ok(see(&format!("/rules/cases/{case}?done=case-acted")));
-                }
-                Err(failure) => fault = Some(Fault::from(failure)),
+            match acted(&ask, &view, seen, &act, &typed, &text).await {
+                Ok(()) => return Ok(see(&format!("/rules/cases/{case}?done=case-acted"))),
+                Err(failure) => fault = Some(failure),
             }
         }
     }
     let (status, told) = blamed(&ask, &fields, &mut filled, fault)?;
+    // What was said is kept already when only the act failed.
+    let now = ask.web.app.case(&ask.caller, case).await?;
+    let said = now.history.len() > view.history.len();
+    let (text, view) = (if said { String::new() } else { text }, now);
     let mut shown = case_page(&ask, &view, &filled, &references).await;
     shown.text = text;
     shown.error = told;
     page_with(status, &shown)
+}
+
+/// Does what a button asks for. What is said beside an approval, a vote or finished work is a comment
+/// of its own, at the same step and right before it.
+async fn acted(
+    ask: &Ask,
+    view: &CaseView,
+    seen: u64,
+    act: &Act,
+    typed: &Typed,
+    text: &str,
+) -> Result<(), Fault> {
+    let (app, caller) = (&ask.web.app, &ask.caller);
+    let plain = matches!(act, Act::Pass | Act::Done | Act::Told | Act::Vote { .. } | Act::CloseVote);
+    let mut seen = seen;
+    if plain && !text.is_empty() && view.may.comment {
+        let comment = Act::Comment { text: text.to_owned() };
+        app.act_on_case(caller, view.id, seen, &comment, &Typed::new()).await?;
+        seen += 1;
+    }
+    Ok(app.act_on_case(caller, view.id, seen, act, typed).await?)
 }
 
 /// `GET /rules/cases/{id}/files/{attachment}`
@@ -497,4 +513,45 @@ pub(super) fn printed(view: &CaseView, reference: &FieldReference, texts: &Texts
     };
     let found = lines(std::slice::from_ref(field), shown, texts, "").into_iter().next();
     Some(found.unwrap_or_else(|| Line { label: field.name(translated(texts)).to_owned(), ..Line::default() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+
+    #[test]
+    fn every_word_of_a_case_exists_in_both_languages() {
+        let all = CaseRights {
+            pass: true,
+            refuse: true,
+            give_back: true,
+            done: true,
+            told: true,
+            vote: true,
+            close_vote: true,
+            withdraw: true,
+            comment: true,
+            resubmit: true,
+            edit: true,
+        };
+        let buttons = buttons(all);
+        for language in Language::ALL {
+            let texts = language.texts();
+            let stages = STAGES.iter().map(|(_, word, _)| format!("stage-{word}"));
+            let marks = MARKS.iter().map(|(_, key)| (*key).to_owned());
+            let acts = buttons.iter().map(|(_, key, _)| (*key).to_owned());
+            let effects = mimamori_policy::model::EffectKind::ALL.iter().map(|kind| format!("effect-{kind}"));
+            let arguments = mimamori_policy::model::EffectKind::ALL
+                .iter()
+                .flat_map(|kind| kind.arguments())
+                .map(|name| format!("argument-{name}"));
+            for key in stages.chain(marks).chain(acts).chain(effects).chain(arguments) {
+                assert!(texts.find(&key).is_some(), "{key}");
+            }
+        }
+        for (word, ..) in buttons {
+            assert!(act(word, "x").is_some(), "{word}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use mimamori_app::{EntryDetail, EntryVersion};
 use mimamori_domain::{ObjectId, RecordState};
 use mimamori_policy::model::Register;
 
+use super::asked::download;
 use super::inputs::{Control, Filled, controls};
 use super::references::References;
 use super::registers::way_back;
@@ -193,7 +194,7 @@ pub(crate) async fn show(
             back: base,
         });
     }
-    let title = title(newest, &detail, found, texts);
+    let title = title(newest, found, texts);
     page(&EntryPage {
         l: frame(&ask, title, &base).done(query.get("done")),
         crumbs: way_back(&ask, found),
@@ -206,13 +207,14 @@ pub(crate) async fn show(
     })
 }
 
+/// `GET /rules/registers/{register}/entries/{id}/files/{attached}`
+pub(crate) async fn file(ask: Ask, Path((code, entry, file)): Path<(String, String, String)>) -> Answered {
+    let opened = ask.web.app.entry_file(&ask.caller, &code, id(&entry)?, id(&file)?).await?;
+    Ok(download(opened))
+}
+
 /// What the entry is called: its title fields in the language of the page.
-fn title(
-    newest: &EntryVersion,
-    _detail: &EntryDetail,
-    register: &Register,
-    texts: &crate::language::Texts,
-) -> String {
+fn title(newest: &EntryVersion, register: &Register, texts: &crate::language::Texts) -> String {
     let by_code = lines_by_code(&newest.fields, &newest.shown, texts, "");
     let parts: Vec<String> = register
         .title

@@ -134,3 +134,22 @@ async fn documents(ask: &Ask) -> Result<Vec<Cell>, Fault> {
     };
     Ok(unread.map(cell).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+
+    #[test]
+    fn every_part_has_its_words_and_its_page() {
+        for (address, name, hint, _) in PARTS {
+            assert!(crate::routes::ROUTES.iter().any(|route| route.path == address), "{address}");
+            for language in Language::ALL {
+                assert!(
+                    language.texts().find(name).is_some() && language.texts().find(hint).is_some(),
+                    "{name}"
+                );
+            }
+        }
+    }
+}

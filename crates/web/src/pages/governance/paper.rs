@@ -53,13 +53,13 @@ pub(super) fn case(ask: &Ask, view: &CaseView) -> Paper {
     };
     let mut l = frame(ask, title, &base);
     l.here = format!("{base}?print");
-    let stamps = view.steps.iter().filter_map(|step| {
+    let stamps = view.steps.iter().map(|step| {
         let last = step.events.iter().rfind(|event| event.mark.decides());
-        Some(Stamp {
+        Stamp {
             name: step.step.name(language).to_owned(),
             who: last.map(|event| event.by_name.clone()).unwrap_or_default(),
             when: last.map(|event| dates::date_time(event.at, texts)).unwrap_or_default(),
-        })
+        }
     });
     let place = view.institution.clone().unwrap_or_default();
     Paper {

@@ -162,7 +162,7 @@ fn onwards(id: ObjectId, checks: bool, emergency: bool) -> String {
 }
 
 /// Marks what must be filled in and is not, as far as that depends on nothing else.
-fn missing(ask: &Ask, fields: &[Field], filled: &mut Filled) {
+pub(super) fn missing(ask: &Ask, fields: &[Field], filled: &mut Filled) {
     for field in fields.iter().filter(|field| field.required && field.when.is_none()) {
         let empty = filled.typed.get(&field.code).is_none_or(Vec::is_empty);
         if empty && !matches!(field.kind, FieldType::Derived(_)) {
