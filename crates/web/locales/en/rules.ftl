@@ -133,9 +133,10 @@ appoint-end-button = End the appointment
 contacts-title = Emergency contacts
 contacts-made = as of { $time }
 contacts-empty = Nobody holds a role yet.
-contacts-hint = Print it on A4 with your browser and keep it in a locked place, for when power or networks fail.
+contacts-hint = Print it on A4 with your browser, write in the telephone numbers and keep it in a locked place, for when power or networks fail.
 contacts-name = Name
 contacts-place = Where
+contacts-telephone = Telephone
 controls-title = Controls
 controls-hint = What is kept outside the system is attested by named people, for a time. What is kept inside is measured.
 controls-empty = There is no such attestation.
@@ -177,8 +178,8 @@ clauses-count = { $n ->
         *[other] { $n } clauses
     }
 clauses-found = { $n ->
-        [one] { $n } clause is shown.
-        *[other] { $n } clauses are shown.
+        [one] { $n } clause matches.
+        *[other] { $n } clauses match.
     }
 clauses-all = Back to the chapters
 clauses-chapter = Chapter
