@@ -132,8 +132,8 @@ async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
     let page = look(&world, "/rules/duties", &manager, "duties that wait").await;
     assert!(page.body.contains("期限切れ"), "{}", page.body);
-    let skip = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let skip = skip.filter(|link| link.contains("/skip?opens=")).next().unwrap().to_owned();
+    let mut links = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let skip = links.find(|link| link.contains("/skip?opens=")).unwrap().to_owned();
     let form = look(&world, &skip, &manager, "skipping").await;
     assert_eq!(world.get(&skip, &nurse).await.status, StatusCode::FORBIDDEN);
     let (path, opens) = (skip.split('?').next().unwrap(), hidden(&form, "opens"));
