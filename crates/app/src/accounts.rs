@@ -270,9 +270,9 @@ impl App {
             let bytes = body::to_bytes(&Role {
                 actor,
                 role: role.clone(),
-                institution: account
-                    .institution
-                    .filter(|_| self.pack.role(role).is_some_and(|role| role.scope == RoleScope::Institution)),
+                institution: account.institution.filter(|_| {
+                    self.pack.role(role).is_some_and(|role| role.scope == RoleScope::Institution)
+                }),
                 unit: None,
                 system: None,
                 from: now.as_micros(),

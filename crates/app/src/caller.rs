@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mimamori_domain::{
-    Action, ActorId, InstitutionId, Kind, ObjectId, OccupationCode, Purpose, RoleCode, SessionId, SubjectId, Timestamp,
-    UnitId,
+    Action, ActorId, InstitutionId, Kind, ObjectId, OccupationCode, Purpose, RoleCode, SessionId, SubjectId,
+    Timestamp, UnitId,
 };
 use mimamori_ledger::EntryDraft;
 use mimamori_policy::{BreakGlass, CallerFacts, CallerKind, RoleGrant, Scope};

@@ -160,7 +160,8 @@ impl App {
             Some(institution) => self.institution_name(institution).await?,
             None => None,
         };
-        let context = Arc::new(ActorContext { actor, version, account, roles, role_objects, institution_name });
+        let context =
+            Arc::new(ActorContext { actor, version, account, roles, role_objects, institution_name });
         self.actors.insert(actor, Arc::clone(&context));
         Ok(context)
     }

@@ -132,7 +132,8 @@ impl App {
             return Err(Error::unavailable("the database holds no installation; run `mimamori init` first"));
         };
         let keys = InstallationKeys::open(vault, &wrapped)?;
-        let object = ObjectId::from_slice(held.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
+        let object =
+            ObjectId::from_slice(held.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
         let row = store.query_one(&sql::CURRENT, vec![object.into()]).await?;
         let mut row = row.ok_or_else(|| Error::unavailable("the installation's pack is missing"))?;
         let version = crate::context::object_from_row(&mut row)?;
@@ -141,7 +142,10 @@ impl App {
         let files = stored.files.into_iter().map(|(path, text)| (path, text.into_bytes())).collect();
         let pack = Pack::from_files(files).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Error::unavailable(format!("the pack in force is not valid for this program: {}", lines.join("; ")))
+            Error::unavailable(format!(
+                "the pack in force is not valid for this program: {}",
+                lines.join("; ")
+            ))
         })?;
         if pack.hash() != version.pack {
             return Err(Error::unavailable("the stored pack is not the one that was adopted"));

@@ -158,7 +158,10 @@ impl KeyUse {
     /// Whether such a key may seal content, itself or in chunks.
     #[must_use]
     pub const fn seals(&self) -> bool {
-        matches!(self, Self::Data { .. } | Self::Register { .. } | Self::Staff | Self::LedgerSeal | Self::Settings)
+        matches!(
+            self,
+            Self::Data { .. } | Self::Register { .. } | Self::Staff | Self::LedgerSeal | Self::Settings
+        )
     }
 
     /// Whether a key of this usage stands under a subject key rather than under the ring.

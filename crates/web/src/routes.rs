@@ -9,7 +9,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::error::Fault;
 use crate::pages::governance::{
-    cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reviews, roles, tables,
+    cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reviews, roles,
+    tables,
 };
 use crate::pages::{
     accounts, emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,

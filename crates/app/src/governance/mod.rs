@@ -9,8 +9,8 @@
 pub(crate) mod appointments;
 pub(crate) mod attachments;
 pub(crate) mod calendar;
-pub(crate) mod choices;
 pub(crate) mod checks;
+pub(crate) mod choices;
 pub(crate) mod controls;
 pub(crate) mod documents;
 pub(crate) mod duties;

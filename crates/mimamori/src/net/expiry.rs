@@ -35,7 +35,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match usize::from(*first) {
-        short @ 0..0x80 => (short, rest),
+        short @ 0..=0x7f => (short, rest),
         long @ 0x81..=0x84 => {
             let (length, rest) = rest.split_at_checked(long - 0x80)?;
             (length.iter().fold(0, |all, byte| (all << 8) | usize::from(*byte)), rest)
@@ -53,6 +53,10 @@ fn time(tag: u8, text: &str) -> Option<Timestamp> {
         GENERALIZED_TIME => text.to_owned(),
         _ => return None,
     };
+    let digits = text.strip_suffix('Z')?;
+    if digits.len() != 14 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", &text).ok()?;
     let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Timestamp::from_micros(at.timestamp().as_microsecond()))

@@ -51,7 +51,25 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 
 /// Families whose last part is a code from data or from a word list.
 const FAMILIES: [&str; 20] = [
-    "act-", "action-", "argument-", "basis-", "code-", "done-", "effect-", "entry-", "how-", "mark-", "proof-", "stage-", "step-", "kind-", "label-", "outcome-", "purpose-", "state-", "unit-",
+    "act-",
+    "action-",
+    "argument-",
+    "basis-",
+    "code-",
+    "done-",
+    "effect-",
+    "entry-",
+    "how-",
+    "mark-",
+    "proof-",
+    "stage-",
+    "step-",
+    "kind-",
+    "label-",
+    "outcome-",
+    "purpose-",
+    "state-",
+    "unit-",
     "vital-",
 ];
 

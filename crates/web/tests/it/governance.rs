@@ -46,7 +46,7 @@ async fn a_document_is_published_read_and_published_again() {
     let list = look(&world, "/rules/documents", &ciso, "documents").await;
     assert!(list.body.contains("未制定"));
     look(&world, POLICY, &ciso, "a document without versions").await;
-    let form = look(&world, &format!("{POLICY}/publish"), &ciso, "publishing").await;
+    look(&world, &format!("{POLICY}/publish"), &ciso, "publishing").await;
 
     // What is wrong is told beside its field; what was typed is kept.
     let publish = format!("{POLICY}/publish");
@@ -118,12 +118,11 @@ async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
     look(&world, "/rules/duties", &manager, "duties of this month").await;
     assert_eq!(world.get("/rules/duties", &nurse).await.status, StatusCode::FORBIDDEN);
-    let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
-    let next = now.date().first_of_month().saturating_add(jiff::ToSpan::months(1));
+    let next = world.today().first_of_month().saturating_add(jiff::ToSpan::months(1));
     let month = format!("/rules/duties?month={}", next.strftime("%Y-%m"));
     let page = look(&world, &month, &manager, "duties of the next month").await;
     assert!(page.body.contains("セキュリティ") && page.body.contains("これから"), "{}", page.body);
-    let upcoming = look(&world, &format!("{month}&state=upcoming"), &manager, "duties to come").await;
+    look(&world, &format!("{month}&state=upcoming"), &manager, "duties to come").await;
     look(&world, &format!("{month}&state=done"), &manager, "no duty done").await;
     look(&world, "/rules/duties?month=nonsense", &manager, "no month").await;
 
@@ -180,8 +179,7 @@ async fn somebody_is_appointed_and_dismissed() {
         assert!(bad.body.contains(field), "{field}: {}", bad.body);
     }
     assert!(bad.body.contains("だれもいない"));
-    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
-    let today = today.date().to_string();
+    let today = world.today().to_string();
     let good = [("f.actor", "看護子"), ("f.from", today.as_str()), ("f.deputy", "no")];
     assert_eq!(world.post(&appoint, &nurse, &good).await.status, StatusCode::FORBIDDEN);
     let done = world.post(&appoint, &ciso, &good).await;
@@ -229,7 +227,7 @@ async fn controls_are_attested_with_evidence_and_measured() {
     world.staff("kansa", "試験 監査子", &["auditor"]).await;
     let (manager, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
     let auditor = world.sign_in("kansa").await;
-    let list = look(&world, "/rules/controls", &manager, "controls").await;
+    look(&world, "/rules/controls", &manager, "controls").await;
     look(&world, "/rules/controls?state=mine&page=2", &manager, "own controls").await;
     let one = "/rules/controls/attestations/rights-reviewed";
     look(&world, one, &manager, "an attestation").await;

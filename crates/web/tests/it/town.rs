@@ -95,7 +95,7 @@ fn write(folder: &Path, register: &str, procedure: &str) -> Pack {
     std::fs::write(folder.join("pack.yaml"), PACK).unwrap();
     std::fs::write(folder.join("registers/loan.yaml"), register).unwrap();
     std::fs::write(folder.join("procedures/loan.yaml"), procedure).unwrap();
-    Pack::load(folder).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    Pack::load(folder).unwrap()
 }
 
 async fn world(pack: Pack) -> World {

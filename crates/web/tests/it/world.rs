@@ -130,6 +130,12 @@ impl World {
         }
     }
 
+    /// The day it is in Japan by the world's clock.
+    pub fn today(&self) -> jiff::civil::Date {
+        let now = jiff::Timestamp::from_microsecond(self.clock.now().as_micros()).unwrap();
+        jiff::tz::offset(9).to_datetime(now).date()
+    }
+
     /// Lets days go by: who was signed in is not any more.
     pub fn pass(&self, days: u32) {
         self.clock.days.fetch_add(days, Ordering::SeqCst);

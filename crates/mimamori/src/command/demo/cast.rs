@@ -217,8 +217,7 @@ impl Cast {
             match app.appoint(operator, &appointment).await {
                 Ok(_) => {}
                 Err(error) => {
-                    return super::fill::leave_out(&error, role.code.as_str(), left_out)
-                        .map_or(Err(error), Ok);
+                    return super::fill::leave_out(&error, role.code.as_str(), left_out).ok_or(error);
                 }
             }
         }
