@@ -1,14 +1,12 @@
 //! Attachments of forms: sealed like everything else, opened only with what refers to them.
 
 use mimamori_domain::{Action, Error, Kind, ObjectId, RecordState, Result};
-use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::object::Writing;
 use super::purpose;
 use super::who::target;
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::record::fault;
@@ -89,7 +87,6 @@ impl App {
             by: caller.actor,
         };
         let object = ObjectId::random();
-        let mut unit = Unit::new();
         let writing = Writing {
             object,
             follows: 0,
@@ -99,16 +96,8 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
-        entry.resource = Self::resource_of::<AttachmentBody>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(object),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(&caller, &decision, Action::Create, &writing, None).await?;
+        Ok(object)
     }
 
     /// The name of an attachment; `None` when there is none of this id.

@@ -260,7 +260,6 @@ impl App {
             files: new.files.clone(),
         };
         let object = ObjectId::random();
-        let mut unit = Unit::new();
         let writing = Writing {
             object,
             follows: 0,
@@ -270,15 +269,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Confirm), &decision);
-        entry.resource = Self::resource_of::<AttestationBody>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(object),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(&caller, &decision, Action::Confirm, &writing, None).await?;
+        Ok(object)
     }
 }

@@ -404,7 +404,6 @@ impl App {
             reviewed: now.as_micros(),
         };
         let object = self.document_object(code)?;
-        let mut unit = Unit::new();
         let writing = Writing {
             object,
             follows: at,
@@ -414,16 +413,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Update), &decision);
-        entry.resource = Self::resource_of::<DocumentBody>(object);
-        entry.version = Some(at + 1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(()),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(&caller, &decision, Action::Update, &writing, None).await
     }
 
     /// Says that the caller has read a version of a document. Saying it twice changes nothing.

@@ -281,7 +281,6 @@ impl App {
         }
         let body = DutyMark { opened: opens.as_micros(), reason: reason.to_owned(), by: caller.actor };
         let object = ObjectId::random();
-        let mut unit = Unit::new();
         let writing = Writing {
             object,
             follows: 0,
@@ -291,15 +290,6 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Update), &decision);
-        entry.resource = Self::resource_of::<DutyMark>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, Some(reason))?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(()),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(&caller, &decision, Action::Update, &writing, Some(reason)).await
     }
 }

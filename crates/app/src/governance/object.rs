@@ -1,10 +1,13 @@
 //! Objects that belong to the organisation: read, listed and written one way.
 
 use mimamori_domain::{
-    AccessLabel, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result, Timestamp,
+    AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
+    Timestamp,
 };
+use mimamori_policy::Decision;
 use mimamori_store::{ObjectVersion, Unit};
 
+use crate::access::{Settled, decided, kept_changing};
 use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::context::object_from_row;
@@ -164,6 +167,31 @@ impl App {
         };
         let version = version.seal(&key, None, unit.id)?;
         Ok(put_version(unit, version, writing.sorted))
+    }
+
+    /// Commits one version, with the ledger entry of the change. `stated` goes sealed into the entry.
+    ///
+    /// # Errors
+    /// Conflict when somebody else's version came in between; unavailable.
+    pub(crate) async fn keep_governed<T: Body>(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        action: Action,
+        writing: &Writing<'_, T>,
+        stated: Option<&str>,
+    ) -> Result<()> {
+        let mut unit = Unit::new();
+        let commitment = self.write_governed(caller, &mut unit, writing).await?;
+        let mut entry = decided(caller.entry(unit.id, action), decision);
+        entry.resource = Self::resource_of::<T>(writing.object);
+        entry.version = Some(writing.follows + 1);
+        entry.commitments = vec![commitment];
+        let entry = self.with_sealed(caller, entry, 0, stated)?;
+        match self.settle(caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(()),
+            Settled::Again => Err(kept_changing()),
+        }
     }
 
     /// The kind and id of an object as a ledger entry names it.

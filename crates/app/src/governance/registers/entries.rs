@@ -217,7 +217,6 @@ impl App {
         action: Action,
         reason: &str,
     ) -> Result<()> {
-        let mut unit = Unit::new();
         let writing = Writing {
             object: current.object,
             follows: current.version,
@@ -227,16 +226,7 @@ impl App {
             sorted: crate::body::time(current.body.entered_at),
             body,
         };
-        let commitment = self.write_governed(caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, action), decision);
-        entry.resource = Self::resource_of::<RegisterEntry>(current.object);
-        entry.version = Some(current.version + 1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(caller, entry, 0, Some(reason))?;
-        match self.settle(caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(()),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(caller, decision, action, &writing, Some(reason)).await
     }
 
     /// An entry of this register.

@@ -87,7 +87,6 @@ impl App {
             entries: entries.len() as u64,
         };
         let object = ObjectId::random();
-        let mut unit = Unit::new();
         let writing = Writing {
             object,
             follows: 0,
@@ -97,16 +96,8 @@ impl App {
             sorted: now,
             body: &body,
         };
-        let commitment = self.write_governed(&caller, &mut unit, &writing).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
-        entry.resource = Self::resource_of::<Review>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(object),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.keep_governed(&caller, &decision, Action::Review, &writing, None).await?;
+        Ok(object)
     }
 
     /// The reviews of a register, newest first.
