@@ -213,6 +213,7 @@ impl App {
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
             signing: tokio::sync::Mutex::new(None),
+            tile_step: crate::ledger::TILE_STEP.into(),
             halted: AtomicBool::new(false),
             not_committing: AtomicBool::new(false),
             address_salt,

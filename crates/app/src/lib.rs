@@ -109,6 +109,8 @@ pub struct App {
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.
     pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
+    /// How many entries' full tiles the signer keeps in one unit.
+    pub(crate) tile_step: std::sync::atomic::AtomicU64,
     /// Set when the ledger is not the continuation of what was signed: nothing is answered any more.
     pub(crate) halted: AtomicBool,
     /// Set while the last commit could not be made.

@@ -163,7 +163,10 @@ impl SqliteDriver {
             .pragma("secure_delete", "ON")
             // 64 MiB, so that the growing ends of the indexes stay in memory.
             .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "4000")
+            // 64 MiB too. Whoever commits when the log is this long folds it, and the batches behind wait:
+            // at 16 MiB that was four times a second under load, and the slowest hundredth of all reads.
+            // A longer log also folds its hot pages fewer times.
+            .pragma("wal_autocheckpoint", "16000")
             .pragma("journal_size_limit", "67108864");
         let reading = common
             .read_only(true)

@@ -1,6 +1,7 @@
 //! What surrounds every route: one log line, strict headers, limits, and a clean answer to whatever
 //! goes wrong inside.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::Router;
@@ -8,8 +9,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use mimamori_app::Caller;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
@@ -40,37 +41,32 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Two years, as browsers' preload lists ask.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
-/// Puts the layers of a surface around its routes, its fallbacks included.
+/// Puts what surrounds every answer around a surface's routes, its fallbacks included.
 pub(crate) fn around(router: Router<Web>, surface: Surface, web: &Web) -> Router {
     let router = match surface {
         // Programs hold tokens, not cookies: nothing rides along with a forged request.
         Surface::Fhir => router,
         Surface::Staff => router.layer(CsrfLayer::new()),
     };
-    // The last one is outermost.
-    let router = router
-        .layer(from_fn_with_state((web.clone(), surface), places))
-        .layer(CatchPanicLayer::custom(panicked));
-    let router = match surface {
-        Surface::Staff => router.layer(from_fn_with_state(web.clone(), finish_page)),
-        Surface::Fhir => router.layer(from_fn_with_state(web.clone(), fhir::finish)),
-    };
-    router
-        .layer(from_fn_with_state(web.clone(), headers))
-        .layer(axum::middleware::from_fn(log))
-        .with_state(web.clone())
+    router.layer(from_fn_with_state((web.clone(), surface), surround)).with_state(web.clone())
+}
+
+/// All of them from the outside in, as one layer: each layer of its own clones and boxes, for every
+/// request, the service with all that it surrounds, which was a seventh of an audited read.
+async fn surround(State((web, surface)): State<(Web, Surface)>, request: Request, next: Next) -> Response {
+    log(&web, surface, request, next).await
 }
 
 /// One line for each answer: method, the route's pattern (never the path: it names people), status,
 /// duration.
-async fn log(request: Request, next: Next) -> Response {
+async fn log(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned());
     let route = route.unwrap_or_default();
     let span = tracing::info_span!("request", %method, route);
     async move {
-        let response = next.run(request).await;
+        let response = headers(web, surface, request, next).await;
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if response.status().is_server_error() {
@@ -84,8 +80,11 @@ async fn log(request: Request, next: Next) -> Response {
     .await
 }
 
-async fn headers(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+async fn headers(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
+    let mut response = match surface {
+        Surface::Staff => finish_page(web, request, next).await,
+        Surface::Fhir => fhir::finish(web, request, next).await,
+    };
     let status = response.status();
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -102,9 +101,18 @@ async fn headers(State(web): State<Web>, request: Request, next: Next) -> Respon
     response
 }
 
+/// The routes' own answer, whatever happens in them.
+pub(crate) async fn answer(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
+    // Nothing of the request is looked at again after a panic.
+    match AssertUnwindSafe(places(web, surface, request, next)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => panicked(panic),
+    }
+}
+
 /// A bounded number of requests at once, each for a bounded time; beyond that 503 at once rather
 /// than a queue that nobody waits for.
-async fn places(State((web, surface)): State<(Web, Surface)>, request: Request, next: Next) -> Response {
+async fn places(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
     let places = match surface {
         Surface::Staff => &web.staff_places,
         Surface::Fhir => &web.fhir_places,
@@ -129,13 +137,13 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Chooses the language, and turns every failure into a page.
-async fn finish_page(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+async fn finish_page(web: &Web, mut request: Request, next: Next) -> Response {
     let visit = Visit::of(&request);
     let had_session = session::session_token(request.headers(), web.settings.tls).is_some();
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = session::origin(request.extensions());
     request.extensions_mut().insert(visit.clone());
-    let response = next.run(request).await;
+    let response = answer(web, Surface::Staff, request, next).await;
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     if !failed || response.extensions().get::<Rendered>().is_some() {
@@ -148,11 +156,11 @@ async fn finish_page(State(web): State<Web>, mut request: Request, next: Next) -
     let fault = response.extensions().get::<Fault>().cloned();
     let fault = fault.unwrap_or_else(|| Fault::status(status));
     if status == StatusCode::UNAUTHORIZED && read {
-        return pages::sign_in::first(&web, &visit, had_session);
+        return pages::sign_in::first(web, &visit, had_session);
     }
     let caller = response.extensions().get::<Caller>();
     let allow = response.headers().get(header::ALLOW).cloned();
-    let mut page = pages::problem::page(&web, &visit, caller, &fault, forged);
+    let mut page = pages::problem::page(web, &visit, caller, &fault, forged);
     if let Some(allow) = allow {
         page.headers_mut().insert(header::ALLOW, allow);
     }

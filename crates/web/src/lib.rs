@@ -9,7 +9,7 @@
 //! - Nothing here logs a path, a query, a body or a name (invariant 9).
 //!
 //! The listener may put a [`mimamori_app::Origin`] into each request's extensions; without one the
-//! origin is unknown.
+//! origin is the other end of the connection ([`axum::extract::ConnectInfo`]), or unknown.
 
 mod assets;
 mod dates;

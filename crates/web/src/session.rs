@@ -1,6 +1,8 @@
 //! Who asks: the session cookie for people, the bearer token for programs (RFC 6750 section 2.1).
 
-use axum::extract::{FromRequestParts, Request, State};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -53,9 +55,15 @@ pub(crate) fn session_token(headers: &HeaderMap, tls: bool) -> Option<&str> {
     cookie_value(headers, cookie_name(tls)).filter(|t| !t.is_empty())
 }
 
-/// Where a request comes from, as far as the listener knows.
+/// Where a request comes from, as far as the listener knows: what it says itself, or else the other
+/// end of the connection.
 pub(crate) fn origin(extensions: &axum::http::Extensions) -> Origin {
-    extensions.get::<Origin>().cloned().unwrap_or_default()
+    if let Some(origin) = extensions.get::<Origin>() {
+        return origin.clone();
+    }
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    // An IPv4 client on a dual-stack socket is the same client.
+    Origin { address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()), ..Origin::default() }
 }
 
 /// Layer of routes whose authorisation is `session`.

@@ -21,6 +21,9 @@ use crate::access::commit_error;
 const LEASE: &str = "checkpoint";
 const LEASE_TIME: Duration = Duration::from_secs(20);
 
+/// How many entries' full tiles go into one unit: 3 MB, a twentieth of what a unit may have.
+pub(crate) const TILE_STEP: u64 = 100_000;
+
 /// The signer's state in the folder outside the database.
 const STATE_FILE: &str = "signer";
 
@@ -175,20 +178,7 @@ impl App {
 
     /// Keeps full tiles up to the head, proves that the log only grew, and signs.
     async fn sign(&self, signing: &mut Signing, head: &Head, next: &Checkpoint) -> Result<String> {
-        let full = self.grow_tiles(signing, head).await?;
-        let mut changes =
-            vec![Change::one(&upkeep::LEASE_FENCE, vec![LEASE.into(), signing.lease.fencing.into()])];
-        for tile in &full {
-            let args = vec![
-                head.epoch.into(),
-                i64::from(tile.id.level).into(),
-                tile.id.index.into(),
-                tile.to_bytes().into(),
-            ];
-            changes.push(Change::any(&ledger::KEEP_TILE, args));
-        }
-        self.store.upkeep(changes).await.map_err(commit_error)?;
-
+        self.grow_tiles(signing, head).await?;
         let signer = self.keys.signer(&self.name)?;
         let last = signing.state.last().cloned();
         let signed = match last {
@@ -240,18 +230,19 @@ impl App {
         Error::unavailable(format!("{error}; compare with a backup, then run `mimamori ledger verify`"))
     }
 
-    /// Brings the kept tiles up to the head; gives the full tiles that are new.
-    async fn grow_tiles(&self, signing: &mut Signing, head: &Head) -> Result<Vec<Tile>> {
+    /// Brings the kept tiles up to the head, in units of a bounded number of entries each: after
+    /// days without a signer there may be millions. Before a checkpoint covers them tiles mean nothing, so
+    /// the next signer goes on where this one stopped.
+    async fn grow_tiles(&self, signing: &mut Signing, head: &Head) -> Result<()> {
         let mut grown = match signing.grown.take().filter(|grown| grown.epoch == head.epoch) {
             Some(grown) => grown,
             None => self.kept_tiles(head).await?,
         };
-        let mut full = Vec::new();
-        while grown.size < head.size {
-            let until = head.size.min(grown.size + 100_000);
+        loop {
+            let until = head.size.min(grown.size.saturating_add(self.tile_step.load(Ordering::Relaxed)));
             let leaves = self.leaves(head.epoch, grown.size, until).await?;
-            let tiles = grow(&grown.tiles(), grown.size, &leaves).map_err(Error::unavailable)?;
-            for tile in tiles {
+            let mut full = Vec::new();
+            for tile in grow(&grown.tiles(), grown.size, &leaves).map_err(Error::unavailable)? {
                 if tile.id.width == TILE_WIDTH {
                     grown.partial.remove(&tile.id.level);
                     full.push(tile);
@@ -260,9 +251,33 @@ impl App {
                 }
             }
             grown.size = until;
+            self.keep_tiles(&signing.lease, head.epoch, &full).await?;
+            if grown.size >= head.size {
+                signing.grown = Some(grown);
+                return Ok(());
+            }
+            // Many steps take longer than the lease lasts.
+            let renewed = self.store.renew_lease(&signing.lease, LEASE_TIME).await.map_err(commit_error)?;
+            signing.lease = renewed.ok_or_else(another_signs)?;
         }
-        signing.grown = Some(grown);
-        Ok(full)
+    }
+
+    /// Keeps full tiles in one unit, which fails when another program signs by now.
+    async fn keep_tiles(&self, lease: &Lease, epoch: u32, full: &[Tile]) -> Result<()> {
+        let mut changes = vec![Change::one(&upkeep::LEASE_FENCE, vec![LEASE.into(), lease.fencing.into()])];
+        for tile in full {
+            let level = i64::from(tile.id.level).into();
+            let args = vec![epoch.into(), level, tile.id.index.into(), tile.to_bytes().into()];
+            changes.push(Change::any(&ledger::KEEP_TILE, args));
+        }
+        self.store.upkeep(changes).await.map(|_| ()).map_err(commit_error)
+    }
+
+    /// How many entries' full tiles are kept in one unit, at least one tile's; for tests of what
+    /// happens between two of them.
+    #[doc(hidden)]
+    pub fn keep_tiles_in_steps_of(&self, entries: u64) {
+        self.tile_step.store(entries.max(u64::from(TILE_WIDTH)), Ordering::Relaxed);
     }
 
     /// The tree as far as its full leaf tiles are kept.

@@ -8,5 +8,5 @@ mod holder;
 mod tiles;
 mod verify;
 
-pub(crate) use checkpoint::Signing;
+pub(crate) use checkpoint::{Signing, TILE_STEP};
 pub use verify::VerifyReport;

@@ -7,6 +7,7 @@
 //! version, every head against its latest version.
 
 mod ahead;
+mod entries;
 mod objects;
 mod tiles;
 
@@ -18,9 +19,8 @@ use mimamori_ledger::{
     VerifierKey, VerifyOptions, origin,
 };
 use mimamori_store::statements::ledger;
-use mimamori_store::{Head, Row, Snapshot, WALK_ROWS, tables};
+use mimamori_store::{Head, Snapshot, WALK_ROWS, tables};
 
-use self::ahead::Ahead;
 use crate::App;
 
 /// Rows asked for at a time.
@@ -278,36 +278,6 @@ impl Walk<'_> {
         }
     }
 
-    async fn entries(
-        &mut self,
-        epoch: u32,
-        tree: &mut TreeVerifier,
-        tiles: &mut TileCheck,
-        size: u64,
-        progress: &(dyn Fn(u64, u64) + Send + Sync),
-    ) -> Result<()> {
-        let from = |sequence: i64| vec![epoch.into(), sequence.into(), i64::MAX.into(), WALK.into()];
-        let mut ahead = Ahead::new(self.reads, &ledger::ENTRIES_WITH_INDEX, from(0));
-        while let Some(rows) = ahead.next(|last| Ok(from(last.int(0)?.saturating_add(1)))).await? {
-            for row in &rows {
-                let sequence = row.int(0).map_err(Error::unavailable)?;
-                let bytes = row.blob(7).map_err(Error::unavailable)?;
-                let entry = tree.push_and_read(bytes, |height, _, root| tiles.completed(height, root));
-                self.report.entries += 1;
-                if let Some(entry) = entry {
-                    if let Some(column) = differs(row, &entry) {
-                        self.found(format!(
-                            "epoch {epoch}, entry {sequence}: column {column} is not what the entry says"
-                        ));
-                    }
-                    self.keep_commitments(&entry);
-                }
-            }
-            progress(self.report.entries, size.max(self.report.entries));
-        }
-        Ok(())
-    }
-
     /// Entries of changes commit to new versions, others only repeat what was committed to before.
     fn keep_commitments(&mut self, entry: &Entry) {
         for commitment in &entry.draft.commitments {
@@ -319,22 +289,4 @@ impl Walk<'_> {
             });
         }
     }
-}
-
-/// The first index column that is not what the entry says.
-fn differs(row: &Row, entry: &Entry) -> Option<&'static str> {
-    let (position, draft) = (&entry.position, &entry.draft);
-    let same = |column: usize, bytes: Option<&[u8]>| row.opt_blob(column).is_ok_and(|found| found == bytes);
-    [
-        ("sequence", row.unsigned(0).is_ok_and(|found| found == position.sequence)),
-        ("unit", same(1, Some(draft.unit.as_bytes()))),
-        ("recorded", row.time(2).is_ok_and(|found| found == position.recorded)),
-        ("actor", same(3, draft.actor.as_ref().map(|id| id.as_bytes().as_slice()))),
-        ("subject", same(4, draft.subject.as_ref().map(|id| id.as_bytes().as_slice()))),
-        ("institution", same(5, draft.institution.as_ref().map(|id| id.as_bytes().as_slice()))),
-        ("action", row.text(6).is_ok_and(|found| found == draft.action.as_str())),
-    ]
-    .into_iter()
-    .find(|(_, right)| !right)
-    .map(|(column, _)| column)
 }

@@ -1,4 +1,5 @@
-//! A store that lets something happen at a chosen moment: right before a unit is committed.
+//! A store that lets something happen at a chosen moment: right before a unit is committed, or before
+//! one of housekeeping.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,8 @@ type Happening = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 pub struct Hooked {
     inner: Arc<dyn Store>,
     next: Mutex<Option<(Action, Happening)>>,
+    next_upkeep: Mutex<Option<(usize, Happening)>>,
+    upkept: Mutex<Vec<usize>>,
 }
 
 impl fmt::Debug for Hooked {
@@ -29,7 +32,12 @@ impl fmt::Debug for Hooked {
 
 impl Hooked {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, next: Mutex::new(None) })
+        Arc::new(Self {
+            inner,
+            next: Mutex::new(None),
+            next_upkeep: Mutex::new(None),
+            upkept: Mutex::new(Vec::new()),
+        })
     }
 
     /// Lets `happening` run once, before the next unit whose first entry is of this action.
@@ -38,9 +46,21 @@ impl Hooked {
         assert!(before.is_none(), "what was to happen before did not");
     }
 
+    /// Lets `happening` run once, before the `nth` housekeeping unit from now (from 1) of several
+    /// changes.
+    pub fn before_upkeep(&self, nth: usize, happening: Happening) {
+        let before = self.next_upkeep.lock().unwrap().replace((nth, happening));
+        assert!(before.is_none(), "what was to happen before did not");
+    }
+
     /// Whether what was asked for has happened.
     pub fn happened(&self) -> bool {
-        self.next.lock().unwrap().is_none()
+        self.next.lock().unwrap().is_none() && self.next_upkeep.lock().unwrap().is_none()
+    }
+
+    /// How many changes each housekeeping unit of several changes made that did not fail.
+    pub fn upkept(&self) -> Vec<usize> {
+        self.upkept.lock().unwrap().clone()
     }
 }
 
@@ -72,7 +92,27 @@ impl Store for Hooked {
     }
 
     async fn upkeep(&self, changes: Vec<Change>) -> Result<Vec<Upkept>, CommitError> {
-        self.inner.upkeep(changes).await
+        let count = changes.len();
+        if count < 2 {
+            return self.inner.upkeep(changes).await;
+        }
+        let happening = {
+            let mut next = self.next_upkeep.lock().unwrap();
+            match next.take() {
+                Some((1, happening)) => Some(happening),
+                Some((nth, happening)) => {
+                    *next = Some((nth - 1, happening));
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some(happening) = happening {
+            happening().await;
+        }
+        let upkept = self.inner.upkeep(changes).await?;
+        self.upkept.lock().unwrap().push(count);
+        Ok(upkept)
     }
 
     async fn start_epoch(&self, epoch: NewEpoch) -> Result<Committed, CommitError> {

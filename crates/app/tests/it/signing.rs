@@ -1,12 +1,16 @@
 //! The signer beside others, and after a crash: who signs next, and what is checked meanwhile.
 
-use mimamori_app::ErrorKind;
+use std::future::pending;
+use std::sync::Arc;
+
+use mimamori_app::{App, ErrorKind};
 use mimamori_domain::{Action, ObjectId};
 use mimamori_ledger::EntryDraft;
 use mimamori_store::statements::{ledger, upkeep};
 use mimamori_store::{Store, Unit};
 use tempfile::TempDir;
 
+use crate::hooked::Hooked;
 use crate::support::{On, Site};
 use crate::tamper::MINUTE;
 
@@ -80,6 +84,77 @@ async fn after_a_crash_the_same_folder_signs_at_once_on_sqlite() {
 #[tokio::test]
 async fn after_a_crash_the_same_folder_signs_at_once_on_postgres() {
     after_a_crash_the_same_folder_signs_at_once(On::Postgres).await;
+}
+
+/// How many full leaf tiles are kept.
+async fn leaf_tiles(store: &dyn Store) -> u64 {
+    let args = vec![0_i64.into(), 0_i64.into()];
+    store.query_one(&ledger::TILE_COUNT, args).await.unwrap().unwrap().unsigned(0).unwrap()
+}
+
+async fn a_long_absence_is_made_up_in_bounded_units(on: On) {
+    let site = Site::on(on).await;
+    for _ in 0..8 {
+        grow(&*site.store, 200).await;
+    }
+    let size = site.store.head().await.unwrap().unwrap().size;
+    let hooked = Hooked::new(Arc::clone(&site.store));
+    let signer = async || -> Arc<App> {
+        let app = site.second(Arc::clone(&hooked) as Arc<dyn Store>).await;
+        app.keep_tiles_in_steps_of(512);
+        app
+    };
+
+    // The first one ends between two units.
+    let first = signer().await;
+    let (reached, stop) = tokio::sync::oneshot::channel();
+    let never = async move {
+        reached.send(()).unwrap();
+        pending().await
+    };
+    hooked.before_upkeep(2, Box::new(|| Box::pin(never)));
+    tokio::select! {
+        signed = first.checkpoint() => panic!("nothing was interrupted: {signed:?}"),
+        stopped = stop => stopped.unwrap(),
+    }
+    drop(first);
+    assert_eq!(leaf_tiles(&*site.store).await, 2);
+    assert!(site.store.query(&ledger::LATEST_CHECKPOINT, Vec::new()).await.unwrap().is_empty());
+    assert_eq!(site.app.verify(&|_, _| {}).await.unwrap().findings, Vec::<String>::new());
+
+    // The second one goes on, and is overtaken by a third between two units.
+    let second = signer().await;
+    let database = site.database.clone();
+    let overtaken = async move {
+        database.run("UPDATE job_lease SET fencing = fencing + 1, expires = 0").await.unwrap();
+    };
+    hooked.before_upkeep(2, Box::new(|| Box::pin(overtaken)));
+    second.checkpoint().await.unwrap_err();
+    assert!(hooked.happened());
+    drop(second);
+    assert_eq!(leaf_tiles(&*site.store).await, 4);
+
+    // Nothing was kept twice, and no unit was larger than its bound: two tiles behind the lease.
+    let third = signer().await;
+    let note = third.checkpoint().await.unwrap();
+    assert_eq!(note.lines().nth(1), Some(size.to_string().as_str()));
+    assert_eq!(leaf_tiles(&*site.store).await, size / 256);
+    let upkept = hooked.upkept();
+    assert!(upkept.iter().all(|changes| *changes <= 3), "{upkept:?}");
+    assert_eq!(upkept.iter().map(|changes| changes - 1).sum::<usize>() as u64, size / 256, "{upkept:?}");
+    third.prove(0, 3).await.unwrap();
+    assert_eq!(site.app.verify(&|_, _| {}).await.unwrap().findings, Vec::<String>::new());
+    site.store.close().await;
+}
+
+#[tokio::test]
+async fn a_long_absence_is_made_up_in_bounded_units_on_sqlite() {
+    a_long_absence_is_made_up_in_bounded_units(On::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_long_absence_is_made_up_in_bounded_units_on_postgres() {
+    a_long_absence_is_made_up_in_bounded_units(On::Postgres).await;
 }
 
 /// What the signer wrote down is compared while it holds its file.

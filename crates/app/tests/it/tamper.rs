@@ -162,6 +162,7 @@ async fn whatever_is_changed_is_found_and_named(on: On) {
     a_body(&base).await;
     an_entry(&base).await;
     an_index_column(&base).await;
+    an_index_column_that_looks_alike(&base).await;
     a_version_column(&base).await;
     a_head_column(&base).await;
     the_newest_entry_dropped(&base).await;
@@ -235,6 +236,41 @@ async fn an_index_column(base: &Base) {
         expected.push(format!("epoch 0, entry {sequence}: column {column} "));
     }
     copy.expect("an index column", &expected).await;
+}
+
+/// Rows are compared many at a time, one after the other: a byte or a comma that moves from one to the
+/// next, or what stands for a missing id, must not hide among them.
+async fn an_index_column_that_looks_alike(base: &Base) {
+    let copy = base.copy().await;
+    let args = vec![0_i64.into(), 0_i64.into(), copy.signed.into(), 1_000_i64.into()];
+    let rows = copy.site.store.query(&ledger::ENTRIES_WITH_INDEX, args).await.unwrap();
+    let actors: Vec<Option<&[u8]>> = rows.iter().map(|row| row.opt_blob(3).unwrap()).collect();
+    let first = actors.iter().zip(&actors[1..]).position(|(one, next)| one.is_some() && next.is_some());
+    let first = first.unwrap();
+    let (one, next) = (actors[first].unwrap(), actors[first + 1].unwrap());
+    let lacking = rows.iter().position(|row| row.opt_blob(4).unwrap().is_none()).unwrap();
+    let quiet = rows.len() - 1;
+    assert!(quiet > lacking && quiet > first + 1);
+    let changes = [
+        (first, "actor", copy.id(&one[..15])),
+        (first + 1, "actor", copy.id([&one[15..], next].concat())),
+        (lacking, "subject", copy.id([b'0'; 16])),
+        (quiet, "action", "action || ',1 1 read'".to_owned()),
+    ];
+    for (sequence, column, value) in &changes {
+        copy.run(&format!(
+            "UPDATE ledger_entry SET {column} = {value} WHERE epoch = 0 AND sequence = {sequence}"
+        ))
+        .await;
+        let findings = copy.findings().await;
+        let expected = format!("epoch 0, entry {sequence}: column {column} is not what the entry says");
+        assert!(findings.contains(&expected), "{expected}: {findings:#?}");
+    }
+    copy.run("INSERT INTO ledger_entry SELECT epoch, -7, unit, recorded, actor, subject, institution, action, entry \
+              FROM ledger_entry WHERE epoch = 0 AND sequence = 0").await;
+    let findings = copy.findings().await;
+    assert!(findings.iter().any(|told| told.contains("entry -7: column sequence")), "{findings:?}");
+    copy.site.store.close().await;
 }
 
 /// Every column of a version that decides who sees it, or says who wrote it and when.

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{self, Next};
 use clap::Args;
-use mimamori_app::{Origin, Transport};
+use mimamori_app::Transport;
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -93,8 +90,8 @@ impl Listeners {
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        let staff = self.staff.serve(with_origin(staff_router(&web)), stop.clone());
-        let fhir = self.fhir.serve(with_origin(fhir_router(&web)), stop);
+        let staff = self.staff.serve(staff_router(&web), stop.clone());
+        let fhir = self.fhir.serve(fhir_router(&web), stop);
         let told = signals.act(self.certificates, stopper);
         tokio::join!(staff, fhir, told);
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
@@ -105,20 +102,6 @@ impl Listeners {
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-/// Tells the routers where a request comes from.
-fn with_origin(router: Router) -> Router {
-    async fn origin(
-        ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
-        mut request: Request,
-        next: Next,
-    ) -> axum::response::Response {
-        let origin = Origin { address: Some(peer.ip().to_canonical()), ..Origin::default() };
-        request.extensions_mut().insert(origin);
-        next.run(request).await
-    }
-    router.layer(middleware::from_fn(origin))
 }
 
 /// The signals this program knows.

@@ -1,4 +1,5 @@
-//! The ledger: entries, reviews, tiles, checkpoints, epochs.
+//! The ledger: entries, reviews, tiles, checkpoints, epochs. A limit is written `($n + 0)`: behind `LIMIT`, a
+//! bare parameter makes SQLite plan the statement anew for each number.
 
 use crate::Statement;
 use crate::value::ColumnType::{Blob, Int, Text};
@@ -11,7 +12,7 @@ statements! {
     ENTRIES = Statement::read(
         "ledger_entries",
         "SELECT sequence, entry FROM ledger_entry WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 \
-         ORDER BY sequence LIMIT $4",
+         ORDER BY sequence LIMIT ($4 + 0)",
         &[Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -21,9 +22,32 @@ statements! {
     ENTRIES_WITH_INDEX = Statement::read(
         "ledger_entries_with_index",
         "SELECT sequence, unit, recorded, actor, subject, institution, action, entry FROM ledger_entry \
-         WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 ORDER BY sequence LIMIT $4",
+         WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 ORDER BY sequence LIMIT ($4 + 0)",
         &[Int, Int, Int, Int],
         &[Int, Blob, Int, Blob, Blob, Blob, Text, Blob],
+    );
+
+    /// The same rows of a range of sequences put together into one, for verification: from, before; none
+    /// when there are none. Columns: how many, the least and the greatest sequence, 1 when any id is not 16
+    /// bytes long, how many actors, subjects and institutions are there; then of all rows, one after the
+    /// other: recorded, length of the entry and action, with spaces between and commas behind; units, actors,
+    /// subjects, institutions, with sixteen digits 0 for each that is not there; entries.
+    // Nothing says in which order rows are put together. Both databases walk so short a range of the key
+    // in its order; where one should not, the rows are not what the entries say and are read one by one.
+    ENTRY_BLOCK = Statement::read(
+        "ledger_entry_block",
+        "SELECT CAST(count(*) AS bigint), min(sequence), max(sequence), \
+         CAST(max(CASE WHEN length(unit) = 16 AND coalesce(length(actor), 16) = 16 \
+          AND coalesce(length(subject), 16) = 16 AND coalesce(length(institution), 16) = 16 \
+          THEN 0 ELSE 1 END) AS bigint), \
+         CAST(count(actor) + count(subject) + count(institution) AS bigint), \
+         string_agg(recorded || ' ' || length(entry) || ' ' || action, ','), \
+         string_agg(unit, ''), string_agg(coalesce(actor, '0000000000000000'), ''), \
+         string_agg(coalesce(subject, '0000000000000000'), ''), \
+         string_agg(coalesce(institution, '0000000000000000'), ''), string_agg(entry, '') \
+         FROM ledger_entry WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 HAVING count(*) > 0",
+        &[Int, Int, Int],
+        &[Int, Int, Int, Int, Int, Text, Blob, Blob, Blob, Blob, Blob],
     );
 
     /// Recorded time of one entry, for the search of a time in the sequence.
@@ -39,7 +63,7 @@ statements! {
         "ledger_entries_of_subject",
         "SELECT sequence, entry FROM ledger_entry \
          WHERE subject = $1 AND epoch = $2 AND sequence >= $3 AND sequence < $4 \
-         ORDER BY sequence DESC LIMIT $5",
+         ORDER BY sequence DESC LIMIT ($5 + 0)",
         &[Blob, Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -49,7 +73,7 @@ statements! {
         "ledger_entries_of_actor",
         "SELECT sequence, entry FROM ledger_entry \
          WHERE actor = $1 AND epoch = $2 AND sequence >= $3 AND sequence < $4 \
-         ORDER BY sequence DESC LIMIT $5",
+         ORDER BY sequence DESC LIMIT ($5 + 0)",
         &[Blob, Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -58,7 +82,7 @@ statements! {
     ENTRIES_NEWEST_FIRST = Statement::read(
         "ledger_entries_newest_first",
         "SELECT sequence, entry FROM ledger_entry WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 \
-         ORDER BY sequence DESC LIMIT $4",
+         ORDER BY sequence DESC LIMIT ($4 + 0)",
         &[Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -134,7 +158,7 @@ statements! {
     TILES = Statement::read(
         "ledger_tiles",
         "SELECT idx, hashes FROM ledger_tile WHERE epoch = $1 AND level = $2 AND idx >= $3 \
-         ORDER BY idx LIMIT $4",
+         ORDER BY idx LIMIT ($4 + 0)",
         &[Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -186,7 +210,7 @@ statements! {
     CHECKPOINTS = Statement::read(
         "checkpoints",
         "SELECT epoch, size, recorded, note FROM checkpoint WHERE epoch = $1 AND size > $2 \
-         ORDER BY size LIMIT $3",
+         ORDER BY size LIMIT ($3 + 0)",
         &[Int, Int, Int],
         &[Int, Int, Int, Text],
     );

@@ -142,7 +142,7 @@ statements! {
     REFUSALS = Statement::read(
         "refusal_list",
         "SELECT minute, address_hash, reason, count FROM refusal_count WHERE minute < $1 \
-         ORDER BY minute, address_hash, reason LIMIT $2",
+         ORDER BY minute, address_hash, reason LIMIT ($2 + 0)",
         &[Int, Int],
         &[Int, Blob, Text, Int],
     );

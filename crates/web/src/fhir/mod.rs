@@ -7,7 +7,7 @@ pub(crate) mod search;
 pub(crate) mod write;
 
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,8 @@ use mimamori_domain::{Error, Kind, ObjectId, RecordState};
 use mimamori_fhir::{Coding, Issue, IssueCode, Meta, Severity, operation_outcome, splice_meta};
 
 use crate::error::{self, Fault, Rendered};
+use crate::layers;
+use crate::routes::Surface;
 use crate::settings::Web;
 
 /// Tags a version with the state of its record.
@@ -97,12 +99,12 @@ impl IntoResponse for Refusal {
 }
 
 /// Asks for a media type we have, and turns every failure into an OperationOutcome.
-pub(crate) async fn finish(State(_): State<Web>, request: Request, next: Next) -> Response {
+pub(crate) async fn finish(web: &Web, request: Request, next: Next) -> Response {
     let had_token = request.headers().contains_key(header::AUTHORIZATION);
     let json = headers::json(request.headers(), request.uri().query());
     let head = request.method() == Method::HEAD;
     let response = if json {
-        next.run(request).await
+        layers::answer(web, Surface::Fhir, request, next).await
     } else {
         Refusal::status(StatusCode::NOT_ACCEPTABLE).into_response()
     };

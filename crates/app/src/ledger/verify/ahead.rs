@@ -29,6 +29,12 @@ impl<'a> Ahead<'a> {
         Self { early: false, ..self }
     }
 
+    /// Waits until nothing is being fetched, so that the snapshot can be asked for other rows.
+    pub(super) async fn pause(&mut self) {
+        let answered = self.fetch.as_mut().await;
+        self.fetch = Box::pin(std::future::ready(answered));
+    }
+
     /// The next part, `None` after the last row. `after` gives the arguments of the part that follows a
     /// row; it is asked for before this one is given, so that the database works meanwhile.
     pub(super) async fn next(
