@@ -178,12 +178,12 @@ impl Merged {
                         requirements.insert(full, node);
                         continue;
                     }
-                    self.sections(area, &full, &node, &mut own, problems);
                     if path == PACK {
                         left_out = node.get("leaves-out").cloned();
                         catalogues = words(node.get("catalogues"));
-                        self.head = Some(node);
+                        self.head = Some(node.clone());
                     }
+                    self.sections(area, &full, node, &mut own, problems);
                 }
             }
         }
@@ -202,11 +202,11 @@ impl Merged {
         &mut self,
         area: &str,
         file: &str,
-        node: &Node,
+        node: Node,
         own: &mut BTreeSet<(ObjectKind, String, bool)>,
         problems: &mut Problems,
     ) {
-        let Value::Map(entries) = &node.value else {
+        let Value::Map(entries) = node.value else {
             return;
         };
         for (key, node) in entries {
@@ -224,7 +224,7 @@ impl Merged {
                 }
                 continue;
             };
-            match &node.value {
+            match node.value {
                 Value::List(nodes) => {
                     for node in nodes {
                         self.object(*kind, code_key, area == "site", file, node, own, problems);
@@ -243,7 +243,7 @@ impl Merged {
         code_key: &str,
         site: bool,
         file: &str,
-        node: &Node,
+        node: Node,
         own: &mut BTreeSet<(ObjectKind, String, bool)>,
         problems: &mut Problems,
     ) {
@@ -261,18 +261,11 @@ impl Merged {
             let key = if kind == ObjectKind::Informative { "clauses" } else { code_key };
             return problems.add(file, line, format!("{kind}: {key} is missing"));
         };
-        if !own.insert((kind, code.to_owned(), site)) {
+        let code = code.to_owned();
+        if !own.insert((kind, code.clone(), site)) {
             return problems.add(file, line, format!("{kind} {code} stands twice"));
         }
-        self.put(Raw {
-            kind,
-            code: code.to_owned(),
-            file: file.to_owned(),
-            line,
-            node: node.clone(),
-            site,
-            replaces: None,
-        });
+        self.put(Raw { kind, code, file: file.to_owned(), line, node, site, replaces: None });
     }
 
     fn put(&mut self, mut raw: Raw) {
@@ -353,6 +346,7 @@ impl Merged {
             Value::Empty => &[],
             _ => return problems.add(file, list.line, "leaves-out is a list"),
         };
+        let mut left = false;
         for row in rows {
             let Value::Map(entries) = &row.value else {
                 problems.add(file, row.line, "leaves-out: a kind with a code, ja and en are needed");
@@ -381,14 +375,16 @@ impl Merged {
             let clauses = self.raw(kind, code).map(Raw::clauses).unwrap_or_default();
             let clauses = clauses.into_iter().map(str::to_owned).collect();
             self.left_out.push(LeftOut { file: file.to_owned(), line: row.line, label, clauses });
-            self.remove(kind, code);
+            // Named once more, it is no longer there.
+            self.places.remove(&(kind, code.to_owned()));
+            left = true;
         }
-    }
-
-    fn remove(&mut self, kind: ObjectKind, code: &str) {
-        self.objects.retain(|raw| !(raw.kind == kind && raw.code == code));
-        self.places =
-            self.objects.iter().enumerate().map(|(at, raw)| ((raw.kind, raw.code.clone()), at)).collect();
+        if left {
+            let places = std::mem::take(&mut self.places);
+            self.objects.retain(|raw| places.contains_key(&(raw.kind, raw.code.clone())));
+            self.places =
+                self.objects.iter().enumerate().map(|(at, raw)| ((raw.kind, raw.code.clone()), at)).collect();
+        }
     }
 
     /// What references are checked against.

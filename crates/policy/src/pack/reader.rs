@@ -1,6 +1,7 @@
 //! Reading an object out of its tree, with every problem told and none of them final.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -179,9 +180,10 @@ impl<'a> Object<'a> {
     /// A list of words, each with its line.
     pub(super) fn texts(&self, key: &'static str) -> Vec<(&'a str, u64)> {
         let mut texts: Vec<(&str, u64)> = Vec::new();
+        let mut seen = HashSet::new();
         for node in self.list(key) {
             match node.text() {
-                Some(text) if texts.iter().any(|(t, _)| *t == text) => {
+                Some(text) if !seen.insert(text) => {
                     self.problem_at(node.line, format!("{key}: {text} stands twice"));
                 }
                 Some(text) => texts.push((text, node.line)),

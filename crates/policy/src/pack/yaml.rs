@@ -4,6 +4,8 @@
 //! and which only make files say something else than they show. Every scalar keeps the text it was
 //! written with; what reads it decides whether that is a number.
 
+use std::collections::HashSet;
+
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::Problems;
@@ -75,7 +77,39 @@ const MOST_VALUES: usize = 200_000;
 enum Open {
     List(u64, Vec<Node>),
     /// With the key whose value comes next.
-    Map(u64, Vec<(Key, Node)>, Option<Key>),
+    Map(u64, Entries, Option<Key>),
+}
+
+/// The entries of a mapping not yet ended.
+#[derive(Default)]
+struct Entries {
+    entries: Vec<(Key, Node)>,
+    /// Their keys, once there are many: a file made to have a hundred thousand is read no slower than
+    /// others of its size.
+    keys: HashSet<String>,
+}
+
+/// So many keys are looked through one by one.
+const FEW: usize = 32;
+
+impl Entries {
+    fn has(&self, key: &str) -> bool {
+        if self.keys.is_empty() {
+            self.entries.iter().any(|(known, _)| known.text == key)
+        } else {
+            self.keys.contains(key)
+        }
+    }
+
+    fn push(&mut self, key: Key, node: Node) {
+        if !self.keys.is_empty() {
+            self.keys.insert(key.text.clone());
+        }
+        self.entries.push((key, node));
+        if self.entries.len() == FEW {
+            self.keys = self.entries.iter().map(|(key, _)| key.text.clone()).collect();
+        }
+    }
 }
 
 /// Reads one file. None when it is no YAML at all; its first break is told then.
@@ -138,11 +172,11 @@ impl Reading<'_> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.plain_only(anchor, tag.is_some(), line);
-                self.open(Open::Map(line, Vec::new(), None), line)?;
+                self.open(Open::Map(line, Entries::default(), None), line)?;
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop()? {
                 Open::List(line, nodes) => self.put(Node { line, value: Value::List(nodes) })?,
-                Open::Map(line, entries, _) => self.put(Node { line, value: Value::Map(entries) })?,
+                Open::Map(line, entries, _) => self.put(Node { line, value: Value::Map(entries.entries) })?,
             },
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.problems.add(self.file, line, "aliases (*name) are not used in packs");
@@ -192,10 +226,10 @@ impl Reading<'_> {
             Some(Open::List(_, nodes)) => nodes.push(node),
             Some(Open::Map(_, entries, key)) => {
                 let key = key.take()?;
-                if entries.iter().any(|(k, _)| k.text == key.text) {
+                if entries.has(&key.text) {
                     self.problems.add(self.file, key.line, format!("duplicate key {:?}", key.text));
                 } else {
-                    entries.push((key, node));
+                    entries.push(key, node);
                 }
             }
             None => self.done = Some(node),
