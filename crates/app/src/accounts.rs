@@ -265,6 +265,9 @@ impl App {
         let sealed = self.own_version(caller, ObjectId::from(actor), 1, kind::ACCOUNT, "account", &bytes)?;
         let sealed = sealed.seal(&key, None, unit.id)?;
         let mut commitments = vec![put_version(&mut unit, sealed, now)];
+        if roles.iter().any(|role| self.pack.role(role).is_some_and(|role| role.privileged)) {
+            self.admit_administrator(&mut unit).await?;
+        }
         for role in roles {
             let object = ObjectId::random();
             let bytes = body::to_bytes(&Role {
@@ -419,7 +422,9 @@ impl App {
             }
             let decision = self.require_general(caller, action, target.owned_by(actor)).await?;
             let mut unit = Unit::new();
-            self.put_account(caller, &decision, &mut unit, opened, stated, &change)?;
+            if self.put_account(caller, &decision, &mut unit, opened, stated, &change)? {
+                self.admit_again(&mut unit, actor).await?;
+            }
             if let Settled::Done = self.settle(caller, unit).await? {
                 return Ok(());
             }
@@ -446,12 +451,14 @@ impl App {
         change: impl Fn(&mut Account),
     ) -> Result<()> {
         let opened = self.opened_account(actor).await?;
-        self.put_account(caller, decision, unit, opened, stated, &|account| {
+        let resumed = self.put_account(caller, decision, unit, opened, stated, &|account| {
             change(account);
             Ok(())
-        })
+        })?;
+        if resumed { self.admit_again(unit, actor).await } else { Ok(()) }
     }
 
+    /// Says whether a stopped account is used again.
     fn put_account(
         &self,
         caller: &Caller,
@@ -460,8 +467,9 @@ impl App {
         opened: OpenedAccount,
         stated: Option<&str>,
         change: &impl Fn(&mut Account) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let OpenedAccount { actor, version, key, mut account } = opened;
+        let stopped = !account.active;
         change(&mut account)?;
         let bytes = body::to_bytes(&account)?;
         let next = version + 1;
@@ -481,7 +489,7 @@ impl App {
         let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
         let entry = self.with_sealed(caller, entry, index, stated)?;
         unit.entries.push(entry);
-        Ok(())
+        Ok(stopped && account.active)
     }
 
     /// Every account.

@@ -1,6 +1,6 @@
 //! What truly differs on PostgreSQL: types, locking, triggers, roles.
 
-use mimamori_store::schema::Dialect;
+use mimamori_store::schema::{Demand, Dialect};
 
 /// PostgreSQL's dialect. Text is compared by code point, whatever the database's locale.
 pub static DIALECT: Dialect = Dialect {
@@ -17,6 +17,19 @@ pub static DIALECT: Dialect = Dialect {
     // A number of our own: nobody else locks it.
     begin_migration: "BEGIN; SELECT pg_advisory_xact_lock(7306357456645743980)",
     additions: &[(1, TRIGGERS_1)],
+    durability: &[
+        Demand { name: "fsync", question: "SELECT current_setting('fsync')", holds: &["on"] },
+        Demand {
+            name: "synchronous_commit",
+            question: "SELECT current_setting('synchronous_commit')",
+            holds: &["on", "local", "remote_write", "remote_apply"],
+        },
+        Demand {
+            name: "full_page_writes",
+            question: "SELECT current_setting('full_page_writes')",
+            holds: &["on"],
+        },
+    ],
 };
 
 const TRIGGERS_1: &str = "

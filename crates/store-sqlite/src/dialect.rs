@@ -1,6 +1,6 @@
 //! What truly differs on SQLite: types, locking, triggers.
 
-use mimamori_store::schema::Dialect;
+use mimamori_store::schema::{Demand, Dialect};
 
 /// SQLite's dialect. `BEGIN IMMEDIATE` locks the whole database for writing, so that reading the
 /// head afterwards needs no lock of its own.
@@ -15,6 +15,19 @@ pub static DIALECT: Dialect = Dialect {
         SELECT epoch, size, recorded, frontier, origin FROM ledger_head WHERE id = 1",
     begin_migration: "BEGIN EXCLUSIVE",
     additions: &[(1, TRIGGERS_1)],
+    durability: &[
+        Demand {
+            name: "journal_mode",
+            question: "SELECT journal_mode FROM pragma_journal_mode",
+            holds: &["wal"],
+        },
+        // FULL or EXTRA: the log is on the disk before a commit is answered.
+        Demand {
+            name: "synchronous",
+            question: "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous",
+            holds: &["2", "3"],
+        },
+    ],
 };
 
 const TRIGGERS_1: &str = "

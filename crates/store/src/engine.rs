@@ -16,7 +16,7 @@ use crate::queue::{Done, EpochStart, Queue, Work};
 use crate::schema::MigrationError;
 use crate::statement::{Effect, Statement};
 use crate::statements::{ledger, upkeep};
-use crate::store::{Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept};
+use crate::store::{DurableSetting, Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept};
 use crate::unit::{Change, CommitError, Committed, Unit};
 use crate::value::{Row, Value};
 
@@ -140,10 +140,12 @@ impl<D: Driver> Engine<D> {
         let sent = if waiting > 0 && waiting.saturating_add(weight) > self.options.queue_bytes {
             Err(CommitError::Full)
         } else {
-            self.queue.try_send(Work { unit, epoch, weight, reply }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => CommitError::Full,
-                mpsc::error::TrySendError::Closed(_) => stopped(),
-            })
+            self.queue.try_send(Work { unit, epoch, weight, reply, asks: None }).map_err(
+                |error| match error {
+                    mpsc::error::TrySendError::Full(_) => CommitError::Full,
+                    mpsc::error::TrySendError::Closed(_) => stopped(),
+                },
+            )
         };
         if let Err(error) = sent {
             self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);
@@ -266,6 +268,15 @@ impl<D: Driver> Store for Engine<D> {
         connection.describe(&sql, &params).await.map_err(read_error)
     }
 
+    async fn durability(&self) -> Result<Vec<DurableSetting>, ReadError> {
+        let ((reply, _), (asks, answer)) = (oneshot::channel(), oneshot::channel());
+        let unit = Unit { changes: Vec::new(), ..Unit::new() };
+        let gone = || ReadError::Unavailable("the commit queue has ended".to_owned());
+        let work = Work { unit, epoch: None, weight: 0, reply, asks: Some(asks) };
+        self.queue.send(work).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(read_error)
+    }
+
     fn database(&self) -> &'static str {
         self.driver.dialect().name
     }
@@ -274,7 +285,7 @@ impl<D: Driver> Store for Engine<D> {
         let (reply, answer) = oneshot::channel();
         let unit = Unit { changes: Vec::new(), ..Unit::new() };
         // Work without changes and entries is the sign to end.
-        if self.queue.send(Work { unit, epoch: None, weight: 0, reply }).await.is_ok() {
+        if self.queue.send(Work { unit, epoch: None, weight: 0, reply, asks: None }).await.is_ok() {
             let _ = answer.await;
         }
         self.driver.close().await;

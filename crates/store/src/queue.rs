@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep};
 use crate::batch::{self, Failure, Unknown};
 use crate::driver::{Connection, Driver, DriverError, DriverErrorKind, Sql};
 use crate::engine::{EngineOptions, Texts};
+use crate::schema::Dialect;
 use crate::statements::ledger;
-use crate::store::Upkept;
+use crate::store::{DurableSetting, Upkept};
 use crate::unit::{CommitError, Committed, Unit};
-use crate::value::Value;
+use crate::value::{ColumnType, Value};
 
 /// The most units in one transaction.
 const MAX_UNITS: usize = 256;
@@ -41,11 +42,13 @@ pub(crate) struct Work {
     pub(crate) epoch: Option<EpochStart>,
     pub(crate) weight: usize,
     pub(crate) reply: oneshot::Sender<Result<Done, CommitError>>,
+    /// Nothing is to be done, but the connection that commits is asked for its settings.
+    pub(crate) asks: Option<oneshot::Sender<Result<Vec<DurableSetting>, DriverError>>>,
 }
 
 impl Work {
     fn ends_queue(&self) -> bool {
-        self.unit.changes.is_empty() && self.unit.entries.is_empty()
+        self.unit.changes.is_empty() && self.unit.entries.is_empty() && self.asks.is_none()
     }
 }
 
@@ -91,12 +94,17 @@ impl Queue {
     pub(crate) async fn run(mut self, mut receiver: mpsc::Receiver<Work>) {
         let mut next = None;
         loop {
-            let Some(first) = (match next.take() {
+            let Some(mut first) = (match next.take() {
                 Some(work) => Some(work),
                 None => receiver.recv().await,
             }) else {
                 return;
             };
+            if let Some(reply) = first.asks.take() {
+                // Who went away wants no answer.
+                let _ = reply.send(self.settings().await);
+                continue;
+            }
             if first.ends_queue() {
                 receiver.close();
                 self.connection = None;
@@ -133,6 +141,22 @@ impl Queue {
                         answer(batch, outcomes);
                     });
                 }
+            }
+        }
+    }
+
+    /// What the connection that commits says of its durability.
+    async fn settings(&mut self) -> Result<Vec<DurableSetting>, DriverError> {
+        let mut attempt = 1;
+        loop {
+            let mut connection = self.connected().await?;
+            match ask(connection.as_mut(), self.driver.dialect()).await {
+                Ok(found) => {
+                    self.connection = Some(connection);
+                    return Ok(found);
+                }
+                Err(error) if error.is_connection() && attempt < MAX_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -221,6 +245,20 @@ impl Queue {
     }
 }
 
+async fn ask(
+    connection: &mut dyn Connection,
+    dialect: &'static Dialect,
+) -> Result<Vec<DurableSetting>, DriverError> {
+    let mut found = Vec::with_capacity(dialect.durability.len());
+    for demand in dialect.durability {
+        let rows = connection.rows(&Sql::Static(demand.question), &[], &[ColumnType::Text]).await?;
+        let value = rows.first().and_then(|row| row.text(0).ok()).unwrap_or_default().to_owned();
+        let holds = demand.holds.contains(&value.as_str());
+        found.push(DurableSetting { name: demand.name, value, holds });
+    }
+    Ok(found)
+}
+
 /// What is known of a batch after its transaction.
 enum Verdict {
     /// One outcome per unit, in order.
@@ -290,7 +328,7 @@ fn gather(receiver: &mut mpsc::Receiver<Work>, batch: &mut Vec<Work>) -> Option<
             return None;
         };
         weight = weight.saturating_add(work.weight);
-        if weight > MAX_BYTES || work.epoch.is_some() || work.ends_queue() {
+        if weight > MAX_BYTES || work.epoch.is_some() || work.asks.is_some() || work.ends_queue() {
             return Some(work);
         }
         batch.push(work);

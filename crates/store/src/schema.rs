@@ -28,6 +28,19 @@ pub struct Dialect {
     pub begin_migration: &'static str,
     /// This database's own additions to a migration, by its number: triggers.
     pub additions: &'static [(i64, &'static str)],
+    /// The settings on which it depends that what was acknowledged stays.
+    pub durability: &'static [Demand],
+}
+
+/// A setting that durability depends on.
+#[derive(Debug)]
+pub struct Demand {
+    /// As the database calls it.
+    pub name: &'static str,
+    /// Asks the connection that commits for it: one row of one text.
+    pub question: &'static str,
+    /// The values with which nothing acknowledged is lost.
+    pub holds: &'static [&'static str],
 }
 
 impl Dialect {

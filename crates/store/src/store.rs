@@ -155,6 +155,16 @@ pub struct Upkept {
     pub rows: Vec<Row>,
 }
 
+/// A setting of the database that durability depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurableSetting {
+    /// As the database calls it.
+    pub name: &'static str,
+    pub value: String,
+    /// With this value nothing acknowledged is lost.
+    pub holds: bool,
+}
+
 /// A database. Cheap to share as `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store: Reads + fmt::Debug {
@@ -222,6 +232,12 @@ pub trait Store: Reads + fmt::Debug {
         statement: &'static Statement,
         lengths: &[usize],
     ) -> Result<Described, ReadError>;
+
+    /// The settings on which durability depends, as they are now on the connection that commits.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    async fn durability(&self) -> Result<Vec<DurableSetting>, ReadError>;
 
     /// `sqlite` or `postgres`.
     fn database(&self) -> &'static str;

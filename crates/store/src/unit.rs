@@ -80,13 +80,16 @@ pub enum AccessScope {
     Institution = 4,
     /// The policy pack and the installation's settings; its id is all zero.
     Pack = 5,
+    /// Something of which there may be only so many; the id names it. Raised when there is one more, and
+    /// guarded by whoever counted before adding one.
+    Limit = 6,
 }
 
 impl AccessScope {
     /// The scope of a stored number.
     #[must_use]
     pub fn from_stored(number: i64) -> Option<Self> {
-        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack]
+        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack, Self::Limit]
             .into_iter()
             .find(|scope| *scope as i64 == number)
     }
@@ -102,6 +105,8 @@ pub struct AccessKey {
 impl AccessKey {
     /// The one key of the policy pack and the settings.
     pub const PACK: Self = Self { scope: AccessScope::Pack, id: [0; 16] };
+    /// The one key of how many people hold privileges.
+    pub const ADMINISTRATORS: Self = Self { scope: AccessScope::Limit, id: *b"administrators\0\0" };
 }
 
 impl From<SubjectId> for AccessKey {

@@ -2,7 +2,7 @@
 //! where they will be refused; what is permitted is decided by the use cases alone.
 
 use mimamori_app::Caller;
-use mimamori_policy::model::{Procedure, Who};
+use mimamori_policy::model::{Document, Procedure, Who};
 
 use crate::settings::Web;
 
@@ -42,7 +42,7 @@ pub(crate) struct Navigation {
     /// Searching for people: the pack's occupations say who does.
     pub(crate) search: bool,
     pub(crate) review: bool,
-    /// The organisation's rules: all staff have some; citizens when a procedure is for them.
+    /// The organisation's rules: all staff have some; citizens when a procedure or document is for them.
     pub(crate) rules: bool,
     pub(crate) accounts: bool,
 }
@@ -50,8 +50,13 @@ pub(crate) struct Navigation {
 impl Navigation {
     pub(crate) fn of(web: &Web, caller: &Caller) -> Self {
         if !caller.is_staff() {
-            let citizen = |procedure: &Procedure| procedure.applicants.contains(&Who::Citizen);
-            return Self { rules: web.app.pack().procedures().iter().any(citizen), ..Self::default() };
+            let pack = web.app.pack();
+            let applies = |procedure: &Procedure| procedure.applicants.contains(&Who::Citizen);
+            let reads = |document: &Document| {
+                document.posted.iter().chain(&document.acknowledged_by).any(|who| *who == Who::Citizen)
+            };
+            let rules = pack.procedures().iter().any(applies) || pack.documents().iter().any(reads);
+            return Self { rules, ..Self::default() };
         }
         let occupation = caller.occupation().and_then(|code| web.app.pack().occupation(code));
         Self {

@@ -6,11 +6,11 @@ use mimamori_domain::{
 };
 use mimamori_policy::model::Who;
 use mimamori_policy::{Decision, Role, RoleScope};
-use mimamori_store::{AccessKey, Change, ColumnType, Unit, Value, tables};
+use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
 
 use super::purpose;
 use super::who::{Reach, Whereabouts, target};
-use crate::access::{Settled, decided, kept_changing};
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{self, AccountKind, kind, time};
 use crate::caller::{ActorContext, Caller};
 use crate::context::open_object;
@@ -109,17 +109,19 @@ impl App {
         if new.actor == caller.actor {
             return Err(fault("actor", "nobody appoints themself", "business-rule"));
         }
-        let mut unit = Unit::new();
-        let (object, commitment) = self.put_appointment(&caller, &mut unit, new).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
-        entry.resource = Some((kind::ROLE, Some(object)));
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(object),
-            Settled::Again => Err(kept_changing()),
+        for _ in 0..ATTEMPTS {
+            let mut unit = Unit::new();
+            let (object, commitment) = self.put_appointment(&caller, &mut unit, new).await?;
+            let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
+            entry.resource = Some((kind::ROLE, Some(object)));
+            entry.version = Some(1);
+            entry.commitments = vec![commitment];
+            let entry = self.with_sealed(&caller, entry, 0, None)?;
+            if let Settled::Done = self.settle(&caller, unit.entry(entry)).await? {
+                return Ok(object);
+            }
         }
+        Err(kept_changing())
     }
 
     /// Ends an appointment at a time, or now when that is past; `seen` is the version it was seen at.
@@ -155,7 +157,7 @@ impl App {
         }
         let mut unit = Unit::new();
         // Two who end it at once: the second one saw another state than the one it would change.
-        unit.guards.push(mimamori_store::Guard { key: AccessKey::from(actor), version: context.version });
+        unit.guards.push(Guard { key: AccessKey::from(actor), version: context.version });
         let commitment = self.put_end_of_appointment(&caller, &mut unit, actor, appointment, until).await?;
         let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
         entry.resource = Some((kind::ROLE, Some(appointment)));
@@ -235,6 +237,9 @@ impl App {
             .ok_or_else(|| fault("role", "the policy pack has no such role", "value"))?;
         let context = self.actor_context_now(new.actor).await?;
         self.check_appointment(role, new, &context).await?;
+        if role.privileged && !self.is_administrator(&context) {
+            self.admit_administrator(unit).await?;
+        }
         let now = self.clock.now();
         let key = self.staff_key(new.actor).await?;
         let object = ObjectId::random();
@@ -253,7 +258,7 @@ impl App {
         let commitment = put_version(unit, version, now);
         let link = vec![object.into(), "appointed".into(), new.actor.into(), Value::Null(ColumnType::Blob)];
         unit.changes.push(Change::insert(&tables::LINK, link));
-        unit.guards.push(mimamori_store::Guard { key: AccessKey::from(new.actor), version: context.version });
+        unit.guards.push(Guard { key: AccessKey::from(new.actor), version: context.version });
         unit.bumps.push(AccessKey::from(new.actor));
         Ok((object, commitment))
     }
@@ -319,30 +324,54 @@ impl App {
             let rule = format!("the roles {} and {other} may not be held together", new.role);
             return Err(fault("role", &rule, "business-rule"));
         }
-        if role.privileged && !self.is_administrator(context) {
-            let most = self.pack.parameter_u64("accounts.most-administrators")?;
-            if self.administrators().await? >= most {
-                let rule = format!("at most {most} people may hold a role with privileges");
-                return Err(fault("role", &rule, "business-rule"));
-            }
-        }
         Ok(())
     }
 
-    /// Whether somebody holds a privileged role now or later.
-    pub(crate) fn is_administrator(&self, context: &ActorContext) -> bool {
-        let now = self.clock.now();
-        context.account.active
-            && context.roles.iter().any(|held| {
-                held.until.is_none_or(|until| now < time(until))
-                    && self.pack.role(&held.role).is_some_and(|role| role.privileged)
-            })
+    /// Lets a unit make one more administrator, as long as the pack's limit is not reached. They are
+    /// counted under a guard: of two units that add the last one, the second is decided again.
+    pub(crate) async fn admit_administrator(&self, unit: &mut Unit) -> Result<()> {
+        let most = self.pack.parameter_u64("accounts.most-administrators")?;
+        let key = AccessKey::ADMINISTRATORS;
+        // Before the counting: who comes in between is noticed.
+        let version = self.access_version(key).await?;
+        let admitted = unit.bumps.iter().filter(|bumped| **bumped == key).count() as u64;
+        if self.administrators().await? + admitted >= most {
+            let rule = format!("at most {most} people may hold a role with privileges");
+            return Err(fault("role", &rule, "business-rule"));
+        }
+        unit.guards.push(Guard { key, version });
+        unit.bumps.push(key);
+        Ok(())
     }
 
-    /// How many active people hold a privileged role now or later.
+    /// As [`App::admit_administrator`], for somebody whose stopped account is used again.
+    pub(crate) async fn admit_again(&self, unit: &mut Unit, actor: ActorId) -> Result<()> {
+        let context = self.actor_context_now(actor).await?;
+        if self.holds_privileges(&context) { self.admit_administrator(unit).await } else { Ok(()) }
+    }
+
+    /// Whether somebody whose account may be used holds a privileged role now or later.
+    pub(crate) fn is_administrator(&self, context: &ActorContext) -> bool {
+        context.account.active && self.holds_privileges(context)
+    }
+
+    fn holds_privileges(&self, context: &ActorContext) -> bool {
+        let now = self.clock.now();
+        context.roles.iter().any(|held| {
+            held.until.is_none_or(|until| now < time(until))
+                && self.pack.role(&held.role).is_some_and(|role| role.privileged)
+        })
+    }
+
+    /// How many active people hold a privileged role now or later, as every program of the
+    /// installation has left it.
     pub(crate) async fn administrators(&self) -> Result<u64> {
-        let contexts = self.everybody().await?;
-        Ok(contexts.iter().filter(|context| self.is_administrator(context)).count() as u64)
+        let mut count = 0;
+        for context in self.everybody().await? {
+            let context = self.actor_context_now(context.actor).await?;
+            count += u64::from(self.is_administrator(&context));
+        }
+        Ok(count)
     }
 
     /// Puts the end of an appointment into a unit; gives the commitment for the unit's entry.

@@ -10,7 +10,7 @@ use mimamori_domain::{
 };
 use mimamori_policy::model::Measure;
 use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
-use mimamori_store::Unit;
+use mimamori_store::{DurableSetting, Unit};
 
 use super::controls::THING;
 use super::documents::Standing;
@@ -70,7 +70,39 @@ const LEAST_WITH_SECOND_FACTOR: u64 = 8;
 /// How often somebody may fail before a lock-out that deserves the name.
 const MOST_FAILURES: u64 = 10;
 
+/// The parameters that checks compare with.
+const NEEDED: &[(&str, &str)] = &[
+    ("accounts-unused", "accounts.unused-days"),
+    ("administrators-limit", "accounts.most-administrators"),
+    ("break-glass-reviewed", "break-glass.review-days"),
+    ("ledger-retention", "retention.ledger-years"),
+    ("lock-out", "sign-in.lock-after-failures"),
+    ("lock-out", "sign-in.lock-minutes"),
+    ("password-rules", "password.least-characters"),
+    ("password-rules", "password.least-characters-with-second-factor"),
+    ("records-retention", "retention.records-years"),
+    ("session-limits", "session.absolute-hours"),
+    ("session-limits", "session.idle-minutes"),
+];
+
+/// What is said where a parameter that the rules leave open has no value yet.
+pub(crate) fn unset(key: &str) -> Text {
+    Text::new(
+        format!(
+            "パラメーター {key} の値が定められていないため、判定できない（規程パックの site.yaml の parameters に値を書く）"
+        ),
+        format!(
+            "cannot be computed: parameter {key} is not set (give it a value under parameters in the pack's site.yaml)"
+        ),
+    )
+}
+
 impl App {
+    /// Whether the pack leaves a parameter without a value.
+    fn is_unset(&self, key: &str) -> bool {
+        self.pack.parameter(key).is_none_or(|parameter| parameter.value.is_none())
+    }
+
     /// Tells how people reach the program: the server says so when it opens its listeners.
     pub fn set_transport(&self, transport: Transport) {
         // Set once: listeners do not change while the program runs.
@@ -82,6 +114,10 @@ impl App {
     /// # Errors
     /// Unavailable. An unknown check is [`Finding::Unknown`]: a newer pack may know more of them.
     pub(crate) async fn measure(&self, check: &str) -> Result<Measured> {
+        let mut needed = NEEDED.iter().filter(|(of, _)| *of == check).map(|(_, key)| *key);
+        if let Some(key) = needed.find(|key| self.is_unset(key)) {
+            return Ok(Measured { finding: Finding::Unknown, seen: unset(key) });
+        }
         match check {
             "access-decisions" => self.check_access_decisions(),
             "accounts-unused" => self.check_accounts_unused().await,
@@ -241,14 +277,28 @@ impl App {
 
     async fn check_database_durable(&self) -> Result<Measured> {
         // A commit is acknowledged only when it is on the disk: a setting that gives that up is refused
-        // at start. Here the database must answer, with a ledger that goes on from what was signed.
+        // at start, and an administrator may change it afterwards. The connection that commits is asked.
+        let settings = self.store.durability().await?;
         let head = self.store.head().await?.is_some();
         let halted = self.halted.load(std::sync::atomic::Ordering::SeqCst);
         let database = self.store.database();
+        let words = |wanted: &dyn Fn(&DurableSetting) -> bool| {
+            let found = settings.iter().filter(|setting| wanted(setting));
+            found.map(|setting| format!("{}={}", setting.name, setting.value)).collect::<Vec<_>>().join(", ")
+        };
+        let lossy = words(&|setting| !setting.holds);
+        if settings.is_empty() || !lossy.is_empty() {
+            return Ok(Measured::new(
+                false,
+                format!("{database}の設定では、応答した書き込みが失われることがある：{lossy}"),
+                format!("with these settings {database} may lose what it has acknowledged: {lossy}"),
+            ));
+        }
+        let all = words(&|_| true);
         Ok(Measured::new(
             head && !halted,
-            format!("{database}は書き込みをディスクに届けてから応答する設定で動いている"),
-            format!("{database} runs with writes forced to disk before they are acknowledged"),
+            format!("{database}は書き込みをディスクに届けてから応答する（{all}）"),
+            format!("{database} forces writes to disk before it acknowledges them ({all})"),
         ))
     }
 

@@ -242,12 +242,10 @@ impl App {
         if new.files.len() > MOST_FILES {
             return Err(fault("files", "at most 10 files are taken", "value"));
         }
-        for file in &new.files {
-            // Whoever may see the statement may open its files: only one's own are lent to it.
-            if self.attached_by(*file).await? != Some(caller.actor) {
-                return Err(fault("files", "attach this file yourself", "not-found"));
-            }
-        }
+        let object = ObjectId::random();
+        let mut unit = Unit::new();
+        let files: Vec<_> = new.files.iter().map(|file| ("files", *file)).collect();
+        self.lend_files(&caller, &decision, &mut unit, object, &files, &[]).await?;
         let until =
             later(now, attestation.valid).ok_or_else(|| Error::internal("a period beyond the calendar"))?;
         let body = AttestationBody {
@@ -259,7 +257,6 @@ impl App {
             evidence: evidence.to_owned(),
             files: new.files.clone(),
         };
-        let object = ObjectId::random();
         let writing = Writing {
             object,
             follows: 0,
@@ -269,7 +266,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        self.keep_governed(&caller, &decision, Action::Confirm, &writing, None).await?;
+        self.keep_with(&caller, &decision, Action::Confirm, &writing, None, unit).await?;
         Ok(object)
     }
 }

@@ -143,7 +143,7 @@ impl App {
     }
 
     /// The id of the one object that these words stand for in this installation.
-    fn fixed_object(&self, words: &str) -> Result<ObjectId> {
+    pub(crate) fn fixed_object(&self, words: &str) -> Result<ObjectId> {
         let token = self.keys.fixed.token(IndexField::Identifier, &format!("mimamori:{words}"));
         let hash = hash_token(token.as_bytes());
         ObjectId::from_slice(hash.get(..16).unwrap_or_default()).map_err(Error::internal)
@@ -382,13 +382,11 @@ impl App {
             return Err(fault("text", "the text is too long; attach it as a file", "too-long"));
         }
         let head = self.document_head(code).await?;
-        // Whoever may read the document may open its file: only one's own is lent to it.
-        if let Some(file) = new.file
-            && head.as_ref().and_then(|head| head.body.file) != Some(file)
-            && self.attached_by(file).await? != Some(caller.actor)
-        {
-            return Err(fault("file", "attach this file yourself", "not-found"));
-        }
+        let object = self.document_object(code)?;
+        let mut unit = Unit::new();
+        let file: Vec<_> = new.file.map(|file| ("file", file)).into_iter().collect();
+        let had: Vec<_> = head.as_ref().and_then(|head| head.body.file).into_iter().collect();
+        self.lend_files(&caller, &decision, &mut unit, object, &file, &had).await?;
         let at = head.as_ref().map_or(0, |head| head.version);
         if at != seen {
             return Err(Error::conflict(
@@ -403,7 +401,6 @@ impl App {
             by: caller.actor,
             reviewed: now.as_micros(),
         };
-        let object = self.document_object(code)?;
         let writing = Writing {
             object,
             follows: at,
@@ -413,7 +410,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        self.keep_governed(&caller, &decision, Action::Update, &writing, None).await
+        self.keep_with(&caller, &decision, Action::Update, &writing, None, unit).await
     }
 
     /// Says that the caller has read a version of a document. Saying it twice changes nothing.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::object::Writing;
 use super::purpose;
-use super::registers::{ENTRY, REVIEW};
+use super::registers::ENTRY;
 use super::who::{Reach, target};
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::Body;
@@ -210,11 +210,11 @@ impl App {
         let (kind, code) = match proof {
             Proof::Procedure(code) => (CASE, code),
             Proof::Register(code) => (ENTRY, code),
-            Proof::Review(code) => (REVIEW, code),
             Proof::Job(code) => (JOB_RESULT, code),
             // All versions of a document are one object: its head tells of the newest one only.
             Proof::Document(code) => return self.published_between(code, from, until).await,
             Proof::Attestation(code) => return self.stated_between(code, from, until).await,
+            Proof::Review(code) => return self.reviewed_between(code, from, until).await,
         };
         let args = vec![kind.as_str().to_owned().into(), code.clone().into(), from.into(), until.into()];
         match self.store.query_one(&sql::GOVERNED_BETWEEN, args).await? {

@@ -181,13 +181,26 @@ impl App {
         writing: &Writing<'_, T>,
         stated: Option<&str>,
     ) -> Result<()> {
-        let mut unit = Unit::new();
+        self.keep_with(caller, decision, action, writing, stated, Unit::new()).await
+    }
+
+    /// As [`App::keep_governed`], in one unit with what is in it already.
+    pub(crate) async fn keep_with<T: Body>(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        action: Action,
+        writing: &Writing<'_, T>,
+        stated: Option<&str>,
+        mut unit: Unit,
+    ) -> Result<()> {
         let commitment = self.write_governed(caller, &mut unit, writing).await?;
         let mut entry = decided(caller.entry(unit.id, action), decision);
         entry.resource = Self::resource_of::<T>(writing.object);
         entry.version = Some(writing.follows + 1);
         entry.commitments = vec![commitment];
-        let entry = self.with_sealed(caller, entry, 0, stated)?;
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, stated)?;
         match self.settle(caller, unit.entry(entry)).await? {
             Settled::Done => Ok(()),
             Settled::Again => Err(kept_changing()),

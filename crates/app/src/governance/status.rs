@@ -204,7 +204,7 @@ impl App {
             }
             ObjectKind::Parameter => Ok(match pack.parameter(code).and_then(|found| found.value.as_ref()) {
                 Some(_) => (State::Kept, Text::new("値が定められている", "the value is set")),
-                None => (State::NeverDone, Text::new("値が定められていない", "the value is not set")),
+                None => (State::NeverDone, super::checks::unset(code)),
             }),
             // What is in force as data: zones, classes, levels.
             _ => {
@@ -238,7 +238,9 @@ impl App {
     async fn duty_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
         let duties = self.duties_of_pack();
         let Some(duty) = duties.iter().find(|duty| duty.code == code) else {
-            return Ok((State::Unknown, Text::new("時期が定められていない", "no time is set")));
+            let parameter = self.pack.schedule(code).and_then(|schedule| schedule.rule_parameter.as_deref());
+            let none = || Text::new("時期が定められていない", "no time is set");
+            return Ok((State::Unknown, parameter.map_or_else(none, super::checks::unset)));
         };
         let window =
             Window { from: looking.now.minus(BACK), until: looking.now.plus(Duration::from_secs(1)) };

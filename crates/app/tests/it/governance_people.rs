@@ -1,11 +1,16 @@
 //! Documents and who has read them; statements; who is appointed to what, by whom and where.
 
-use mimamori_app::{AppointmentView, ErrorKind, NewDocument, NewStatement, RoleView};
-use mimamori_domain::{InstitutionId, Result};
+use std::sync::Arc;
+
+use mimamori_app::{App, AppointmentView, ErrorKind, NewDocument, NewStatement, RoleView};
+use mimamori_domain::{Action, InstitutionId, Result};
+use mimamori_policy::Pack;
+use mimamori_store::Store;
 
 use crate::fail_closed::lock;
+use crate::hooked::Hooked;
 use crate::office::{DAY, MONDAY, Office, document};
-use crate::support::{On, PASSWORD, START};
+use crate::support::{On, PASSWORD, START, parts};
 
 fn refused<T>(result: Result<T>) -> ErrorKind {
     result.map(drop).unwrap_err().kind()
@@ -113,10 +118,13 @@ async fn a_document_is_seen_by_those_it_is_posted_for_and_its_file_through_it_al
     let (ops, plain) = (office.call("ops").await, office.call("plain").await);
     let (audit, mio) = (office.call("audit").await, office.call("mio").await);
     let file = app.attach_file(&ops, "計画.pdf", b"%PDF-1.7 plan").await.unwrap();
-    let new = NewDocument { text: String::new(), file: Some(file), ..document("2026-11-21") };
-    for code in ["inner-plan", "citizens-guide"] {
-        app.publish_document(&ops, code, 0, &new).await.unwrap();
-    }
+    let new = |file| NewDocument { text: String::new(), file: Some(file), ..document("2026-11-21") };
+    app.publish_document(&ops, "inner-plan", 0, &new(file)).await.unwrap();
+    // A file is lent once: what only some may read does not turn up in what is for others.
+    let twice = app.publish_document(&ops, "citizens-guide", 0, &new(file)).await;
+    assert_eq!(refused(twice), ErrorKind::Invalid);
+    let other = app.attach_file(&ops, "計画.pdf", b"%PDF-1.7 plan").await.unwrap();
+    app.publish_document(&ops, "citizens-guide", 0, &new(other)).await.unwrap();
     app.publish_document(&ops, "house-rules", 0, &document("2026-11-21")).await.unwrap();
     // code, then whether plain staff, a citizen, the keeper and the auditor see it
     for (code, sees) in [
@@ -183,9 +191,9 @@ async fn statements_hold_for_their_time(on: On) {
     let denied = NewStatement { holds: false, evidence: String::new(), ..good.clone() };
     app.attest(&ops, "door-locked", &denied).await.unwrap();
     office.site.clock.advance(DAY);
+    let (ops, audit) = (office.call("ops").await, office.call("audit").await);
     let file = app.attach_file(&ops, "写真.png", b"\x89PNG\r\n\x1a\n...").await.unwrap();
     let shown = NewStatement { evidence: String::new(), files: vec![file], ..good.clone() };
-    let (ops, audit) = (office.call("ops").await, office.call("audit").await);
     let stated = app.attest(&ops, "door-locked", &shown).await.unwrap();
     let view = app.attestation(&audit, "door-locked").await.unwrap();
     assert!(!view.mine);
@@ -337,6 +345,50 @@ async fn appointments_are_checked_and_end_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appointments_are_checked_and_end_on_postgres() {
     appointments_are_checked_and_end(On::Postgres).await;
+}
+
+/// Two administrators are allowed and one is there: of two who are made at the same moment, by two
+/// programs of the installation, the second is decided again and refused.
+async fn two_at_once_do_not_pass_the_limit(on: On) {
+    let office = Office::new(on, &["top", "one", "two", "three", "four"]).await;
+    let operator = office.site.operator();
+    office.app().appoint(&operator, &office.appointment("one", "system-manager")).await.unwrap();
+    let hooked = Hooked::new(Arc::clone(&office.site.store));
+    let pack = Arc::new(Pack::clone(office.app().pack()));
+    let mut parts =
+        parts(&office.site.folder, Arc::clone(&hooked) as Arc<dyn Store>, Arc::clone(&office.site.clock));
+    parts.pack = pack;
+    let app = App::open(parts).await.unwrap();
+    // What it knows of everybody is in its memory.
+    app.roles(&operator).await.unwrap();
+    let (other, other_operator) = (Arc::clone(&office.site.app), office.site.operator());
+    let second = office.appointment("two", "key-manager");
+    hooked.before(
+        Action::Administer,
+        Box::new(move || {
+            Box::pin(async move { other.appoint(&other_operator, &second).await.map(drop).unwrap() })
+        }),
+    );
+    let error = app.appoint(&operator, &office.appointment("three", "system-manager")).await.unwrap_err();
+    assert!(hooked.happened());
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(format!("{:?}", error.faults()).contains("at most 2 people"), "{error:?}");
+    assert!(office.call("three").await.roles().is_empty());
+    // Nor does a stopped account come back beyond it, nor a new one.
+    office.app().stop_account(&operator, "one", "休職").await.unwrap();
+    office.app().appoint(&operator, &office.appointment("four", "key-manager")).await.unwrap();
+    assert_eq!(refused(office.app().resume_account(&operator, "one").await), ErrorKind::Invalid);
+    office.clean().await;
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_pass_the_limit_on_sqlite() {
+    two_at_once_do_not_pass_the_limit(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_at_once_do_not_pass_the_limit_on_postgres() {
+    two_at_once_do_not_pass_the_limit(On::Postgres).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! one of housekeeping.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use futures::future::BoxFuture;
 use mimamori_domain::{Action, InstanceId};
 use mimamori_store::driver::Described;
 use mimamori_store::{
-    Change, CommitError, Committed, Head, Lease, NewEpoch, ReadError, Reads, Row, Snapshot, Statement, Store,
-    Unit, Upkept, Value,
+    Change, CommitError, Committed, DurableSetting, Head, Lease, NewEpoch, ReadError, Reads, Row, Snapshot,
+    Statement, Store, Unit, Upkept, Value,
 };
 
 type Happening = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
@@ -22,6 +23,7 @@ pub struct Hooked {
     next: Mutex<Option<(Action, Happening)>>,
     next_upkeep: Mutex<Option<(usize, Happening)>>,
     upkept: Mutex<Vec<usize>>,
+    forgetful: AtomicBool,
 }
 
 impl fmt::Debug for Hooked {
@@ -37,6 +39,7 @@ impl Hooked {
             next: Mutex::new(None),
             next_upkeep: Mutex::new(None),
             upkept: Mutex::new(Vec::new()),
+            forgetful: AtomicBool::new(false),
         })
     }
 
@@ -51,6 +54,11 @@ impl Hooked {
     pub fn before_upkeep(&self, nth: usize, happening: Happening) {
         let before = self.next_upkeep.lock().unwrap().replace((nth, happening));
         assert!(before.is_none(), "what was to happen before did not");
+    }
+
+    /// Lets the database say that it answers before the disk has what was written.
+    pub fn forget(&self) {
+        self.forgetful.store(true, Ordering::SeqCst);
     }
 
     /// Whether what was asked for has happened.
@@ -150,6 +158,14 @@ impl Store for Hooked {
         lengths: &[usize],
     ) -> Result<Described, ReadError> {
         self.inner.describe(statement, lengths).await
+    }
+
+    async fn durability(&self) -> Result<Vec<DurableSetting>, ReadError> {
+        let mut settings = self.inner.durability().await?;
+        if self.forgetful.load(Ordering::SeqCst) {
+            settings.push(DurableSetting { name: "synchronous", value: "0".to_owned(), holds: false });
+        }
+        Ok(settings)
     }
 
     fn database(&self) -> &'static str {

@@ -11,8 +11,8 @@ use mimamori_domain::{InstanceId, ObjectId, SubjectId};
 use mimamori_fhir::{Handling, SearchQuery};
 use mimamori_store::driver::Described;
 use mimamori_store::{
-    Change, CommitError, Committed, Head, Lease, NewEpoch, ReadError, Reads, Row, Snapshot, Statement, Store,
-    Unit, Upkept, Value,
+    Change, CommitError, Committed, DurableSetting, Head, Lease, NewEpoch, ReadError, Reads, Row, Snapshot,
+    Statement, Store, Unit, Upkept, Value,
 };
 use mimamori_vault::{Ring, RootKeyFile};
 
@@ -84,6 +84,10 @@ impl Store for Away {
     ) -> Result<Described, ReadError> {
         self.store.describe(statement, lengths).await
     }
+    async fn durability(&self) -> Result<Vec<DurableSetting>, ReadError> {
+        self.store.durability().await
+    }
+
     fn database(&self) -> &'static str {
         self.store.database()
     }

@@ -114,6 +114,17 @@ procedures:
       - {code: paper, ja: \"資料\", en: \"paper\", type: file}
     steps:
       - {code: vote, ja: \"議決\", en: \"vote\", kind: approve, by: [board-member], rule: committee, committee: {least: 3, majority: half}}
+  - code: late
+    ja: \"後からの確認\"
+    en: \"Late look\"
+    kind: application
+    applicants: [anyone]
+    fields: [{code: account, ja: \"利用者\", en: \"user\", type: person, required: true}]
+    steps:
+      - {code: decide, ja: \"決定\", en: \"decision\", kind: approve, by: [operations-manager]}
+      - {code: look, ja: \"確認\", en: \"look\", kind: review, by: [ciso], fields: [{code: proof, ja: \"資料\", en: \"proof\", type: file}]}
+      - {code: board, ja: \"委員会\", en: \"board\", kind: carry-out, by: [board-member], rule: committee, committee: {least: 2, majority: all}}
+    effects: [{do: stop-account, with: {account: account}}]
   - code: both
     ja: \"合議\"
     en: \"Both\"
@@ -489,6 +500,76 @@ async fn a_committee_resolves() {
     office.act("board-b", "board-d", case, Act::Vote { yes: false }).await.unwrap();
     office.act("board-c", "board-d", case, Act::Vote { yes: false }).await.unwrap();
     assert_eq!(office.stage("board-d", case).await, CaseStage::Refused);
+    office.clean().await;
+}
+
+/// After the last approval its effects stand: nobody who comes later refuses, returns or votes it down.
+#[tokio::test]
+async fn what_was_approved_is_not_refused_afterwards() {
+    let office = Office::with(On::Sqlite, &["plain", "other", "ops", "top", "board-a", "board-b"]).await;
+    let app = office.app();
+    let case = office.begin("plain", "late", &[("account", &office.actors["other"].to_string())]).await;
+    let said = |login: &'static str, seen, comment: &'static str| {
+        let office = &office;
+        async move {
+            let caller = office.call(login).await;
+            app.act_on_case_saying(&caller, case, seen, &Act::Pass, &Typed::new(), comment).await
+        }
+    };
+    // What is said beside an approval is one version with it.
+    said("ops", 1, "急ぎ").await.unwrap();
+    let view = app.case(&office.call("plain").await, case).await.unwrap();
+    assert_eq!((view.version, view.history[1].text.as_deref()), (2, Some("急ぎ")));
+    let stopped = async || {
+        let views = app.accounts(&office.site.operator()).await.unwrap();
+        views.iter().any(|view| view.login == "other" && !view.active)
+    };
+    assert!(stopped().await);
+    let view = app.case(&office.call("top").await, case).await.unwrap();
+    assert!(view.may.pass && !view.may.refuse && !view.may.give_back);
+    let refuse = Act::Refuse { reason: why("やはり不可") };
+    assert_eq!(kind(office.act("top", "plain", case, refuse).await), ErrorKind::Conflict);
+    let back = Act::Return { reason: why("やはり不可") };
+    assert_eq!(kind(office.act("top", "plain", case, back).await), ErrorKind::Conflict);
+    let withdraw = Act::Withdraw { reason: why("取り下げ") };
+    assert_eq!(kind(office.act("plain", "plain", case, withdraw).await), ErrorKind::Conflict);
+    // A file that a step asks for is lent like a form's.
+    let (top, ops) = (office.call("top").await, office.call("ops").await);
+    let foreign = app.attach_file(&ops, "memo.txt", b"abc").await.unwrap().to_string();
+    let taken = app.act_on_case(&top, case, 2, &Act::Pass, &form(&[("proof", &foreign)])).await.unwrap_err();
+    assert_eq!((taken.kind(), taken.faults()[0].place.as_str()), (ErrorKind::Invalid, "proof"));
+    let own = app.attach_file(&top, "memo.txt", b"abc").await.unwrap().to_string();
+    app.act_on_case(&top, case, 2, &Act::Pass, &form(&[("proof", &own)])).await.unwrap();
+    let no = office.act("board-a", "plain", case, Act::Vote { yes: false }).await;
+    assert_eq!(kind(no), ErrorKind::Conflict);
+    for member in ["board-a", "board-b"] {
+        office.act(member, "plain", case, Act::Vote { yes: true }).await.unwrap();
+    }
+    assert_eq!(office.stage("plain", case).await, CaseStage::Finished);
+    assert!(stopped().await);
+    office.clean().await;
+}
+
+/// A form takes the files of who fills it in, and keeps those it has.
+#[tokio::test]
+async fn a_form_takes_no_file_of_somebody_else() {
+    let office = Office::with(On::Sqlite, &["plain", "other", "board-a"]).await;
+    let app = office.app();
+    let (plain, other) = (office.call("plain").await, office.call("other").await);
+    let file = app.attach_file(&plain, "memo.txt", "資料".as_bytes()).await.unwrap().to_string();
+    let with = form(&[("what", "会"), ("paper", &file)]);
+    let refused = |error: mimamori_domain::Error| {
+        assert_eq!((error.kind(), error.faults()[0].place.as_str()), (ErrorKind::Invalid, "paper"));
+    };
+    refused(app.begin_case(&other, "board", &with, false).await.unwrap_err());
+    refused(app.save_draft(&other, "board", None, &with).await.unwrap_err());
+    let (draft, seen) = app.save_draft(&plain, "board", None, &with).await.unwrap();
+    refused(app.begin_case(&plain, "board", &with, false).await.unwrap_err());
+    // The draft keeps it: another day, in another session, it is handed in with it.
+    let later = office.call("plain").await;
+    app.submit_case(&later, draft, seen, &with, false).await.unwrap();
+    let view = app.case(&later, draft).await.unwrap();
+    assert_eq!(view.stage, CaseStage::Open);
     office.clean().await;
 }
 

@@ -280,6 +280,74 @@ async fn everybody_may_what_the_rules_name_them_for() {
     office.site.store.close().await;
 }
 
+/// A form is good for one entry: a second click answers with the first one's, also at the same moment.
+#[tokio::test]
+async fn a_form_sent_twice_makes_one_entry() {
+    let office = Office::with(On::Sqlite, &["keeper", "keeper-two"]).await;
+    let app = office.app();
+    let keeper = office.call("keeper").await;
+    let once = ObjectId::random();
+    let file = async || app.attach_file(&keeper, "memo.txt", "資料".as_bytes()).await.unwrap().to_string();
+    let (one, two, three) = (file().await, file().await, file().await);
+    let typed = |paper: &str| form(&[("topic", "研修"), ("paper", paper)]);
+    let (first, second) = (typed(&one), typed(&two));
+    let (a, b) = tokio::join!(
+        app.add_entry_once(&keeper, "training", once, &first),
+        app.add_entry_once(&keeper, "training", once, &second),
+    );
+    let entry = a.unwrap();
+    assert_eq!(b.unwrap(), entry);
+    assert_eq!(app.add_entry_once(&keeper, "training", once, &typed(&three)).await.unwrap(), entry);
+    assert_eq!(list(app, &keeper, &RegisterQuery::default()).await.total, 1);
+    // Other content under the same form is not thrown away silently.
+    let other = form(&[("topic", "ほかの研修")]);
+    assert_eq!(kind(app.add_entry_once(&keeper, "training", once, &other).await), ErrorKind::Conflict);
+    // Somebody else's form is another one, whatever its number.
+    let two = office.call("keeper-two").await;
+    assert_ne!(app.add_entry_once(&two, "training", once, &other).await.unwrap(), entry);
+    office.clean().await;
+}
+
+/// A file goes into what its uploader writes, in the session it was attached in, once.
+#[tokio::test]
+async fn a_file_is_lent_once_by_who_attached_it() {
+    let office = Office::with(On::Sqlite, &["keeper", "keeper-two"]).await;
+    let app = office.app();
+    let (keeper, two) = (office.call("keeper").await, office.call("keeper-two").await);
+    let file = app.attach_file(&keeper, "memo.txt", "資料".as_bytes()).await.unwrap();
+    let typed = form(&[("topic", "研修"), ("paper", &file.to_string())]);
+    assert_eq!(places(app.add_entry(&two, "training", &typed).await), ["paper"]);
+    let later = office.call("keeper").await;
+    assert_eq!(places(app.add_entry(&later, "training", &typed).await), ["paper"]);
+    let entry = app.add_entry(&keeper, "training", &typed).await.unwrap();
+    assert_eq!(places(app.add_entry(&keeper, "training", &typed).await), ["paper"]);
+    // It stays where it is, whoever amends.
+    app.amend_entry(&two, "training", entry, 1, &typed, "確認").await.unwrap();
+    office.clean().await;
+}
+
+/// Findings are for those who read or review, each within the reach of their appointment.
+#[tokio::test]
+async fn reviews_reach_as_far_as_the_reviewer() {
+    let office = Office::with(On::Sqlite, &["keeper", "far-keeper", "writer", "far-writer", "reader"]).await;
+    let app = office.app();
+    office.add("writer", &[("topic", "こちら")]).await.unwrap();
+    office.add("far-writer", &[("topic", "あちら")]).await.unwrap();
+    let (keeper, far) = (office.call("keeper").await, office.call("far-keeper").await);
+    app.review_register(&keeper, "training", false, "記載もれ").await.unwrap();
+    let seen = app.register_reviews(&keeper, "training").await.unwrap();
+    assert_eq!((seen.len(), seen[0].entries, seen[0].whole), (1, 1, false));
+    assert!(app.register_reviews(&far, "training").await.unwrap().is_empty());
+    app.review_register(&far, "training", true, "").await.unwrap();
+    let seen = app.register_reviews(&far, "training").await.unwrap();
+    assert_eq!((seen.len(), seen[0].in_order), (1, true));
+    let reader = office.call("reader").await;
+    assert_eq!(app.register_reviews(&reader, "training").await.unwrap().len(), 2);
+    let writer = office.call("writer").await;
+    assert_eq!(kind(app.register_reviews(&writer, "training").await), ErrorKind::Forbidden);
+    office.clean().await;
+}
+
 #[tokio::test]
 async fn lists_are_filtered_sorted_and_in_pages() {
     let office = Office::with(On::Sqlite, &["keeper"]).await;

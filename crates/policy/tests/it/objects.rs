@@ -309,6 +309,33 @@ fn what_waits_is_warned_of() {
 }
 
 #[test]
+fn roles_for_a_unit_or_system_want_one() {
+    let mut files = town();
+    let roles = "\
+roles:
+  - {code: section-chief, ja: \"課長\", en: \"section chief\", scope: unit, appointed-by: [head]}
+  - {code: keeper, ja: \"担当\", en: \"keeper\", scope: system, appointed-by: [head]}
+  - {code: head, ja: \"長\", en: \"head\", scope: installation, appointed-by: []}
+  - {code: police, ja: \"警察\", en: \"police\", scope: installation, outside: true}
+";
+    files.insert("roles.yaml".into(), roles.as_bytes().to_vec());
+    let told = |site: &str| {
+        let mut files = files.clone();
+        let site = format!("parameters: [{{key: town.paper-years, value: 7}}]\n{site}");
+        files.insert("site.yaml".into(), site.into_bytes());
+        let pack = load(files);
+        let own = |text: &str| pack.warnings().iter().filter(|w| w.message.contains(text)).count();
+        (
+            own("role section-chief is held for one unit"),
+            own("role keeper is held for one information system"),
+        )
+    };
+    assert_eq!(told(""), (1, 1));
+    assert_eq!(told("units: [{code: east, ja: \"東\", en: \"East\"}]\n"), (0, 1));
+    assert_eq!(told("systems: [{code: notes, ja: \"帳\", en: \"Notes\"}]\n"), (1, 0));
+}
+
+#[test]
 fn differences_are_found_object_by_object() {
     let old = load(town());
     assert!(old.diff(&old).is_empty());

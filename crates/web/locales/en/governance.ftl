@@ -94,6 +94,7 @@ review-now = Review the register
 review-now-hint = Look through the whole register first, then record what you found.
 review-result = Result
 review-in-order = in order
+review-part = (of the reviewer's own institution or unit)
 review-not-in-order = not in order
 review-finding = What you found
 review-finding-hint = Needed when something is not in order: what it is and what is done about it.

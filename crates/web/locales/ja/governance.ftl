@@ -76,6 +76,7 @@ review-now = 台帳を点検する
 review-now-hint = 台帳の全体を確かめてから、結果を記録します。
 review-result = 点検の結果
 review-in-order = 問題なし
+review-part = （担当する施設・部署の分）
 review-not-in-order = 問題あり
 review-finding = 気づいたこと
 review-finding-hint = 問題があるときは、内容と対応をかならず書きます。

@@ -36,6 +36,70 @@ fn ready(id: &str) -> Pack {
     Pack::from_files([("pack.yaml".to_owned(), site.into_bytes())].into()).unwrap()
 }
 
+#[tokio::test]
+async fn a_second_click_on_adding_an_entry_finds_the_first() {
+    let world = World::new().await;
+    world.staff("kanri", "試験 管理子", &["security-manager"]).await;
+    let cookie = world.sign_in("kanri").await;
+    let base = "/rules/registers/asset-ledger";
+    let form = look(&world, &format!("{base}/new"), &cookie, "a new entry").await;
+    let once = hidden(&form, "once");
+    let typed = |number: &'static str| {
+        vec![
+            ("once", once.clone()),
+            ("f.number", number.to_owned()),
+            ("f.name", "訪問用の端末".to_owned()),
+            ("f.kind", "terminal".to_owned()),
+            ("f.owner", "管理子".to_owned()),
+            ("f.location", "鍵付きの棚".to_owned()),
+            ("f.personal-data", "yes".to_owned()),
+            ("f.may-leave", "no".to_owned()),
+            ("f.in-use-from", "2026-04-01".to_owned()),
+        ]
+    };
+    let add = async |number| {
+        let typed = typed(number);
+        let typed: Vec<(&str, &str)> = typed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        world.post_form(&format!("{base}/entries"), &cookie, &typed, &[]).await
+    };
+    let (one, two) = tokio::join!(add("T-01"), add("T-01"));
+    assert_eq!(one.status, StatusCode::SEE_OTHER, "{}", one.body);
+    assert_eq!(one.header("location"), two.header("location"));
+    assert_eq!(add("T-01").await.header("location"), one.header("location"));
+    assert!(world.get(base, &cookie).await.body.contains("1件"));
+    // Something else on the same form is asked about, and then added.
+    let other = add("T-02").await;
+    assert_eq!(other.status, StatusCode::CONFLICT);
+    check_markup(&other.body, "a form used twice");
+    assert!(
+        other.body.contains("すでに一度記載されています") && other.body.contains("T-02"),
+        "{}",
+        other.body
+    );
+    assert_ne!(hidden(&other, "once"), once);
+}
+
+#[tokio::test]
+async fn clauses_are_shown_while_a_parameter_waits_for_its_value() {
+    let pack = "id: town\nextends: base\nja: 町の規程\nen: town\norganisation-ja: 試験町\norganisation-en: Town\nlanguages: [ja, en]\ncatalogues: []\nparameters:\n  - {key: accounts.unused-days, must-set: true}\n";
+    let pack = Pack::from_files([("pack.yaml".to_owned(), pack.as_bytes().to_vec())].into()).unwrap();
+    assert_eq!(pack.unset_parameters().count(), 1);
+    let measure = pack.measures().iter().find(|measure| measure.check == "accounts-unused").unwrap();
+    let clause = measure.clauses.first().unwrap();
+    let (catalogue, place) = clause.split_once('.').unwrap();
+    let chapter = place.split('-').next().unwrap();
+    let address = format!("/rules/clauses/{catalogue}?chapter={chapter}");
+    let world = World::with_pack(Settings { tls: false, ..Settings::default() }, pack).await;
+    world.staff("kansa", "試験 監査子", &["auditor"]).await;
+    let auditor = world.sign_in("kansa").await;
+    look(&world, "/rules/clauses", &auditor, "clauses").await;
+    let page = look(&world, &address, &auditor, "clauses that cannot be computed").await;
+    let told = "パラメーター accounts.unused-days の値が定められていない";
+    assert!(page.body.contains(told) && page.body.contains("site.yaml"), "{}", page.body);
+    let measures = look(&world, "/rules/controls/measures", &auditor, "measures").await;
+    assert!(measures.body.contains(told));
+}
+
 const POLICY: &str = "/rules/documents/security-policy";
 
 #[tokio::test]

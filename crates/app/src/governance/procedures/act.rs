@@ -1,7 +1,7 @@
 //! What people do with a case: pass, refuse, return, mark as done, vote, withdraw, comment.
 
 use mimamori_domain::{Action, Error, ObjectId, Result};
-use mimamori_policy::model::{Step, StepKind, StepRule};
+use mimamori_policy::model::{Field, Step, StepKind, StepRule};
 use mimamori_store::Unit;
 
 use super::begin::{changed_meanwhile, happened, state_of};
@@ -9,8 +9,9 @@ use super::flow::{self, Verdict, tally};
 use super::people::{Capacity, Standing};
 use super::{Case, MOST_TEXT, Mark, Stage};
 use crate::App;
-use crate::access::{Settled, kept_changing};
+use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
+use crate::governance::attachments::files_in;
 use crate::governance::object::Governed;
 use crate::governance::purpose;
 use crate::governance::values::{Typed, Values};
@@ -84,6 +85,13 @@ pub(crate) fn returnable(case: &Case) -> bool {
     !case.settled || case.emergency
 }
 
+/// Whether a form may still be refused: once the last approval is behind it, what it does is done, and
+/// whoever comes after may pass it or leave it open. A report about an emergency may be refused: that
+/// it was done is on record either way.
+pub(crate) fn refusable(case: &Case) -> bool {
+    !case.settled || case.emergency
+}
+
 /// Whether the applicant may take it back: until the last approval, and never what an emergency did.
 pub(crate) fn withdrawable(case: &Case) -> bool {
     !case.settled && !case.emergency
@@ -105,6 +113,39 @@ impl App {
         act: &Act,
         typed: &Typed,
     ) -> Result<()> {
+        self.act_on_case_saying(caller, case, seen, act, typed, "").await
+    }
+
+    /// As [`App::act_on_case`], with a comment beside an act that has no words of its own: both are one
+    /// version of the case. Empty: none.
+    ///
+    /// # Errors
+    /// As [`App::act_on_case`].
+    pub async fn act_on_case_saying(
+        &self,
+        caller: &Caller,
+        case: ObjectId,
+        seen: u64,
+        act: &Act,
+        typed: &Typed,
+        comment: &str,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            if let Settled::Done = self.act_once(caller, (case, seen), act, typed, comment).await? {
+                return Ok(());
+            }
+        }
+        Err(kept_changing())
+    }
+
+    async fn act_once(
+        &self,
+        caller: &Caller,
+        (case, seen): (ObjectId, u64),
+        act: &Act,
+        typed: &Typed,
+        comment: &str,
+    ) -> Result<Settled> {
         let caller = purpose(caller);
         let current = self.governed::<Case>(case).await?.ok_or_else(Error::not_found)?;
         let pack = self.pack_named(&current.body.pack).await?;
@@ -140,7 +181,7 @@ impl App {
         if current.version != seen || !open {
             return Err(changed_meanwhile());
         }
-        let text = stated(act)?;
+        let text = stated(act, comment)?;
         let members = step.map_or(0, |step| standing.members(step));
         let mut body = current.body.clone();
         let mut event = happened(&body, caller.actor, mark_of(act), now);
@@ -165,6 +206,9 @@ impl App {
             (_, None) => return Err(changed_meanwhile()),
             (_, Some(step)) if !fits(act, step) => {
                 return Err(Error::invalid("this step does not know that"));
+            }
+            (Act::Refuse { .. } | Act::Vote { yes: false }, Some(_)) if !refusable(&body) => {
+                return Err(Error::conflict("this was approved already and cannot be refused any more"));
             }
             (Act::Refuse { .. }, _) => {
                 body.events.push(event);
@@ -195,6 +239,13 @@ impl App {
             }
         }
         let mut unit = Unit::new();
+        if let Some(step) = step {
+            let last = body.events.last().map(|event| event.values.clone()).unwrap_or_default();
+            let had: Vec<_> =
+                files_in(&step.fields, &filled_before(&current.body, step)).map(|(_, file)| file).collect();
+            let files: Vec<_> = files_in(&step.fields, &last).collect();
+            self.lend_files(&caller, &decision, &mut unit, case, &files, &had).await?;
+        }
         let of = (case, current.institution);
         self.carry_out(&caller, &decision, &mut unit, &pack, procedure, of, &mut body, due).await?;
         self.keep_act(&caller, &decision, unit, procedure, &current, &body, (action, text)).await
@@ -210,14 +261,11 @@ impl App {
         current: &Governed<Case>,
         body: &Case,
         (action, text): (Action, Option<&str>),
-    ) -> Result<()> {
+    ) -> Result<Settled> {
         let at = (current.object, current.version);
         let what = (state_of(body), action, text);
         self.put_case(caller, decision, &mut unit, procedure, at, current.institution, body, what).await?;
-        match self.settle(caller, unit).await? {
-            Settled::Done => Ok(()),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.settle(caller, unit).await
     }
 
     /// How somebody may do something at a step. A vote is closed by those who may vote or have.
@@ -298,17 +346,26 @@ fn fill(case: &mut Case, step: &Step, values: &Values) {
     }
 }
 
+/// What was filled in at a step, by the code of its field.
+fn filled_before(case: &Case, step: &Step) -> Values {
+    let of = |field: &Field| {
+        Some((field.code.clone(), case.filled.get(&format!("{}.{}", step.code, field.code))?.clone()))
+    };
+    step.fields.iter().filter_map(of).collect()
+}
+
 fn close(case: &mut Case, stage: Stage, now: mimamori_domain::Timestamp) {
     case.stage = stage;
     case.finished = Some(now.as_micros());
 }
 
-/// The reason or comment of an act, when it has one.
-fn stated(act: &Act) -> Result<Option<&str>> {
+/// The reason or comment of an act, when it has one: its own, or what is said beside it.
+fn stated<'a>(act: &'a Act, beside: &'a str) -> Result<Option<&'a str>> {
     let text = match act {
         Act::Refuse { reason } | Act::Return { reason } | Act::Withdraw { reason } => reason,
         Act::Comment { text } => text,
-        _ => return Ok(None),
+        _ if beside.trim().is_empty() => return Ok(None),
+        _ => beside,
     };
     let text = text.trim();
     if text.is_empty() || text.chars().count() > MOST_TEXT {

@@ -1,7 +1,7 @@
 //! A form: saved as a draft, handed in, handed in again after a return.
 
 use mimamori_domain::{Action, ActorId, Error, InstitutionId, ObjectId, RecordState, Result};
-use mimamori_policy::model::{FieldType, Procedure, ProcedureKind, Who};
+use mimamori_policy::model::{Field, FieldType, Procedure, ProcedureKind, Who};
 use mimamori_policy::{Decision, Pack};
 use mimamori_store::Unit;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::{AssetPlace, Case, Event, Mark, Stage, THING, flow};
 use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::caller::Caller;
+use crate::governance::attachments::files_in;
 use crate::governance::object::{Governed, Writing};
 use crate::governance::purpose;
 use crate::governance::registers::RegisterEntry;
@@ -99,12 +100,15 @@ impl App {
             None => (ObjectId::random(), 0, self.blank(&caller)),
         };
         let fields = &procedure.fields;
+        let mut unit = Unit::new();
+        let had: Vec<_> = typed_files(fields, &case.typed).map(|(_, file)| file).collect();
+        let files: Vec<_> = typed_files(fields, typed).collect();
+        self.lend_files(&caller, &decision, &mut unit, id, &files, &had).await?;
         case.typed = typed
             .iter()
             .filter(|(code, _)| fields.iter().any(|field| field.code == **code))
             .map(|(code, texts)| (code.clone(), texts.clone()))
             .collect();
-        let mut unit = Unit::new();
         let state = RecordState::Draft;
         self.put_case(
             &caller,
@@ -188,14 +192,17 @@ impl App {
         let pack = self.pack_named(&current.body.pack).await?;
         let procedure = pack.procedure(current.code.as_str()).ok_or_else(Error::not_found)?;
         let mut body = current.body;
+        let mut unit = Unit::new();
+        let had: Vec<_> = files_in(&procedure.fields, &body.values).map(|(_, file)| file).collect();
         body.values = self.form_values(&pack, procedure, typed).await?;
+        let files: Vec<_> = files_in(&procedure.fields, &body.values).collect();
+        self.lend_files(&caller, &decision, &mut unit, case, &files, &had).await?;
         body.asset = self.asset_place(procedure, &body.values).await?;
         body.round += 1;
         let now = self.clock.now();
         body.events.push(happened(&body, caller.actor, Mark::Resubmitted, now));
         // What an emergency did is done: the report goes through its steps again, nothing more.
         let due = flow::start(procedure, &mut body, now);
-        let mut unit = Unit::new();
         let of = (case, current.institution);
         self.carry_out(&caller, &decision, &mut unit, &pack, procedure, of, &mut body, due).await?;
         let what = (state_of(&body), Action::Update, None);
@@ -219,7 +226,11 @@ impl App {
         (emergency, action): (bool, Action),
     ) -> Result<()> {
         let now = self.clock.now();
+        let mut unit = Unit::new();
+        let had: Vec<_> = typed_files(&procedure.fields, &case.typed).map(|(_, file)| file).collect();
         case.values = self.form_values(&self.pack, procedure, typed).await?;
+        let files: Vec<_> = files_in(&procedure.fields, &case.values).collect();
+        self.lend_files(caller, decision, &mut unit, at.0, &files, &had).await?;
         case.asset = self.asset_place(procedure, &case.values).await?;
         case.typed.clear();
         case.emergency = emergency;
@@ -229,7 +240,6 @@ impl App {
         let mark = if emergency { Mark::ActedFirst } else { Mark::Applied };
         case.events.push(happened(&case, caller.actor, mark, now));
         let due = flow::start(procedure, &mut case, now);
-        let mut unit = Unit::new();
         let (of, due) = ((at.0, caller.institution()), due || emergency);
         self.carry_out(caller, decision, &mut unit, &self.pack, procedure, of, &mut case, due).await?;
         let what = (state_of(&case), action, None);
@@ -340,7 +350,7 @@ impl App {
     pub(crate) async fn typed_values(
         &self,
         pack: &Pack,
-        fields: &[mimamori_policy::model::Field],
+        fields: &[Field],
         typed: &Typed,
         earlier: &Values,
     ) -> Result<Values> {
@@ -362,6 +372,14 @@ impl App {
         let owners: Vec<ActorId> = asset.body.values.get(OWNER).map(actors_in).unwrap_or_default();
         Ok(Some(AssetPlace { institution: asset.institution, unit: asset.body.unit, owners }))
     }
+}
+
+/// The files that a form holds while it is being filled in, each with the code of its field.
+fn typed_files<'a>(fields: &'a [Field], typed: &'a Typed) -> impl Iterator<Item = (&'a str, ObjectId)> {
+    fields.iter().filter(|field| field.kind == FieldType::File).flat_map(|field| {
+        let texts = typed.get(&field.code).into_iter().flatten();
+        texts.filter_map(move |text| Some((field.code.as_str(), text.trim().parse().ok()?)))
+    })
 }
 
 /// The state that a case's head shows.

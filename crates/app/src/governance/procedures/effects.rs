@@ -98,7 +98,8 @@ impl App {
         // A register that a newer pack has no more is not written to.
         let Some(register) = self.pack.register(&records.register) else { return Ok(()) };
         let values = self.recorded(procedure, register, records, case).await?;
-        let entry = self.put_entry(caller, decision, unit, register, values, Some(id)).await?;
+        let entry = ObjectId::random();
+        self.put_entry(caller, decision, unit, register, (entry, values), Some(id)).await?;
         case.entry = Some((register.code.clone(), entry));
         Ok(())
     }

@@ -121,7 +121,7 @@ impl Standing<'_> {
         if !context.account.active {
             return None;
         }
-        if seat.persons.contains(&context.actor) {
+        if seat.persons.contains(&context.actor) && context.account.kind == AccountKind::Staff {
             return Some((How::Holder, "person".to_owned()));
         }
         let place = self.place(step);
@@ -245,6 +245,10 @@ impl Standing<'_> {
     /// are told see it once their step is done.
     pub(crate) fn concerns(&self, context: &ActorContext) -> bool {
         let actor = context.actor;
+        // Citizens see what they applied for, and nothing else.
+        if context.account.kind == AccountKind::Citizen {
+            return actor == self.case.applicant;
+        }
         let told = |step: &Step| {
             let done = self.case.done_at(&step.code).next().is_some();
             // Everybody is told of what is posted; the form itself is not for everybody.

@@ -7,7 +7,7 @@ use mimamori_store::Unit;
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::act::{returnable, withdrawable};
+use super::act::{refusable, returnable, withdrawable};
 use super::flow::{self, Mark, Verdict, tally};
 use super::people::{How, Standing};
 use super::{ByHandTask, Case, Event, Stage};
@@ -496,7 +496,7 @@ pub(crate) fn rights(caller: &Caller, standing: &Standing<'_>) -> CaseRights {
     if standing.capacity(context, step).is_some() {
         let reason = String::new;
         may.pass = fits(&Act::Pass, step);
-        may.refuse = fits(&Act::Refuse { reason: reason() }, step);
+        may.refuse = fits(&Act::Refuse { reason: reason() }, step) && refusable(case);
         may.give_back = fits(&Act::Return { reason: reason() }, step) && returnable(case);
         may.done = fits(&Act::Done, step);
         may.told = fits(&Act::Told, step);

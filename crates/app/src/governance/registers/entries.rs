@@ -1,16 +1,15 @@
 //! One entry: added, looked at, amended, struck out.
 
-use mimamori_domain::{Action, ActorId, Error, ObjectId, RecordState, Result, Timestamp};
+use mimamori_domain::{Action, ActorId, Error, ErrorKind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Decision;
 use mimamori_policy::model::{Field, FieldType, Register};
 use mimamori_store::Unit;
-use serde_json::Value;
 
 use super::{RegisterEntry, RegisterRights, place_of};
 use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::caller::Caller;
-use crate::governance::attachments::OpenedFile;
+use crate::governance::attachments::{OpenedFile, files_in};
 use crate::governance::object::{Governed, Writing};
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
@@ -70,6 +69,21 @@ impl App {
     /// Not found for an unknown register; forbidden; invalid with the code of each field that is
     /// wrong as place; unavailable.
     pub async fn add_entry(&self, caller: &Caller, register: &str, typed: &Typed) -> Result<ObjectId> {
+        self.add_entry_once(caller, register, ObjectId::random(), typed).await
+    }
+
+    /// As [`App::add_entry`], from a form that is good for one entry: sent a second time with the same
+    /// content it answers with the entry it made.
+    ///
+    /// # Errors
+    /// As [`App::add_entry`]; conflict when the form comes back with other content.
+    pub async fn add_entry_once(
+        &self,
+        caller: &Caller,
+        register: &str,
+        form: ObjectId,
+        typed: &Typed,
+    ) -> Result<ObjectId> {
         let caller = purpose(caller);
         let register = self.register_of(register)?;
         let now = self.clock.now();
@@ -77,13 +91,45 @@ impl App {
         let rights = self.register_rights(&caller, register, Reach::Here(&place), now);
         let decision = self.require_register(&caller, Action::Create, rights.adds).await?;
         let values = self.read_values(&register.fields, typed, &Values::new()).await?;
-        self.check_files(&caller, &register.fields, &values, &Values::new()).await?;
-        let mut unit = Unit::new();
-        let object = self.put_entry(&caller, &decision, &mut unit, register, values, None).await?;
-        match self.settle(&caller, unit).await? {
-            Settled::Done => Ok(object),
-            Settled::Again => Err(kept_changing()),
+        // Of one person's form there is one entry: also of two clicks at the same moment.
+        let object = self.fixed_object(&format!("entry|{}|{}|{form}", register.code, caller.actor))?;
+        if self.governed::<RegisterEntry>(object).await?.is_some() {
+            return self.entry_made(register, object, &values).await;
         }
+        let mut unit = Unit::new();
+        let files: Vec<_> = files_in(&register.fields, &values).collect();
+        self.lend_files(&caller, &decision, &mut unit, object, &files, &[]).await?;
+        self.put_entry(&caller, &decision, &mut unit, register, (object, values.clone()), None).await?;
+        match self.settle(&caller, unit).await {
+            Ok(Settled::Done) => Ok(object),
+            Ok(Settled::Again) => Err(kept_changing()),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.entry_made(register, object, &values).await.map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The entry that a form made before, when it held the same then.
+    async fn entry_made(&self, register: &Register, object: ObjectId, values: &Values) -> Result<ObjectId> {
+        let versions = self.governed_versions::<RegisterEntry>(object).await?;
+        let first = versions.last().ok_or_else(Error::not_found)?;
+        let (before, fields) = (&first.body.values, &register.fields);
+        let is_file = |code: &str| register.field(code).is_some_and(|field| field.kind == FieldType::File);
+        let others = |values: &Values| -> Values {
+            values.iter().filter(|(code, _)| !is_file(code)).map(|(c, v)| (c.clone(), v.clone())).collect()
+        };
+        let (old, new): (Vec<_>, Vec<_>) =
+            (files_in(fields, before).collect(), files_in(fields, values).collect());
+        let mut same = others(before) == others(values) && old.len() == new.len();
+        // A file that is sent twice is kept twice.
+        for ((field, old), (other, new)) in old.iter().zip(&new) {
+            same = same && field == other && (old == new || self.same_file(*old, *new).await?);
+        }
+        if same {
+            return Ok(object);
+        }
+        Err(Error::conflict("this form made an entry already; to add this as another one, send it once more"))
     }
 
     /// Puts a new entry and its ledger entry into a unit.
@@ -93,10 +139,10 @@ impl App {
         decision: &Decision,
         unit: &mut Unit,
         register: &Register,
-        values: Values,
+        (object, values): (ObjectId, Values),
         from_case: Option<ObjectId>,
-    ) -> Result<ObjectId> {
-        let (object, commitment) = self.put_new(caller, unit, register, values, from_case).await?;
+    ) -> Result<()> {
+        let commitment = self.put_new(caller, unit, register, (object, values), from_case).await?;
         let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
         entry.resource = Self::resource_of::<RegisterEntry>(object);
         entry.version = Some(1);
@@ -104,21 +150,19 @@ impl App {
         let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
         let entry = self.with_sealed(caller, entry, index, None)?;
         unit.entries.push(entry);
-        Ok(object)
+        Ok(())
     }
 
-    /// Puts a new entry into a unit; gives its id and its commitment, which a ledger entry of the
-    /// unit must carry.
+    /// Puts a new entry into a unit; gives its commitment, which a ledger entry of the unit must carry.
     pub(super) async fn put_new(
         &self,
         caller: &Caller,
         unit: &mut Unit,
         register: &Register,
-        values: Values,
+        (object, values): (ObjectId, Values),
         from_case: Option<ObjectId>,
-    ) -> Result<(ObjectId, [u8; 32])> {
+    ) -> Result<[u8; 32]> {
         let now = self.clock.now();
-        let object = ObjectId::random();
         let body = RegisterEntry {
             values,
             entered_by: caller.actor,
@@ -136,7 +180,7 @@ impl App {
             sorted: now,
             body: &body,
         };
-        Ok((object, self.write_governed(caller, unit, &writing).await?))
+        self.write_governed(caller, unit, &writing).await
     }
 
     /// Amends an entry: a new version with a reason. `seen` is the version the change was made from.
@@ -156,9 +200,13 @@ impl App {
             self.entry_to_change(caller, register, entry, seen, Action::Amend).await?;
         let reason = stated(reason)?;
         let values = self.read_values(&register.fields, typed, &Values::new()).await?;
-        self.check_files(&caller, &register.fields, &values, &current.body.values).await?;
+        let mut unit = Unit::new();
+        let files: Vec<_> = files_in(&register.fields, &values).collect();
+        let had: Vec<_> = files_in(&register.fields, &current.body.values).map(|(_, file)| file).collect();
+        self.lend_files(&caller, &decision, &mut unit, entry, &files, &had).await?;
         let body = RegisterEntry { values, reason: Some(reason.to_owned()), ..current.body.clone() };
-        self.follow(&caller, &decision, &current, RecordState::Amended, &body, Action::Amend, reason).await
+        let what = (RecordState::Amended, Action::Amend, reason);
+        self.follow(&caller, &decision, &current, &body, what, unit).await
     }
 
     /// Strikes an entry out. It stays readable, with the reason.
@@ -177,8 +225,8 @@ impl App {
             self.entry_to_change(caller, register, entry, seen, Action::Withdraw).await?;
         let reason = stated(reason)?;
         let body = RegisterEntry { reason: Some(reason.to_owned()), ..current.body.clone() };
-        self.follow(&caller, &decision, &current, RecordState::Withdrawn, &body, Action::Withdraw, reason)
-            .await
+        let what = (RecordState::Withdrawn, Action::Withdraw, reason);
+        self.follow(&caller, &decision, &current, &body, what, Unit::new()).await
     }
 
     async fn entry_to_change(
@@ -206,16 +254,14 @@ impl App {
         Ok((caller, register, current, decision))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one part of one version")]
     async fn follow(
         &self,
         caller: &Caller,
         decision: &Decision,
         current: &Governed<RegisterEntry>,
-        state: RecordState,
         body: &RegisterEntry,
-        action: Action,
-        reason: &str,
+        (state, action, reason): (RecordState, Action, &str),
+        unit: Unit,
     ) -> Result<()> {
         let writing = Writing {
             object: current.object,
@@ -226,7 +272,7 @@ impl App {
             sorted: crate::body::time(current.body.entered_at),
             body,
         };
-        self.keep_governed(caller, decision, action, &writing, Some(reason)).await
+        self.keep_with(caller, decision, action, &writing, Some(reason), unit).await
     }
 
     /// An entry of this register.
@@ -302,24 +348,6 @@ impl App {
         self.attachment(file).await
     }
 
-    /// Refuses a file that was neither in the entry before nor attached by the caller: whoever may see
-    /// the entry may open it.
-    async fn check_files(
-        &self,
-        caller: &Caller,
-        fields: &[Field],
-        values: &Values,
-        earlier: &Values,
-    ) -> Result<()> {
-        let had: Vec<ObjectId> = files(fields, earlier).map(|(_, id)| id).collect();
-        for (field, id) in files(fields, values).filter(|(_, id)| !had.contains(id)) {
-            if self.attached_by(id).await? != Some(caller.actor) {
-                return Err(fault(&field.code, "attach this file yourself", "not-found"));
-            }
-        }
-        Ok(())
-    }
-
     /// Reads what was typed, and checks that what it points at exists.
     pub(crate) async fn read_values(
         &self,
@@ -336,18 +364,6 @@ impl App {
             Err(Error::invalid_at("some fields need your attention", faults))
         }
     }
-}
-
-/// The files that values refer to.
-fn files<'a>(fields: &'a [Field], values: &'a Values) -> impl Iterator<Item = (&'a Field, ObjectId)> {
-    fields.iter().filter(|field| field.kind == FieldType::File).flat_map(|field| {
-        let each = match values.get(&field.code) {
-            Some(Value::Array(many)) => many.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-            None => &[],
-        };
-        each.iter().filter_map(move |value| Some((field, value.as_str()?.parse().ok()?)))
-    })
 }
 
 /// A reason that somebody gave.

@@ -116,7 +116,7 @@ impl App {
     }
 
     /// Whether the caller sees every register, named by the pack or not.
-    fn oversees(&self, caller: &Caller, action: Action, now: Timestamp) -> bool {
+    pub(super) fn oversees(&self, caller: &Caller, action: Action, now: Timestamp) -> bool {
         self.decide_general(caller, action, &target(super::THING, false), now).allowed
     }
 

@@ -1,18 +1,20 @@
 //! Reviews of a whole register: who looked at it, when, with what finding.
 
-use mimamori_domain::{Action, ActorId, ObjectId, RecordState, Result, Timestamp};
-use mimamori_policy::model::Register;
+use std::collections::BTreeSet;
+
+use mimamori_domain::{Action, ActorId, InstitutionId, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::model::{Per, Register};
 use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
-use super::REVIEW;
+use super::{REVIEW, place_of};
 use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::governance::object::Writing;
 use crate::governance::purpose;
-use crate::governance::who::Reach;
+use crate::governance::who::{Reach, Whereabouts};
 use crate::record::fault;
 
 /// Longest finding, in characters.
@@ -29,6 +31,29 @@ pub(crate) struct Review {
     pub(crate) finding: String,
     /// How many entries there were.
     pub(crate) entries: u64,
+    /// The places whose entries were looked at, by somebody whose appointment reaches no further; none:
+    /// the whole register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) part: Option<BTreeSet<Part>>,
+}
+
+/// Where entries belong that somebody looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Part {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) institution: Option<InstitutionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
+}
+
+impl Part {
+    fn of(place: Whereabouts) -> Self {
+        Self { institution: place.institution, unit: place.unit }
+    }
+
+    fn place(&self) -> Whereabouts {
+        Whereabouts { institution: self.institution, unit: self.unit.clone(), system: None }
+    }
 }
 
 impl Body for Review {
@@ -45,16 +70,21 @@ pub struct RegisterReview {
     pub finding: String,
     /// How many entries there were.
     pub entries: u64,
+    /// All entries were looked at, rather than those of the reviewer's own institution or unit.
+    pub whole: bool,
 }
 
 impl App {
-    fn may_review(&self, caller: &Caller, register: &Register, now: Timestamp) -> bool {
+    /// Whether the pack names the caller to review what belongs there.
+    fn may_review(&self, caller: &Caller, register: &Register, reach: Reach<'_>, now: Timestamp) -> bool {
         let reviewers = register.review.as_ref().map(|review| review.by.as_slice()).unwrap_or_default();
-        self.register_rights(caller, register, Reach::Anywhere, now).keeps
-            || caller.named(reviewers, Reach::Anywhere, None, now).is_some()
+        let reach = if register.per == Per::Installation { Reach::Anywhere } else { reach };
+        self.register_rights(caller, register, reach, now).keeps
+            || caller.named(reviewers, reach, None, now).is_some()
     }
 
-    /// Records that the caller has looked through a register, with what they found.
+    /// Records that the caller has looked through a register, with what they found. Somebody whose
+    /// appointment is for an institution or a unit has looked through that part of it.
     ///
     /// # Errors
     /// Invalid when something was not in order and no finding is stated; forbidden; unavailable.
@@ -68,7 +98,7 @@ impl App {
         let caller = purpose(caller);
         let register = self.register_of(register)?;
         let now = self.clock.now();
-        let named = self.may_review(&caller, register, now);
+        let named = self.may_review(&caller, register, Reach::Anywhere, now);
         let decision = self.require_register(&caller, Action::Review, named).await?;
         let finding = finding.trim();
         if (finding.is_empty() && !in_order) || finding.chars().count() > MOST_FINDING {
@@ -78,13 +108,23 @@ impl App {
                 "required",
             ));
         }
-        let (entries, _) = self.governed_list::<super::RegisterEntry>(&register.code).await?;
+        let (mut entries, _) = self.governed_list::<super::RegisterEntry>(&register.code).await?;
+        let here = |place: &Whereabouts| self.may_review(&caller, register, Reach::Here(place), now);
+        // Nowhere is where only an appointment without a scope reaches.
+        let part = if here(&Whereabouts::default()) {
+            None
+        } else {
+            entries.retain(|entry| here(&place_of(entry)));
+            let own = Some(caller.whereabouts()).filter(&here);
+            Some(entries.iter().map(place_of).chain(own).map(Part::of).collect())
+        };
         let body = Review {
             by: caller.actor,
             at: now.as_micros(),
             in_order,
             finding: finding.to_owned(),
             entries: entries.len() as u64,
+            part,
         };
         let object = ObjectId::random();
         let writing = Writing {
@@ -100,7 +140,8 @@ impl App {
         Ok(object)
     }
 
-    /// The reviews of a register, newest first.
+    /// The reviews of a register that the caller may know, newest first: of what they may read or review.
+    /// Who only adds entries does not see what was found.
     ///
     /// # Errors
     /// Not found, forbidden, unavailable.
@@ -108,11 +149,19 @@ impl App {
         let caller = purpose(caller);
         let register = self.register_of(register)?;
         let now = self.clock.now();
-        let rights = self.register_rights(&caller, register, Reach::Anywhere, now);
-        let named = rights.reads || rights.adds || self.may_review(&caller, register, now);
-        let decision = self.require_register(&caller, Action::Read, named).await?;
+        let knows = |reach: Reach<'_>| {
+            self.register_rights(&caller, register, reach, now).reads
+                || self.may_review(&caller, register, reach, now)
+        };
+        let decision = self.require_register(&caller, Action::Read, knows(Reach::Anywhere)).await?;
+        let all = self.oversees(&caller, Action::Read, now) || knows(Reach::Here(&Whereabouts::default()));
         let mut reviews = Vec::new();
         for review in self.governed_list::<Review>(&register.code).await?.0 {
+            let part = review.body.part.as_ref();
+            let within = part.is_some_and(|part| part.iter().all(|part| knows(Reach::Here(&part.place()))));
+            if !(all || within || review.body.by == caller.actor) {
+                continue;
+            }
             reviews.push(RegisterReview {
                 id: review.object,
                 by: self.name_of(Some(review.body.by)).await?,
@@ -120,6 +169,7 @@ impl App {
                 in_order: review.body.in_order,
                 finding: review.body.finding,
                 entries: review.body.entries,
+                whole: part.is_none(),
             });
         }
         let unit = Unit::new();
@@ -131,5 +181,41 @@ impl App {
             Settled::Done => Ok(reviews),
             Settled::Again => Err(kept_changing()),
         }
+    }
+
+    /// The first time within a window by which a register was looked through: as a whole, or in parts
+    /// that together hold every entry there was when the window opened.
+    pub(crate) async fn reviewed_between(
+        &self,
+        code: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(Timestamp, ObjectId)>> {
+        let (newest_first, _) = self.governed_list::<Review>(code).await?;
+        let mut missing: Option<BTreeSet<Part>> = None;
+        for review in newest_first.into_iter().rev() {
+            let at = crate::body::time(review.body.at);
+            if at < from || until <= at {
+                continue;
+            }
+            let Some(part) = review.body.part else { return Ok(Some((at, review.object))) };
+            let mut left = match missing.take() {
+                Some(left) => left,
+                None => self.parts_of(code, from).await?,
+            };
+            left.retain(|place| !part.contains(place));
+            if left.is_empty() {
+                return Ok(Some((at, review.object)));
+            }
+            missing = Some(left);
+        }
+        Ok(None)
+    }
+
+    /// The places that a register's entries belong to, of those entered before a time.
+    async fn parts_of(&self, code: &str, before: Timestamp) -> Result<BTreeSet<Part>> {
+        let (entries, _) = self.governed_list::<super::RegisterEntry>(code).await?;
+        let old = entries.iter().filter(|entry| entry.body.entered_at < before.as_micros());
+        Ok(old.map(|entry| Part::of(place_of(entry))).collect())
     }
 }

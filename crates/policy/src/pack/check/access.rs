@@ -6,8 +6,9 @@ use mimamori_domain::{Kind, OccupationCode, RoleCode};
 
 use super::{Context, Object, warning};
 use crate::pack::model::ObjectKind;
+
 use crate::pack::reader::Allowed;
-use crate::pack::{Class, Occupation, PackProblem, Role, RoleScope, Thing};
+use crate::pack::{Class, Objects, Occupation, PackProblem, Role, RoleScope, Thing};
 
 /// Roles and occupations are kept as bits of words when deciding.
 const MOST_ROLES: usize = 128;
@@ -115,6 +116,24 @@ pub(super) fn warnings(cx: &Context<'_>, roles: &[Role]) -> Vec<PackProblem> {
             warning(cx.merged, ObjectKind::Role, role.code.as_str(), message)
         })
         .collect()
+}
+
+/// Roles for one unit or system where the site names none: nobody can be appointed to them.
+pub(super) fn placeless(cx: &Context<'_>, roles: &[Role], objects: &Objects) -> Vec<PackProblem> {
+    let missing = |role: &Role| match role.scope {
+        RoleScope::Unit if objects.units.is_empty() => Some(("unit", "units")),
+        RoleScope::System if objects.systems.is_empty() => Some(("information system", "systems")),
+        _ => None,
+    };
+    let told = |role: &Role| {
+        let (what, key) = missing(role).filter(|_| !role.outside)?;
+        let message = format!(
+            "role {} is held for one {what}, and there is none: name them under {key} in site.yaml",
+            role.code
+        );
+        Some(warning(cx.merged, ObjectKind::Role, role.code.as_str(), message))
+    };
+    roles.iter().filter_map(told).collect()
 }
 
 /// What `occupations.yaml` says.

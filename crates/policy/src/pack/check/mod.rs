@@ -59,6 +59,7 @@ pub(super) fn parts(cx: &Context<'_>) -> Parts {
     let mut warnings = clauses::warnings(cx, &objects);
     warnings.extend(head::warnings(cx, &parameters));
     warnings.extend(access::warnings(cx, &roles));
+    warnings.extend(access::placeless(cx, &roles, &objects));
     warnings.extend(procedure::warnings(cx, &objects.procedures, &roles));
     warnings.sort();
     Parts {

@@ -310,7 +310,8 @@ fn records(object: &Object<'_>, procedure: &Procedure, registers: &[Register]) -
     Some(Records { register: register.code.clone(), fields })
 }
 
-/// Steps that only somebody who may apply could decide, where nothing says to whom they pass.
+/// Steps that only somebody who may apply could decide, where nothing says to whom they pass; and steps
+/// that would decide about what is done already.
 pub(super) fn warnings(cx: &Context<'_>, procedures: &[Procedure], roles: &[Role]) -> Vec<PackProblem> {
     let appointed = |who: &Who| match who {
         Who::Role(code) => roles.iter().any(|r| r.code == *code && !r.appointed_by.is_empty()),
@@ -333,6 +334,24 @@ pub(super) fn warnings(cx: &Context<'_>, procedures: &[Procedure], roles: &[Role
                 warnings.push(warning(cx.merged, ObjectKind::Procedure, &procedure.code, message));
             }
         }
+        for step in after_the_effects(procedure) {
+            let message = format!(
+                "procedure {}, step {}: decides after the last approval, when its effects are done: it can pass the form, but neither refuse it nor give it back",
+                procedure.code, step.code
+            );
+            warnings.push(warning(cx.merged, ObjectKind::Procedure, &procedure.code, message));
+        }
     }
     warnings
+}
+
+/// The steps that review or resolve although the effects of the procedure are done by then.
+fn after_the_effects(procedure: &Procedure) -> impl Iterator<Item = &Step> {
+    let last = procedure.steps.iter().rposition(|step| step.kind == StepKind::Approve);
+    let from = match last {
+        Some(last) if !procedure.effects.is_empty() => last + 1,
+        _ => procedure.steps.len(),
+    };
+    let decides = |step: &&Step| step.decides() || matches!(step.rule, StepRule::Committee(_));
+    procedure.steps.iter().skip(from).filter(decides)
 }

@@ -353,18 +353,13 @@ pub(crate) async fn act_on(ask: Ask, Path(case): Path<String>, sent: Form) -> An
         }
     }
     let (status, told) = blamed(&ask, &fields, &mut filled, fault)?;
-    // What was said is kept already when only the act failed.
-    let now = ask.web.app.case(&ask.caller, case).await?;
-    let said = now.history.len() > view.history.len();
-    let (text, view) = (if said { String::new() } else { text }, now);
     let mut shown = case_page(&ask, &view, &filled, &references).await;
     shown.text = text;
     shown.error = told;
     page_with(status, &shown)
 }
 
-/// Does what a button asks for. What is said beside an approval, a vote or finished work is a comment
-/// of its own, at the same step and right before it.
+/// Does what a button asks for. What is said beside an approval, a vote or finished work goes with it.
 async fn acted(
     ask: &Ask,
     view: &CaseView,
@@ -374,14 +369,8 @@ async fn acted(
     text: &str,
 ) -> Result<(), Fault> {
     let (app, caller) = (&ask.web.app, &ask.caller);
-    let plain = matches!(act, Act::Pass | Act::Done | Act::Told | Act::Vote { .. } | Act::CloseVote);
-    let mut seen = seen;
-    if plain && !text.is_empty() && view.may.comment {
-        let comment = Act::Comment { text: text.to_owned() };
-        app.act_on_case(caller, view.id, seen, &comment, &Typed::new()).await?;
-        seen += 1;
-    }
-    Ok(app.act_on_case(caller, view.id, seen, act, typed).await?)
+    let comment = if view.may.comment { text } else { "" };
+    Ok(app.act_on_case_saying(caller, view.id, seen, act, typed, comment).await?)
 }
 
 /// `GET /rules/cases/{id}/files/{attachment}`

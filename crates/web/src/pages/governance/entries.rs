@@ -36,6 +36,8 @@ struct EntryForm {
     back: String,
     controls: Vec<Control>,
     lists: Vec<(String, Vec<String>)>,
+    /// Of a new entry: the form is good for one.
+    once: Option<ObjectId>,
     /// The version that is amended.
     version: Option<u64>,
     reason: String,
@@ -67,6 +69,7 @@ fn entry_form(
         back,
         controls: controls(ask, &register.fields, filled, references),
         lists: references.suggestions(),
+        once: amends.is_none().then(ObjectId::random),
         version: amends.map(|(_, version)| version),
         reason: String::new(),
         reason_error: None,
@@ -88,6 +91,7 @@ pub(crate) async fn new_form(ask: Ask, Path(code): Path<String>) -> Answered {
 /// `POST /rules/registers/{register}/entries`
 pub(crate) async fn add(ask: Ask, Path(code): Path<String>, form: Form) -> Answered {
     let found = register(&ask, &code)?;
+    let once = form.fields.parsed("once").unwrap_or_else(ObjectId::random);
     let references = References::ask(&ask, &found.fields).await?;
     let (mut filled, typed) = Filled::read(&ask, &found.fields, &form, &references).await?;
     if filled.more.is_some() {
@@ -95,7 +99,7 @@ pub(crate) async fn add(ask: Ask, Path(code): Path<String>, form: Form) -> Answe
     }
     let mut error = None;
     if filled.wrong.is_empty() {
-        match ask.web.app.add_entry(&ask.caller, &code, &typed).await {
+        match ask.web.app.add_entry_once(&ask.caller, &code, once, &typed).await {
             Ok(id) => return Ok(see(&format!("/rules/registers/{code}/entries/{id}?done=entry-added"))),
             Err(failure) => error = Some(Fault::from(failure)),
         }

@@ -46,13 +46,16 @@ struct Link {
     hint: &'static str,
 }
 
+/// Citizens have these where one is posted for them.
+const DOCUMENTS: &str = "/rules/documents";
+
 /// Parts of the rules: address, name, what is there, and whether citizens have it too.
 const PARTS: [(&str, &str, &str, bool); 9] = [
     ("/rules/procedures", "procedures-title", "procedures-hint", true),
     ("/rules/cases", "cases-title", "cases-hint", true),
     ("/rules/registers", "registers-title", "registers-hint", false),
     ("/rules/duties", "part-duties", "part-duties-hint", false),
-    ("/rules/documents", "part-documents", "part-documents-hint", false),
+    (DOCUMENTS, "part-documents", "part-documents-hint", true),
     ("/rules/roles", "part-roles", "part-roles-hint", false),
     ("/rules/controls", "part-controls", "part-controls-hint", false),
     ("/rules/clauses", "part-clauses", "part-clauses-hint", false),
@@ -66,8 +69,10 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let own = inbox.waiting.iter().map(|row| Row::of(row, texts)).collect::<Vec<_>>();
     let tasks = inbox.by_hand.iter().map(|task| Task::of(&ask, task)).collect::<Vec<_>>();
     let staff = ask.caller.is_staff();
+    let posted = reads_documents(&ask);
     let part = |(address, name, hint, all): &(&'static str, &'static str, &'static str, bool)| {
-        (*all || staff).then_some(Link { address, name, hint })
+        let shown = staff || (*all && (*address != DOCUMENTS || posted));
+        shown.then_some(Link { address, name, hint })
     };
     page(&Hub {
         l: ask.layout("rules-title").current("rules").done(query.get("done")),

@@ -153,7 +153,7 @@ async fn table(ask: &Ask, code: &str, asked: &Fields) -> Answered {
         truncated: found.truncated,
         adds: found.rights.adds,
         keeps: found.rights.keeps,
-        reviewed: register.review.is_some() || found.rights.keeps,
+        reviewed: found.rights.keeps || (register.review.is_some() && found.rights.reads),
         base,
     })
 }

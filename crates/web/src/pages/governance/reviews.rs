@@ -31,6 +31,7 @@ struct Row {
     when_machine: String,
     by: String,
     in_order: bool,
+    whole: bool,
     finding: String,
     entries: u64,
 }
@@ -53,6 +54,7 @@ async fn reviews(ask: &Ask, code: &str) -> Result<Reviews, Fault> {
         when_machine: dates::machine(review.at),
         by: review.by,
         in_order: review.in_order,
+        whole: review.whole,
         finding: review.finding,
         entries: review.entries,
     };

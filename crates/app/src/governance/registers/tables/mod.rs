@@ -207,7 +207,8 @@ impl App {
         let mut unit = Unit::new();
         let mut commitments = Vec::with_capacity(found.len());
         for values in found {
-            commitments.push(self.put_new(&caller, &mut unit, register, values, None).await?.1);
+            let entry = (ObjectId::random(), values);
+            commitments.push(self.put_new(&caller, &mut unit, register, entry, None).await?);
         }
         unit.changes = gathered(std::mem::take(&mut unit.changes));
         for (index, part) in (0_u32..).zip(commitments.chunks(MOST_COMMITMENTS)) {
