@@ -212,6 +212,7 @@ impl App {
             transport: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
+            began: std::sync::OnceLock::new(),
             signing: tokio::sync::Mutex::new(None),
             tile_step: crate::ledger::TILE_STEP.into(),
             halted: AtomicBool::new(false),

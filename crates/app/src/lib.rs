@@ -103,6 +103,8 @@ pub struct App {
     pub(crate) refusals: refusals::Refusals,
     /// Opened keys of what belongs to the organisation.
     pub(crate) register_keys: governance::keys::RegisterKeys,
+    /// When the installation began, once it was asked for: it never changes.
+    pub(crate) began: std::sync::OnceLock<mimamori_domain::Timestamp>,
     /// How people reach the program, once its server has said so.
     pub(crate) transport: std::sync::OnceLock<Transport>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.

@@ -147,17 +147,25 @@ pub static GOVERNED_BETWEEN: Statement = Statement::read(
     "app.governed_between",
     "SELECT object, sort_time FROM object_head WHERE kind = $1 AND class = $2 AND subject IS NULL \
      AND sort_time >= $3 AND sort_time < $4 AND state IN ('confirmed', 'amended') \
-     ORDER BY sort_time, object LIMIT 1",
-    &[Text, Text, Int, Int],
+     ORDER BY sort_time, object LIMIT $5",
+    &[Text, Text, Int, Int, Int],
     &[Blob, Int],
 );
 
-/// The first version of an object that was made within a time.
+/// How many objects of a kind and code there are.
+pub static GOVERNED_COUNT: Statement = Statement::read(
+    "app.governed_count",
+    "SELECT count(*) FROM object_head WHERE kind = $1 AND class = $2 AND subject IS NULL",
+    &[Text, Text],
+    &[Int],
+);
+
+/// The versions of an object that were made within a time, earliest first.
 pub static VERSION_BETWEEN: Statement = Statement::read(
     "app.version_between",
     "SELECT recorded FROM object_version WHERE object = $1 AND recorded >= $2 AND recorded < $3 \
-     ORDER BY version LIMIT 1",
-    &[Blob, Int, Int],
+     ORDER BY version LIMIT $4",
+    &[Blob, Int, Int, Int],
     &[Int],
 );
 
@@ -582,6 +590,7 @@ pub static ALL: &[&Statement] = &[
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,
+    &GOVERNED_COUNT,
     &FIRST_EPOCH,
     &VERSION_BETWEEN,
     &NEWEST_CHECKPOINT,

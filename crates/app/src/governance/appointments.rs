@@ -8,6 +8,7 @@ use mimamori_policy::model::Who;
 use mimamori_policy::{Decision, Role, RoleScope};
 use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
 
+use super::object::Look;
 use super::purpose;
 use super::who::{Reach, Whereabouts, target};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
@@ -436,15 +437,13 @@ impl App {
             self.pack.roles().iter().any(|role| self.appoints_within(&caller, &role.code, Reach::Anywhere));
         let decision = self.require_general(&caller, Action::Search, target(THING, appoints)).await?;
         let views = self.role_views(&caller).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = views.iter().map(|view| view.appointments.len() as u64).sum();
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(views),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Search, THING).count(views.iter().map(|view| view.appointments.len()).sum()),
+        )
+        .await?;
+        Ok(views)
     }
 
     /// 緊急連絡網: the roles that somebody holds now, with their holders and deputies. Every member of
@@ -460,15 +459,13 @@ impl App {
             view.appointments.retain(|appointment| appointment.in_force);
         }
         views.retain(|view| !view.appointments.is_empty());
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((THING, None));
-        line.count = views.iter().map(|view| view.appointments.len() as u64).sum();
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(views),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, THING).count(views.iter().map(|view| view.appointments.len()).sum()),
+        )
+        .await?;
+        Ok(views)
     }
 
     async fn role_views(&self, caller: &Caller) -> Result<Vec<RoleView>> {

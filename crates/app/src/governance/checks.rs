@@ -10,13 +10,13 @@ use mimamori_domain::{
 };
 use mimamori_policy::model::Measure;
 use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
-use mimamori_store::{DurableSetting, Unit};
+use mimamori_store::DurableSetting;
 
 use super::controls::THING;
 use super::documents::Standing;
+use super::object::Look;
 use super::purpose;
 use super::who::{Reach, in_force, target};
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::{AccountKind, BreakGlass, kind};
 use crate::caller::Caller;
 use crate::context::{object_from_row, open_with};
@@ -573,14 +573,7 @@ impl App {
         for measure in self.pack.measures() {
             found.push((measure.clone(), self.measure(&measure.check).await?));
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = found.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(found),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(found.len())).await?;
+        Ok(found)
     }
 }

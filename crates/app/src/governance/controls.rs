@@ -2,16 +2,14 @@
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::model::Attestation;
-use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::attachments::OpenedFile;
 use super::documents::later;
-use super::object::{Governed, Writing};
+use super::object::{Governed, Look, Writing};
 use super::purpose;
 use super::who::{Reach, target};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::{Body, time};
 use crate::caller::Caller;
 use crate::record::fault;
@@ -89,21 +87,21 @@ pub struct AttestationView {
 }
 
 impl App {
-    /// The first statement within a time that an attestation holds: that it does not hold proves
-    /// nothing done.
+    /// The statements within a time that an attestation holds, earliest first: that it does not hold
+    /// proves nothing done.
     pub(crate) async fn stated_between(
         &self,
         code: &str,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<(Timestamp, ObjectId)>> {
+    ) -> Result<Vec<(Timestamp, ObjectId)>> {
         let (newest_first, _) = self.governed_list::<AttestationBody>(code).await?;
         let found = newest_first
             .into_iter()
             .rev()
             .map(|found| (time(found.body.at), found))
-            .find(|(at, found)| found.body.holds && from <= *at && *at < until);
-        Ok(found.map(|(at, found)| (at, found.object)))
+            .filter(|(at, found)| found.body.holds && from <= *at && *at < until);
+        Ok(found.map(|(at, found)| (at, found.object)).collect())
     }
 
     /// The newest statement of an attestation.
@@ -135,15 +133,8 @@ impl App {
         }
         let decision =
             self.require_general(&caller, Action::Search, target(THING, !views.is_empty())).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = views.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(views),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(views.len())).await?;
+        Ok(views)
     }
 
     /// One attestation with every statement.
@@ -160,15 +151,13 @@ impl App {
         for found in self.governed_list::<AttestationBody>(code).await?.0 {
             statements.push(self.statement(found).await?);
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((ATTESTATION, None));
-        line.count = statements.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, Some(code))?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(AttestationView { attestation: attestation.clone(), statements, mine }),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, ATTESTATION).count(statements.len()).stated(code),
+        )
+        .await?;
+        Ok(AttestationView { attestation: attestation.clone(), statements, mine })
     }
 
     /// Opens a file of one statement of an attestation.
@@ -191,15 +180,13 @@ impl App {
             .filter(|found| found.code.as_str() == code && found.body.files.contains(&file))
             .ok_or_else(Error::not_found)?;
         let opened = self.attachment(file).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((ATTESTATION, Some(statement)));
-        line.version = Some(found.version);
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(opened),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, ATTESTATION).object(statement).version(found.version),
+        )
+        .await?;
+        Ok(opened)
     }
 
     async fn statement(&self, found: Governed<AttestationBody>) -> Result<Statement> {

@@ -9,11 +9,11 @@ use mimamori_vault::{IndexField, hash_token};
 use serde::{Deserialize, Serialize};
 
 use super::attachments::OpenedFile;
-use super::object::{Governed, Writing};
+use super::object::{Governed, Look, Writing};
 use super::purpose;
 use super::who::{Reach, named, target};
 use crate::access::{Settled, decided, kept_changing};
-use crate::body::{Account, AccountKind, Body, kind, time};
+use crate::body::{AccountKind, Body, time};
 use crate::caller::Caller;
 use crate::record::fault;
 use crate::{App, sql};
@@ -22,6 +22,8 @@ use crate::{App, sql};
 pub(crate) const THING: Kind = Kind::of("rule-document");
 const ACKNOWLEDGEMENT: Kind = Kind::of("acknowledgement");
 
+/// Most versions of one document within a time that are told.
+const MOST_VERSIONS: i64 = 1_000;
 /// Longest text of a document, in characters.
 const MOST_TEXT: usize = 200_000;
 /// Longest label of a version, in characters.
@@ -169,19 +171,17 @@ impl App {
         })
     }
 
-    /// The first version of a document that was published within a time.
+    /// When versions of a document were published within a time, earliest first.
     pub(crate) async fn published_between(
         &self,
         code: &str,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<(Timestamp, ObjectId)>> {
+    ) -> Result<Vec<(Timestamp, ObjectId)>> {
         let object = self.document_object(code)?;
-        let args = vec![object.into(), from.into(), until.into()];
-        match self.store.query_one(&sql::VERSION_BETWEEN, args).await? {
-            Some(row) => Ok(Some((row.time(0).map_err(Error::unavailable)?, object))),
-            None => Ok(None),
-        }
+        let args = vec![object.into(), from.into(), until.into(), MOST_VERSIONS.into()];
+        let rows = self.store.query(&sql::VERSION_BETWEEN, args).await?;
+        rows.iter().map(|row| Ok((row.time(0).map_err(Error::unavailable)?, object))).collect()
     }
 
     /// The documents that the caller may read or keeps, in the pack's order, with their state.
@@ -201,15 +201,8 @@ impl App {
         }
         let decision =
             self.require_general(&caller, Action::Search, target(THING, !summaries.is_empty())).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = summaries.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(summaries),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(summaries.len())).await?;
+        Ok(summaries)
     }
 
     /// Whether a document is posted for the caller, and whether they keep it.
@@ -310,15 +303,10 @@ impl App {
                 }
             }
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((THING, detail_of.map(|(object, _)| object)));
-        line.version = detail_of.map(|(_, version)| version);
-        let line = self.with_sealed(&caller, line, 0, Some(code))?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(DocumentDetail { summary, versions, acknowledged, outstanding }),
-            Settled::Again => Err(kept_changing()),
-        }
+        let (object, version) = detail_of.unzip();
+        let look = Look::at(Action::Read, THING).object(object).version(version).stated(code);
+        self.note_look(&caller, &decision, look).await?;
+        Ok(DocumentDetail { summary, versions, acknowledged, outstanding })
     }
 
     /// Opens the file of one version of a document.
@@ -338,15 +326,13 @@ impl App {
             .and_then(|found| found.body.file)
             .ok_or_else(Error::not_found)?;
         let opened = self.attachment(file).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((THING, Some(head.object)));
-        line.version = Some(version);
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(opened),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, THING).object(head.object).version(version),
+        )
+        .await?;
+        Ok(opened)
     }
 
     /// Publishes a version of a document. `seen` is the newest version the publisher saw, 0 for none.
@@ -464,27 +450,13 @@ impl App {
 
     /// The active users whom these words name, each once.
     pub(crate) async fn people_named(&self, words: &[Who], now: Timestamp) -> Result<Vec<ActorId>> {
-        let mut people = Vec::new();
-        let mut after = ObjectId::from_bytes([0; 16]);
-        loop {
-            let args = vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), 500_i64.into()];
-            let rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
-            let last = rows.len() < 500;
-            for row in rows {
-                after = row.id_of(0).map_err(Error::unavailable)?;
-                let context = self.actor_context(ActorId::from(after)).await?;
-                let account: &Account = &context.account;
-                if account.active
-                    && account.kind != AccountKind::Program
-                    && named(&context, words, Reach::Anywhere, None, now).is_some()
-                {
-                    people.push(context.actor);
-                }
-            }
-            if last {
-                return Ok(people);
-            }
-        }
+        let mut people = self.everybody().await?;
+        people.retain(|context| {
+            context.account.active
+                && context.account.kind != AccountKind::Program
+                && named(context, words, Reach::Anywhere, None, now).is_some()
+        });
+        Ok(people.into_iter().map(|context| context.actor).collect())
     }
 }
 

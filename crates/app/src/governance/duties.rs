@@ -11,14 +11,12 @@ use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Resul
 use mimamori_policy::Recurrence;
 use mimamori_policy::Text;
 use mimamori_policy::model::{Proof, Who};
-use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
-use super::object::Writing;
+use super::object::{Look, Writing};
 use super::purpose;
 use super::registers::ENTRY;
 use super::who::{Reach, target};
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::record::fault;
@@ -29,6 +27,8 @@ pub(crate) const THING: Kind = Kind::of("duty");
 
 /// Longest reason for skipping, in characters.
 const MOST_REASON: usize = 1_000;
+/// Proofs read at a time.
+const STRIDE: i64 = 1_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The last day in Japan on which something is in time that is due, exclusive, at a time.
@@ -133,9 +133,13 @@ impl App {
     /// Since when the rules are counted here: when the installation began, UTC. What opened before
     /// that, nobody here could have done.
     pub(crate) async fn rules_begin(&self) -> Result<Timestamp> {
+        if let Some(began) = self.began.get() {
+            return Ok(*began);
+        }
         let rows = self.store.query(&sql::FIRST_EPOCH, Vec::new()).await?;
         let started = rows.first().ok_or_else(|| Error::unavailable("the ledger has no epoch"))?;
-        started.time(0).map_err(Error::unavailable)
+        let began = started.time(0).map_err(Error::unavailable)?;
+        Ok(*self.began.get_or_init(|| began))
     }
 
     /// The occurrences of one duty that open within a window, with their state.
@@ -153,15 +157,22 @@ impl App {
             None => return Ok(Vec::new()),
         };
         let nexts = all.iter().skip(1).copied().chain(std::iter::once(end));
+        // Done a little early is done: by as many days as the first reminder comes before the end.
+        let early =
+            |opens: Timestamp| duty.remind_days.iter().max().map_or(opens, |days| opens.minus(DAY * *days));
+        // The database is asked once for all occurrences; the one before the window is looked at too.
+        let first = from.saturating_sub(1);
+        let since = all.get(first).map_or(begin, |opens| early(*opens).max(begin));
+        let proofs = self.proofs_between(&duty.proof, since, end).await?;
         let mut marks = None;
         let mut views = Vec::with_capacity(all.len().saturating_sub(from));
         // One deed proves one occurrence: what proves an occurrence late is not the next one, early.
         let mut used = begin;
-        for (at, (opens, next)) in all.iter().copied().zip(nexts).enumerate().skip(from.saturating_sub(1)) {
+        for (at, (opens, next)) in all.iter().copied().zip(nexts).enumerate().skip(first) {
             let due = opens.plus(DAY * duty.within_days.max(1));
-            // Done a little early is done: by as many days as the first reminder comes before the end.
-            let early = duty.remind_days.iter().max().map_or(opens, |days| opens.minus(DAY * *days));
-            let proof = self.proof_between(&duty.proof, early.max(used), next).await?;
+            let earliest = early(opens).max(used);
+            let place = proofs.partition_point(|(done, _)| *done < earliest);
+            let proof = proofs.get(place).copied().filter(|(done, _)| *done < next);
             if let Some((done, _)) = proof {
                 used = done.plus(Duration::from_micros(1));
             }
@@ -200,13 +211,13 @@ impl App {
         Ok(views)
     }
 
-    /// The first thing that proves a duty done within a window.
-    async fn proof_between(
+    /// What proves a duty done within a window, earliest first.
+    async fn proofs_between(
         &self,
         proof: &Proof,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<(Timestamp, ObjectId)>> {
+    ) -> Result<Vec<(Timestamp, ObjectId)>> {
         let (kind, code) = match proof {
             Proof::Procedure(code) => (CASE, code),
             Proof::Register(code) => (ENTRY, code),
@@ -216,13 +227,26 @@ impl App {
             Proof::Attestation(code) => return self.stated_between(code, from, until).await,
             Proof::Review(code) => return self.reviewed_between(code, from, until).await,
         };
-        let args = vec![kind.as_str().to_owned().into(), code.clone().into(), from.into(), until.into()];
-        match self.store.query_one(&sql::GOVERNED_BETWEEN, args).await? {
-            Some(row) => {
-                let object = row.id_of(0).map_err(Error::unavailable)?;
-                Ok(Some((row.time(1).map_err(Error::unavailable)?, object)))
+        let mut proofs = Vec::new();
+        let mut from = from;
+        loop {
+            let args = vec![
+                kind.as_str().to_owned().into(),
+                code.clone().into(),
+                from.into(),
+                until.into(),
+                STRIDE.into(),
+            ];
+            let rows = self.store.query(&sql::GOVERNED_BETWEEN, args).await?;
+            for row in &rows {
+                let at = row.time(1).map_err(Error::unavailable)?;
+                proofs.push((at, row.id_of(0).map_err(Error::unavailable)?));
             }
-            None => Ok(None),
+            match proofs.last() {
+                // What happened at the very same time proves nothing more.
+                Some((last, _)) if rows.len() as i64 == STRIDE => from = last.plus(Duration::from_micros(1)),
+                _ => return Ok(proofs),
+            }
         }
     }
 
@@ -246,15 +270,8 @@ impl App {
         }
         let decision = self.require_general(&caller, Action::Search, target(THING, any)).await?;
         views.sort_by_key(|view| (view.due, view.opens));
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = views.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(views),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(views.len())).await?;
+        Ok(views)
     }
 
     /// Skips one occurrence of a duty, with the reason. It cannot be undone: doing the duty after all

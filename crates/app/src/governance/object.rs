@@ -47,6 +47,43 @@ pub(crate) struct Writing<'a, T> {
     pub(crate) body: &'a T,
 }
 
+/// What was looked at, as the ledger entry tells it.
+#[derive(Clone)]
+pub(crate) struct Look<'a> {
+    action: Action,
+    kind: Kind,
+    object: Option<ObjectId>,
+    version: Option<u64>,
+    count: u64,
+    stated: Option<&'a str>,
+}
+
+impl<'a> Look<'a> {
+    /// One thing of a kind, or a list of them.
+    pub(crate) fn at(action: Action, kind: Kind) -> Self {
+        Self { action, kind, object: None, version: None, count: 1, stated: None }
+    }
+
+    /// Which one.
+    pub(crate) fn object(self, object: impl Into<Option<ObjectId>>) -> Self {
+        Self { object: object.into(), ..self }
+    }
+
+    pub(crate) fn version(self, version: impl Into<Option<u64>>) -> Self {
+        Self { version: version.into(), ..self }
+    }
+
+    /// How many were shown.
+    pub(crate) fn count(self, count: usize) -> Self {
+        Self { count: count as u64, ..self }
+    }
+
+    /// What goes sealed into the entry: which list it was.
+    pub(crate) fn stated(self, stated: impl Into<Option<&'a str>>) -> Self {
+        Self { stated: stated.into(), ..self }
+    }
+}
+
 /// Greatest number of objects that one list reads from the database.
 pub(crate) const MOST_LISTED: usize = 20_000;
 
@@ -80,6 +117,15 @@ impl App {
     pub(crate) async fn governed_list<T: Body>(&self, code: &str) -> Result<(Vec<Governed<T>>, bool)> {
         let fixed = vec![T::KIND.as_str().to_owned().into(), code.to_owned().into()];
         self.governed_pages(&sql::GOVERNED_OF_CODE, fixed).await
+    }
+
+    /// How many objects of a kind and code there are, in every state.
+    pub(crate) async fn governed_count<T: Body>(&self, code: &str) -> Result<u64> {
+        let args = vec![T::KIND.as_str().to_owned().into(), code.to_owned().into()];
+        let row = self.store.query_one(&sql::GOVERNED_COUNT, args).await?;
+        row.ok_or_else(|| Error::unavailable("a count without an answer"))?
+            .unsigned(0)
+            .map_err(Error::unavailable)
     }
 
     /// Current versions of a kind that are in a state, of every code, newest first.
@@ -201,6 +247,23 @@ impl App {
         entry.commitments = vec![commitment];
         let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
         let entry = self.with_sealed(caller, entry, index, stated)?;
+        match self.settle(caller, unit.entry(entry)).await? {
+            Settled::Done => Ok(()),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    /// Records that the caller looked at something: one ledger entry for the list or page.
+    ///
+    /// # Errors
+    /// Conflict when what decided kept changing; unavailable. Nothing may be shown then.
+    pub(crate) async fn note_look(&self, caller: &Caller, decision: &Decision, look: Look<'_>) -> Result<()> {
+        let unit = Unit::new();
+        let mut entry = decided(caller.entry(unit.id, look.action), decision);
+        entry.resource = Some((look.kind, look.object));
+        entry.version = look.version;
+        entry.count = look.count;
+        let entry = self.with_sealed(caller, entry, 0, look.stated)?;
         match self.settle(caller, unit.entry(entry)).await? {
             Settled::Done => Ok(()),
             Settled::Again => Err(kept_changing()),

@@ -1,6 +1,6 @@
 //! What forms hold, in words: names instead of ids, and whether what an id points at exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mimamori_domain::{ActorId, Error, Fault, InstitutionId, ObjectId, Result};
@@ -42,6 +42,14 @@ pub enum Label {
 
 /// Values in words, by the code of their field.
 pub type Shown = BTreeMap<String, Vec<Label>>;
+
+/// Names that were looked up for one list: each is asked for once, however many rows hold its id.
+#[derive(Default)]
+pub(crate) struct Names {
+    people: HashMap<ActorId, String>,
+    /// By the pack they are told under and the id: the title of an entry is the pack's.
+    labels: HashMap<([u8; 32], String), Label>,
+}
 
 impl App {
     /// The pack with this hash: the one in force, or one that was.
@@ -88,47 +96,70 @@ impl App {
         }
     }
 
+    /// As [`App::name_of`], asked for once in a list.
+    pub(crate) async fn name_among(&self, names: &mut Names, actor: ActorId) -> Result<String> {
+        if let Some(name) = names.people.get(&actor) {
+            return Ok(name.clone());
+        }
+        let name = self.name_of(Some(actor)).await?;
+        names.people.insert(actor, name.clone());
+        Ok(name)
+    }
+
     /// Values in words.
     pub(crate) async fn show_values(&self, pack: &Pack, fields: &[Field], values: &Values) -> Result<Shown> {
+        self.show_among(&mut Names::default(), pack, fields, values).await
+    }
+
+    /// As [`App::show_values`], for one row of a list.
+    pub(crate) async fn show_among(
+        &self,
+        names: &mut Names,
+        pack: &Pack,
+        fields: &[Field],
+        values: &Values,
+    ) -> Result<Shown> {
         let mut shown = Shown::new();
         for field in fields {
             let Some(value) = values.get(&field.code) else { continue };
-            let each = match value {
-                Value::Array(many) => many.as_slice(),
-                one => std::slice::from_ref(one),
-            };
-            let mut labels = Vec::with_capacity(each.len());
-            for value in each {
-                labels.push(self.label(pack, &field.kind, value).await?);
-            }
-            shown.insert(field.code.clone(), labels);
+            shown.insert(field.code.clone(), self.labels(names, pack, &field.kind, value).await?);
         }
         Ok(shown)
     }
 
-    async fn label(&self, pack: &Pack, kind: &FieldType, value: &Value) -> Result<Label> {
-        let text = value.as_str().unwrap_or_default().to_owned();
-        Ok(match kind {
-            FieldType::YesNo => Label::YesNo(value.as_bool().unwrap_or_default()),
-            FieldType::Choice(choices) => {
-                choice_name(pack, choices, &text).map_or(Label::Plain(text), Label::Word)
+    /// One field's values in words.
+    pub(crate) async fn labels(
+        &self,
+        names: &mut Names,
+        pack: &Pack,
+        kind: &FieldType,
+        value: &Value,
+    ) -> Result<Vec<Label>> {
+        let mut labels = Vec::new();
+        for value in each(value) {
+            labels.push(match said(pack, kind, value) {
+                Some(label) => label,
+                None => self.label(names, pack, kind, value.as_str().unwrap_or_default()).await?,
+            });
+        }
+        Ok(labels)
+    }
+
+    /// The name of what an id points at.
+    async fn label(&self, names: &mut Names, pack: &Pack, kind: &FieldType, id: &str) -> Result<Label> {
+        if let (FieldType::Person, Ok(actor)) = (kind, id.parse()) {
+            return Ok(Label::Plain(self.name_among(names, actor).await?));
+        }
+        let key = (pack.hash(), id.to_owned());
+        if let Some(known) = names.labels.get(&key) {
+            return Ok(known.clone());
+        }
+        let label = match (kind, id.parse::<ObjectId>()) {
+            (FieldType::Institution, Ok(id)) => {
+                Label::Plain(self.institution_name(InstitutionId::from(id)).await?.unwrap_or_default())
             }
-            FieldType::Date | FieldType::Time | FieldType::DateTime => Label::Moment(text),
-            FieldType::Number { unit, .. } => Label::Number(text, unit.clone()),
-            FieldType::Derived(_) if text.contains('-') => Label::Moment(text),
-            FieldType::Person => match text.parse::<ActorId>() {
-                Ok(actor) => Label::Plain(self.name_of(Some(actor)).await?),
-                Err(_) => Label::Plain(text),
-            },
-            FieldType::Institution => match text.parse::<InstitutionId>() {
-                Ok(institution) => {
-                    Label::Plain(self.institution_name(institution).await?.unwrap_or_default())
-                }
-                Err(_) => Label::Plain(text),
-            },
-            FieldType::Subject => Label::Subject(text),
-            FieldType::Asset | FieldType::Entry { .. } => match text.parse::<ObjectId>() {
-                Ok(id) => match self.governed::<RegisterEntry>(id).await? {
+            (FieldType::Asset | FieldType::Entry { .. }, Ok(id)) => {
+                match self.governed::<RegisterEntry>(id).await? {
                     Some(entry) => {
                         let register = entry.code.as_str().to_owned();
                         let name = pack
@@ -137,27 +168,22 @@ impl App {
                         Label::Entry { register, id, name }
                     }
                     None => Label::Plain(String::new()),
-                },
-                Err(_) => Label::Plain(text),
-            },
-            FieldType::File => match text.parse::<ObjectId>() {
-                Ok(id) => Label::File { id, name: self.attachment_name(id).await?.unwrap_or_default() },
-                Err(_) => Label::Plain(text),
-            },
-            FieldType::Text { .. } | FieldType::LongText { .. } | FieldType::Derived(_) => Label::Plain(text),
-        })
+                }
+            }
+            (FieldType::File, Ok(id)) => {
+                Label::File { id, name: self.attachment_name(id).await?.unwrap_or_default() }
+            }
+            _ => Label::Plain(id.to_owned()),
+        };
+        names.labels.insert(key, label.clone());
+        Ok(label)
     }
 
     /// Faults of values that point at nothing.
     pub(crate) async fn missing_references(&self, fields: &[Field], values: &Values) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
         for field in fields {
-            let each = match values.get(&field.code) {
-                Some(Value::Array(many)) => many.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-                None => continue,
-            };
-            for value in each {
+            for value in values.get(&field.code).map(each).unwrap_or_default() {
                 let Some(id) = value.as_str().and_then(|text| text.parse::<ObjectId>().ok()) else {
                     continue;
                 };
@@ -188,6 +214,45 @@ impl App {
         }
         Ok(faults)
     }
+}
+
+/// The single values of a field.
+pub(crate) fn each(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(many) => many.as_slice(),
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// Whether a field's values are ids of something that has a name elsewhere.
+pub(crate) const fn points(kind: &FieldType) -> bool {
+    matches!(
+        kind,
+        FieldType::Person
+            | FieldType::Institution
+            | FieldType::Asset
+            | FieldType::Entry { .. }
+            | FieldType::File
+    )
+}
+
+/// A value in words, where the value and the pack say everything; none where it points at something.
+pub(crate) fn said(pack: &Pack, kind: &FieldType, value: &Value) -> Option<Label> {
+    if points(kind) {
+        return None;
+    }
+    let text = value.as_str().unwrap_or_default().to_owned();
+    Some(match kind {
+        FieldType::YesNo => Label::YesNo(value.as_bool().unwrap_or_default()),
+        FieldType::Choice(choices) => {
+            choice_name(pack, choices, &text).map_or(Label::Plain(text), Label::Word)
+        }
+        FieldType::Date | FieldType::Time | FieldType::DateTime => Label::Moment(text),
+        FieldType::Number { unit, .. } => Label::Number(text, unit.clone()),
+        FieldType::Derived(_) if text.contains('-') => Label::Moment(text),
+        FieldType::Subject => Label::Subject(text),
+        _ => Label::Plain(text),
+    })
 }
 
 /// The name of a choice under a pack.

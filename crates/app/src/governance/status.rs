@@ -10,16 +10,15 @@ use std::time::Duration;
 use mimamori_domain::{Action, Result, Timestamp};
 use mimamori_policy::model::{Answer, ObjectKind, Procedure, Proof, StepKind, Who};
 use mimamori_policy::{Pack, Text};
-use mimamori_store::Unit;
 
 use super::checks::Finding;
 use super::controls::THING;
 use super::documents::{Standing, day};
 use super::duties::{DutyState, last_day};
+use super::object::Look;
 use super::purpose;
 use super::registers::RegisterEntry;
 use super::who::{Reach, in_force, named, target};
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::time;
 use crate::caller::{ActorContext, Caller};
 use crate::{App, Window};
@@ -163,15 +162,8 @@ impl App {
                 state: state.unwrap_or(State::NotAnswered),
             });
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = states.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(states),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(states.len())).await?;
+        Ok(states)
     }
 
     async fn answer_state(&self, pack: &Pack, looking: &Looking, answer: &Answer) -> Result<(State, Text)> {
@@ -224,11 +216,10 @@ impl App {
                 return Ok((state, seen));
             }
         }
-        let (entries, _) = self.governed_list::<RegisterEntry>(code).await?;
-        Ok(if entries.is_empty() {
+        let count = self.governed_count::<RegisterEntry>(code).await?;
+        Ok(if count == 0 {
             (State::NeverDone, Text::new("まだ記載がない", "no entry yet"))
         } else {
-            let count = entries.len();
             (State::Kept, Text::new(format!("{count}件の記載がある"), format!("{count} entries")))
         })
     }

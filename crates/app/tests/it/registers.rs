@@ -380,6 +380,39 @@ async fn lists_are_filtered_sorted_and_in_pages() {
     office.site.store.close().await;
 }
 
+/// What an id points at is found and sorted by its name, and shown on every page; what is taken out is
+/// what the page shows, all pages of it.
+#[tokio::test]
+async fn names_are_searched_sorted_shown_and_taken_out() {
+    let office = Office::with(On::Sqlite, &["keeper", "writer", "reader"]).await;
+    let app = office.app();
+    let keeper = office.call("keeper").await;
+    let (writer, reader) = (office.call("writer").await.actor_id(), office.call("reader").await.actor_id());
+    for (topic, person) in [("一", reader), ("二", writer), ("三", reader), ("四", keeper.actor_id())] {
+        office.site.clock.advance(Duration::from_secs(1));
+        office.add("keeper", &[("topic", topic), ("people", &person.to_string())]).await.unwrap();
+    }
+    let query = RegisterQuery { sort: Some("people".to_owned()), page_size: 3, ..RegisterQuery::default() };
+    let first = list(app, &keeper, &query).await;
+    assert_eq!((titles(&first), first.total, first.pages), (vec!["四", "三", "一"], 4, 2));
+    assert_eq!(first.rows[1].shown["people"], [Label::Plain("reader さん".to_owned())]);
+    assert!(first.rows.iter().all(|row| row.entered_by == "keeper さん"));
+    let second = list(app, &keeper, &RegisterQuery { page: 2, ..query.clone() }).await;
+    assert_eq!(titles(&second), ["二"]);
+    assert_eq!(second.rows[0].shown["people"], [Label::Plain("writer さん".to_owned())]);
+
+    let wanted = RegisterQuery { text: "READER".to_owned(), page_size: 1, ..query };
+    let page = list(app, &keeper, &wanted).await;
+    assert_eq!((titles(&page), page.total), (vec!["三"], 2));
+    let out = app.export_entries(&keeper, "training", &wanted, TableFormat::Csv, Language::Ja).await.unwrap();
+    let text = String::from_utf8(out.bytes).unwrap();
+    assert_eq!(out.rows, 2, "both pages: {text}");
+    let places = ["三", "一", "二", "四"].map(|topic| text.find(&format!(",{topic},")));
+    assert!(places[0].is_some() && places[0] < places[1] && places[2..] == [None, None], "{text}");
+    office.clean().await;
+    office.site.store.close().await;
+}
+
 #[tokio::test]
 async fn a_file_opens_with_what_refers_to_it_alone() {
     let office = Office::with(On::Sqlite, &["keeper", "writer", "reader", "nobody"]).await;

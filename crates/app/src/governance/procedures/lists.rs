@@ -3,15 +3,14 @@
 use mimamori_domain::{Action, ActorId, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Text;
 use mimamori_policy::model::{FieldType, Procedure, Who};
-use mimamori_store::Unit;
 
 use super::people::Standing;
 use super::view::{Opened, rights, stage};
 use super::{ByHandTask, ByHandView, Case, CaseRights, CaseStage, THING};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::time;
 use crate::caller::Caller;
+use crate::governance::object::Look;
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
 use crate::governance::who::{Reach, target};
@@ -166,16 +165,14 @@ impl App {
             inbox.drafts.push(self.case_row(&opened, &standing, may).await?);
         }
         inbox.by_hand = self.open_tasks(&caller, false).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count =
-            (inbox.waiting.len() + inbox.applied.len() + inbox.drafts.len() + inbox.by_hand.len()) as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(inbox),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Search, THING)
+                .count(inbox.waiting.len() + inbox.applied.len() + inbox.drafts.len() + inbox.by_hand.len()),
+        )
+        .await?;
+        Ok(inbox)
     }
 
     /// A page of cases: those that concern the caller, or all for those who oversee them.
@@ -220,15 +217,9 @@ impl App {
             let may = rights(&caller, &standing);
             rows.push(self.case_row(&opened, &standing, may).await?);
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((THING, None));
-        line.count = rows.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, filter.procedure.as_deref())?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(CasePage { rows, total, page, pages, truncated }),
-            Settled::Again => Err(kept_changing()),
-        }
+        let look = Look::at(Action::Search, THING).count(rows.len()).stated(filter.procedure.as_deref());
+        self.note_look(&caller, &decision, look).await?;
+        Ok(CasePage { rows, total, page, pages, truncated })
     }
 
     async fn cases_stored(
@@ -270,15 +261,8 @@ impl App {
         let named = caller.is_staff() && !oversees;
         let decision = self.require_case(&caller, Action::Search, named).await?;
         let tasks = self.open_tasks(&caller, oversees).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Search), &decision);
-        line.resource = Some((super::TASK, None));
-        line.count = tasks.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(tasks),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(&caller, &decision, Look::at(Action::Search, super::TASK).count(tasks.len())).await?;
+        Ok(tasks)
     }
 
     async fn open_tasks(&self, caller: &Caller, all: bool) -> Result<Vec<ByHandView>> {

@@ -3,7 +3,6 @@
 use mimamori_domain::{Action, ActorId, Error, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_policy::model::{Field, FieldType, Procedure, Step, StepRule};
-use mimamori_store::Unit;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -12,11 +11,10 @@ use super::flow::{self, Mark, Verdict, tally};
 use super::people::{How, Standing};
 use super::{ByHandTask, Case, Event, Stage};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::time;
 use crate::caller::{ActorContext, Caller};
 use crate::governance::attachments::OpenedFile;
-use crate::governance::object::Governed;
+use crate::governance::object::{Governed, Look};
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
 use crate::governance::values::{Typed, Values};
@@ -252,15 +250,13 @@ impl App {
         let named = named || tasks.iter().any(|task| self.has_task(&caller, task));
         let decision = self.require_case(&caller, Action::Read, named).await?;
         let view = self.case_view(&caller, &opened, &standing, tasks).await?;
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Self::resource_of::<Case>(id);
-        line.version = Some(opened.current.version);
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(view),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, super::THING).object(id).version(opened.current.version),
+        )
+        .await?;
+        Ok(view)
     }
 
     /// Opens a file that a case refers to, for somebody who may see the case.

@@ -10,7 +10,7 @@ use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::caller::Caller;
 use crate::governance::attachments::{OpenedFile, files_in};
-use crate::governance::object::{Governed, Writing};
+use crate::governance::object::{Governed, Look, Writing};
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
 use crate::governance::values::{self, Typed, Values};
@@ -316,17 +316,13 @@ impl App {
                 values: version.body.values,
             });
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Self::resource_of::<RegisterEntry>(entry);
-        line.version = Some(current.version);
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => {
-                Ok(EntryDetail { id: entry, versions, from_case: current.body.from_case, rights })
-            }
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, super::ENTRY).object(entry).version(current.version),
+        )
+        .await?;
+        Ok(EntryDetail { id: entry, versions, from_case: current.body.from_case, rights })
     }
 
     /// Opens a file that some version of an entry refers to, for somebody who may see the entry.

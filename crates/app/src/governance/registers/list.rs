@@ -1,17 +1,15 @@
 //! Registers and their entries as lists: filtered, sorted, in pages.
 
 use mimamori_domain::{Action, Error, ObjectId, RecordState, Result, Timestamp};
-use mimamori_policy::model::{FieldType, Register};
-use mimamori_store::Unit;
+use mimamori_policy::model::{Field, FieldType, Register};
 use serde_json::Value;
 
 use super::{RegisterEntry, RegisterRights, place_of};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::caller::Caller;
-use crate::governance::object::Governed;
+use crate::governance::object::{Governed, Look};
 use crate::governance::purpose;
-use crate::governance::show::{Label, Shown, title};
+use crate::governance::show::{Label, Names, Shown, each, points, said, title};
 use crate::governance::values::Values;
 use crate::governance::who::{Reach, target};
 
@@ -137,56 +135,112 @@ impl App {
         let decision = self.require_register(&caller, action, named).await?;
         // Permitted without being named: those who oversee see every entry, also where they add some.
         let all = self.oversees(&caller, action, now);
-        let (entries, truncated) = self.governed_list::<RegisterEntry>(&register.code).await?;
-        let mut rows = Vec::new();
-        for entry in entries {
-            let own = entry.body.entered_by == caller.actor;
-            let reads = || self.register_rights(&caller, register, Reach::Here(&place_of(&entry)), now).reads;
-            if !(all || own || reads()) || (entry.state == RecordState::Withdrawn && !query.struck) {
-                continue;
-            }
-            if !fields_match(register, &query.fields, &entry.body.values) {
-                continue;
-            }
-            let row = self.row(register, entry).await?;
-            if text_matches(&query.text, &row) {
-                rows.push(row);
-            }
+        let (mut entries, truncated) = self.governed_list::<RegisterEntry>(&register.code).await?;
+        entries.retain(|entry| {
+            let reads = || self.register_rights(&caller, register, Reach::Here(&place_of(entry)), now).reads;
+            (all || entry.body.entered_by == caller.actor || reads())
+                && (query.struck || entry.state != RecordState::Withdrawn)
+                && fields_match(register, &query.fields, &entry.body.values)
+        });
+        // Names are looked up for what is shown; a search for words and sorting by name need more.
+        let mut names = Names::default();
+        let wanted = query.text.trim().to_lowercase();
+        if !wanted.is_empty() {
+            entries = self.holding(&mut names, register, entries, &wanted).await?;
         }
-        if let Some(sort) = &query.sort {
-            rows.sort_by(|a, b| order(register, sort, a, b));
+        if let Some(field) = query.sort.as_deref().and_then(|sort| register.field(sort)) {
+            entries = self.sorted(&mut names, field, entries).await?;
             if query.descending {
-                rows.reverse();
+                entries.reverse();
             }
         }
         let size = if query.page_size == 0 { ON_PAGE } else { query.page_size.min(MOST_ON_PAGE) };
-        let total = rows.len();
+        let total = entries.len();
         let pages = total.div_ceil(size).max(1);
         let page = query.page.clamp(1, pages);
-        let rows: Vec<EntryRow> = rows.into_iter().skip((page - 1) * size).take(size).collect();
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, action), &decision);
-        line.resource = Some((super::THING, None));
-        line.count = rows.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, Some(&register.code))?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(RegisterPage {
-                register: register.clone(),
-                rows,
-                total,
-                page,
-                pages,
-                rights: RegisterRights { reads: rights.reads || all, ..rights },
-                truncated,
-            }),
-            Settled::Again => Err(kept_changing()),
+        let mut rows = Vec::with_capacity(size.min(total));
+        for entry in entries.into_iter().skip((page - 1) * size).take(size) {
+            rows.push(self.row(&mut names, register, entry).await?);
         }
+        let look = Look::at(action, super::THING).count(rows.len()).stated(register.code.as_str());
+        self.note_look(&caller, &decision, look).await?;
+        Ok(RegisterPage {
+            register: register.clone(),
+            rows,
+            total,
+            page,
+            pages,
+            rights: RegisterRights { reads: rights.reads || all, ..rights },
+            truncated,
+        })
     }
 
-    async fn row(&self, register: &Register, entry: Governed<RegisterEntry>) -> Result<EntryRow> {
+    /// The entries whose words hold a text, in lower case. What an id points at is looked up only where
+    /// the entry's own words do not hold it.
+    async fn holding(
+        &self,
+        names: &mut Names,
+        register: &Register,
+        entries: Vec<Governed<RegisterEntry>>,
+        text: &str,
+    ) -> Result<Vec<Governed<RegisterEntry>>> {
+        let mut found = Vec::new();
+        for entry in entries {
+            let pack = self.pack_at(entry.pack).await?;
+            let then = pack.register(&register.code).unwrap_or(register);
+            let values =
+                || then.fields.iter().filter_map(|field| Some((field, entry.body.values.get(&field.code)?)));
+            let mut holds = values().any(|(field, value)| {
+                let said = each(value).iter().filter_map(|value| said(&pack, &field.kind, value));
+                said.into_iter().any(|label| words_hold(&label, text))
+            });
+            for (field, value) in values().filter(|(field, _)| points(&field.kind)) {
+                if holds {
+                    break;
+                }
+                let labels = self.labels(names, &pack, &field.kind, value).await?;
+                holds = labels.iter().any(|label| words_hold(label, text));
+            }
+            if holds {
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The entries by a field: numbers by size, what points at something by its name, all else by its
+    /// text.
+    async fn sorted(
+        &self,
+        names: &mut Names,
+        field: &Field,
+        entries: Vec<Governed<RegisterEntry>>,
+    ) -> Result<Vec<Governed<RegisterEntry>>> {
+        let mut keyed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let key = match entry.body.values.get(&field.code) {
+                Some(value) if points(&field.kind) => {
+                    let labels = self.labels(names, &self.pack, &field.kind, value).await?;
+                    labels.into_iter().map(name_in).collect::<Vec<_>>().join("\u{1}")
+                }
+                Some(value) => plain_key(value),
+                None => String::new(),
+            };
+            keyed.push((key, entry));
+        }
+        keyed.sort_by(|(a, _), (b, _)| order(field, a, b));
+        Ok(keyed.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    async fn row(
+        &self,
+        names: &mut Names,
+        register: &Register,
+        entry: Governed<RegisterEntry>,
+    ) -> Result<EntryRow> {
         let pack = self.pack_at(entry.pack).await?;
         let then = pack.register(&register.code).unwrap_or(register);
-        let shown = self.show_values(&pack, &then.fields, &entry.body.values).await?;
+        let shown = self.show_among(names, &pack, &then.fields, &entry.body.values).await?;
         Ok(EntryRow {
             id: entry.object,
             version: entry.version,
@@ -194,7 +248,7 @@ impl App {
             shown,
             state: entry.state,
             entered: crate::body::time(entry.body.entered_at),
-            entered_by: self.name_of(Some(entry.body.entered_by)).await?,
+            entered_by: self.name_among(names, entry.body.entered_by).await?,
             values: entry.body.values,
         })
     }
@@ -236,39 +290,48 @@ fn fields_match(register: &Register, wanted: &[(String, String)], values: &Value
     })
 }
 
-fn text_matches(text: &str, row: &EntryRow) -> bool {
-    let text = text.trim().to_lowercase();
-    let words = |label: &Label| match label {
-        Label::Plain(words) | Label::Moment(words) | Label::Number(words, _) => {
-            words.to_lowercase().contains(&text)
-        }
+/// Whether a label holds a text, in lower case.
+fn words_hold(label: &Label, text: &str) -> bool {
+    match label {
+        Label::Plain(words)
+        | Label::Moment(words)
+        | Label::Number(words, _)
+        | Label::Entry { name: words, .. }
+        | Label::File { name: words, .. } => words.to_lowercase().contains(text),
         Label::Word(word) => mimamori_policy::Language::ALL
             .into_iter()
-            .any(|language| word.get(language).to_lowercase().contains(&text)),
-        Label::Entry { name, .. } | Label::File { name, .. } => name.to_lowercase().contains(&text),
+            .any(|language| word.get(language).to_lowercase().contains(text)),
         Label::YesNo(_) | Label::Subject(_) => false,
-    };
-    text.is_empty() || row.shown.values().flatten().any(words)
+    }
 }
 
-fn order(register: &Register, field: &str, a: &EntryRow, b: &EntryRow) -> std::cmp::Ordering {
-    let number = register
-        .field(field)
-        .is_some_and(|field| matches!(field.kind, FieldType::Number { .. } | FieldType::Derived(_)));
-    let decimal = |text: &str| text.parse::<f64>().ok().filter(|_| number);
-    let key = |row: &EntryRow| match row.values.get(field) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Bool(yes)) => yes.to_string(),
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\u{1}"),
+/// The name of what something points at.
+fn name_in(label: Label) -> String {
+    match label {
+        Label::Plain(name) | Label::Entry { name, .. } | Label::File { name, .. } => name,
+        Label::Moment(text) | Label::Number(text, _) | Label::Subject(text) => text,
+        Label::Word(_) | Label::YesNo(_) => String::new(),
+    }
+}
+
+fn plain_key(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\u{1}"),
         _ => String::new(),
-    };
-    let (a, b) = (key(a), key(b));
+    }
+}
+
+fn order(field: &Field, a: &str, b: &str) -> std::cmp::Ordering {
+    let number = matches!(field.kind, FieldType::Number { .. } | FieldType::Derived(_));
+    let decimal = |text: &str| text.parse::<f64>().ok().filter(|_| number);
     // Numbers before what is none: an earlier pack may have had words here.
-    match (decimal(&a), decimal(&b)) {
+    match (decimal(a), decimal(b)) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (Some(_), None) => std::cmp::Ordering::Less,
         (None, Some(_)) => std::cmp::Ordering::Greater,
-        (None, None) => a.cmp(&b),
+        (None, None) => a.cmp(b),
     }
 }
 

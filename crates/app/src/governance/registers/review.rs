@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use mimamori_domain::{Action, ActorId, InstitutionId, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::model::{Per, Register};
-use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::{REVIEW, place_of};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::governance::object::Writing;
+use crate::governance::object::{Look, Writing};
 use crate::governance::purpose;
 use crate::governance::who::{Reach, Whereabouts};
 use crate::record::fault;
@@ -172,15 +170,13 @@ impl App {
                 whole: part.is_none(),
             });
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((REVIEW, None));
-        line.count = reviews.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, Some(&register.code))?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(reviews),
-            Settled::Again => Err(kept_changing()),
-        }
+        self.note_look(
+            &caller,
+            &decision,
+            Look::at(Action::Read, REVIEW).count(reviews.len()).stated(register.code.as_str()),
+        )
+        .await?;
+        Ok(reviews)
     }
 
     /// The first time within a window by which a register was looked through: as a whole, or in parts
