@@ -151,6 +151,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/rules/registers/{register}" => registers::show;
     Staff Session post "/rules/registers/{register}" => registers::find;
     Staff Session get  "/rules/registers/{register}/export/{format}" => tables::export;
+    Staff Session post "/rules/registers/{register}/export/{format}" => tables::export_found;
     Staff Session get  "/rules/registers/{register}/import" => tables::import_form;
     Staff Session post "/rules/registers/{register}/import" => tables::import;
     Staff Session get  "/rules/registers/{register}/new" => entries::new_form;

@@ -198,6 +198,19 @@ async fn a_register_of_the_pack_takes_every_type_of_field() {
             && csv.body.contains("訪問用タブレット3号")
     );
     let keeper = world.sign_in("kanri").await;
+    let search = [("text", "訪問用"), ("f.kind", ""), ("sort", ""), ("sort", "-item")];
+    let found = world.post(base, &keeper, &search).await;
+    check(&found, "a register that was searched");
+    assert!(found.body.contains(&format!("formaction=\"{base}/export/csv\"")), "{}", found.body);
+    assert!(found.body.contains("name=\"sort\" value=\"-item\""), "{}", found.body);
+    let table = world.post(&format!("{base}/export/csv"), &keeper, &search).await;
+    assert!(table.header("content-disposition").contains("loan-ledger-"));
+    assert_eq!(table.body.lines().filter(|line| line.contains("訪問用タブレット3号")).count(), 1);
+    let nothing = [("text", "どこにもない品名")];
+    let table = world.post(&format!("{base}/export/csv"), &keeper, &nothing).await;
+    assert_eq!((table.status, table.body.lines().count()), (StatusCode::OK, 1), "{}", table.body);
+    let book = world.post(&format!("{base}/export/xlsx"), &keeper, &search).await;
+    assert!(book.header("content-type").contains("spreadsheetml"));
     look(&world, &format!("{base}/import"), &keeper, "import").await;
     let table = "品名,貸出日時,区分,保険がある,貸した人\n台車,2026-11-02T10:00,tablet,いいえ,unyo\n";
     let wrong = table.replace("2026-11-02T10:00", "きのう");

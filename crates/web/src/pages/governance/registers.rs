@@ -70,6 +70,10 @@ struct Table {
     filters: Vec<Filter>,
     struck: bool,
     filtered: bool,
+    /// The order, as the form sends it.
+    sort: String,
+    /// Not simply everything: what is shown can be exported by itself.
+    narrowed: bool,
     total: u64,
     page: usize,
     pages: usize,
@@ -145,6 +149,8 @@ async fn table(ask: &Ask, code: &str, asked: &Fields) -> Answered {
         rows: found.rows.iter().map(|row| shown(ask, row, &columns, &base)).collect(),
         filters: filters(ask, register, &query),
         filtered: !query.text.is_empty() || !query.fields.is_empty(),
+        narrowed: !query.text.is_empty() || !query.fields.is_empty() || query.struck || !sort.is_empty(),
+        sort: if query.descending { format!("-{sort}") } else { sort },
         text: query.text,
         struck: query.struck,
         total: found.total as u64,
@@ -158,10 +164,12 @@ async fn table(ask: &Ask, code: &str, asked: &Fields) -> Answered {
     })
 }
 
-fn query(ask: &Ask, code: &str, asked: &Fields) -> RegisterQuery {
+/// What a page of a register asks for.
+pub(super) fn query(ask: &Ask, code: &str, asked: &Fields) -> RegisterQuery {
     let known = ask.web.app.pack().register(code);
     let field = |code: &str| known.is_some_and(|register| register.field(code).is_some());
-    let sort = asked.get("sort");
+    // A heading that is pressed comes after the order that the page has.
+    let sort = asked.all("sort").last().unwrap_or_default().trim();
     let (descending, sort) = match sort.strip_prefix('-') {
         Some(sort) => (true, sort),
         None => (false, sort),

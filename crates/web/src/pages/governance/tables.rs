@@ -7,11 +7,12 @@ use axum::response::IntoResponse;
 use mimamori_app::{RegisterQuery, TableFormat};
 
 use super::entries::register;
-use super::registers::way_back;
+use super::registers::{query, way_back};
 use super::words::translated;
 use super::{Crumb, frame};
 use crate::dates;
 use crate::error::{Answered, Fault, Rendered};
+use crate::forms::Fields;
 use crate::layout::{Ask, Layout, page, page_with, see};
 use crate::messages;
 use crate::pages::{form_error, shown_again};
@@ -26,11 +27,22 @@ fn format(extension: &str) -> Option<TableFormat> {
     FORMATS.into_iter().find(|format| format.extension() == extension)
 }
 
-/// `GET /rules/registers/{register}/export/{format}`
-pub(crate) async fn export(ask: Ask, Path((code, extension)): Path<(String, String)>) -> Answered {
+/// `GET /rules/registers/{register}/export/{format}`: every entry.
+pub(crate) async fn export(ask: Ask, Path(which): Path<(String, String)>) -> Answered {
+    exported(&ask, which, &RegisterQuery::default()).await
+}
+
+/// `POST /rules/registers/{register}/export/{format}`: the entries that the page shows, on all its
+/// pages, in its order. What is searched for never stands in an address.
+pub(crate) async fn export_found(ask: Ask, Path(which): Path<(String, String)>, fields: Fields) -> Answered {
+    let query = query(&ask, &which.0, &fields);
+    exported(&ask, which, &query).await
+}
+
+async fn exported(ask: &Ask, (code, extension): (String, String), query: &RegisterQuery) -> Answered {
     let format = format(&extension).ok_or_else(Fault::not_found)?;
     let (app, language) = (&ask.web.app, translated(ask.texts()));
-    let table = app.export_entries(&ask.caller, &code, &RegisterQuery::default(), format, language).await?;
+    let table = app.export_entries(&ask.caller, &code, query, format, language).await?;
     let day = dates::day_of(ask.web.now());
     let name = format!("attachment; filename=\"{code}-{day}.{extension}\"");
     let headers =
