@@ -10,6 +10,7 @@ mod filled;
 mod http;
 mod ledger;
 mod load;
+mod pack;
 pub mod peer;
 mod process;
 mod random;
@@ -58,6 +59,8 @@ pub struct Arguments {
 /// A part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// Reading each built-in policy pack and putting it into force
+    Pack,
     /// Appending to the ledger, verifying it, counting a day of it
     Ledger,
     /// Taking in people and their records
@@ -117,6 +120,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
 async fn measure(context: &Context, arguments: &Arguments) -> Result<Report> {
     let world = World::make(context, arguments).await?;
     let mut report = Report::begin(&world, arguments)?;
+    if arguments.wants(Part::Pack) {
+        pack::measure(&world, &mut report)?;
+    }
     if arguments.wants(Part::Ledger) {
         ledger::measure(&world, arguments, &mut report).await?;
     }

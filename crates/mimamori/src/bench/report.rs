@@ -26,6 +26,9 @@ const TARGETS: &[Target] = &[
     target("memory_idle", None, "", "resident_mb", Bound::AtMost(80.0)),
     target("memory_mixed", None, "", "resident_mb", Bound::AtMost(250.0)),
     target("start", None, "", "median_ms", Bound::AtMost(500.0)),
+    // The largest of the built-in packs.
+    target("pack_kawaguchi_embedded", None, "", "median_cpu_ms", Bound::AtMost(50.0)),
+    target("pack_kawaguchi_folder", None, "", "median_cpu_ms", Bound::AtMost(50.0)),
 ];
 
 struct Target {
@@ -72,7 +75,7 @@ impl Bound {
 /// One measurement: its name, and numbers by name.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    pub name: &'static str,
+    pub name: String,
     /// Connections, or writers.
     pub connections: Option<u16>,
     pub fields: Vec<(&'static str, f64)>,
@@ -80,8 +83,8 @@ pub struct Measured {
 
 impl Measured {
     #[must_use]
-    pub fn new(name: &'static str, connections: Option<u16>) -> Self {
-        Self { name, connections, fields: Vec::new() }
+    pub fn new(name: impl Into<String>, connections: Option<u16>) -> Self {
+        Self { name: name.into(), connections, fields: Vec::new() }
     }
 
     #[must_use]
@@ -206,10 +209,8 @@ impl Report {
     }
 
     fn line(&self, measured: &Measured) -> Vec<String> {
-        let mut line = vec![
-            measured.name.to_owned(),
-            measured.connections.map_or_else(String::new, |at| at.to_string()),
-        ];
+        let mut line =
+            vec![measured.name.clone(), measured.connections.map_or_else(String::new, |at| at.to_string())];
         for (field, _) in COLUMNS {
             line.push(measured.field(field).map_or_else(String::new, |number| rounded(number).to_string()));
         }
