@@ -13,7 +13,7 @@ use mimamori_domain::{
 };
 use mimamori_ledger::{EntryDraft, Sealed};
 use mimamori_policy::{BreakGlass, CallerFacts, Decision, GeneralTarget};
-use mimamori_store::{Change, CommitError, Expect, Unit};
+use mimamori_store::{AccessKey, Change, CommitError, Expect, Guard, Unit};
 use mimamori_vault::Place;
 
 use crate::caller::Caller;
@@ -132,6 +132,11 @@ impl App {
         if self.halted.load(Ordering::SeqCst) {
             return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
         }
+        // A caller of an earlier request: their roles were weighed under other rules.
+        if caller.pack != self.pack.hash() {
+            return Err(rules_changed());
+        }
+        unit.guards.push(Guard { key: AccessKey::PACK, version: self.pack_version });
         unit.guards.extend(caller.guards());
         unit.guards.extend(crate::key_admin::guards_of_keys(&unit.changes));
         let touched = self.touch(caller, &mut unit);
@@ -157,6 +162,9 @@ impl App {
             }
             Err(CommitError::GuardFailed { key, .. }) => {
                 self.forget(key);
+                if key == AccessKey::PACK {
+                    return Err(rules_changed());
+                }
                 if crate::key_admin::is_of_keys(key) {
                     return Err(self.keys_changed().await);
                 }
@@ -222,6 +230,11 @@ pub(crate) fn decided(mut entry: EntryDraft, decision: &Decision) -> EntryDraft 
 /// After so many changes meanwhile, the person may try again.
 pub(crate) fn kept_changing() -> Error {
     Error::new(ErrorKind::Busy, "this record is being changed by others; please try again")
+}
+
+/// Decided under rules that are in force no more: the request is to be decided anew.
+pub(crate) fn rules_changed() -> Error {
+    Error::new(ErrorKind::Busy, "the rules were changed just now; please try again")
 }
 
 /// What a failed commit means to the person who asked.

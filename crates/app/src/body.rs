@@ -4,7 +4,8 @@
 //! raises an older body when it reads it and never rewrites it.
 
 use mimamori_domain::{
-    ActorId, ClassCode, Error, InstitutionId, Kind, OccupationCode, Result, RoleCode, SubjectId, Timestamp,
+    ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode, Result, RoleCode, SubjectId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -194,6 +195,28 @@ impl Body for BreakGlass {
 pub(crate) struct PackBody {
     pub(crate) hash: String,
     pub(crate) files: Vec<(String, String)>,
+    /// The case whose approval brought it into force; none: the installation began under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) case: Option<ObjectId>,
+}
+
+impl PackBody {
+    pub(crate) fn of(pack: &mimamori_policy::Pack, case: Option<ObjectId>) -> Self {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            hash: pack.hash_text(),
+            files: pack.files().iter().map(|(path, bytes)| (path.clone(), text(bytes))).collect(),
+            case,
+        }
+    }
+
+    /// The pack, read again.
+    pub(crate) fn pack(
+        self,
+    ) -> std::result::Result<mimamori_policy::Pack, Vec<mimamori_policy::PackProblem>> {
+        let files = self.files.into_iter().map(|(path, text)| (path, text.into_bytes()));
+        mimamori_policy::Pack::from_files(files.collect())
+    }
 }
 
 impl Body for PackBody {

@@ -19,9 +19,14 @@ pub(crate) struct ActorContext {
     pub(crate) actor: ActorId,
     pub(crate) version: i64,
     pub(crate) account: Account,
+    /// Hash of the pack by which `roles` and `vanished` were told apart.
+    pub(crate) pack: [u8; 32],
+    /// Appointments to roles that this pack has: all that count.
     pub(crate) roles: Vec<Role>,
     /// The object and version of each of the roles, in the same order.
     pub(crate) role_objects: Vec<(ObjectId, u64)>,
+    /// Appointments to roles that this pack has no more: without effect, only shown.
+    pub(crate) vanished: Vec<(Role, (ObjectId, u64))>,
     pub(crate) institution_name: Option<String>,
 }
 

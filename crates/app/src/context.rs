@@ -130,7 +130,8 @@ impl App {
     /// The context of somebody who acts, from memory or from the database. It may be older than the
     /// last change by another program: whatever relies on it is guarded on its version.
     pub(crate) async fn actor_context(&self, actor: ActorId) -> Result<Arc<ActorContext>> {
-        if let Some(context) = self.actors.get(&actor) {
+        let ours = |context: &Arc<ActorContext>| context.pack == self.pack.hash();
+        if let Some(context) = self.actors.get(&actor).filter(ours) {
             return Ok(context);
         }
         let version = self.access_version(AccessKey::from(actor)).await?;
@@ -139,6 +140,7 @@ impl App {
         let account: Account = body::from_bytes(&open_object(&key, &object)?)?;
         let mut roles = Vec::new();
         let mut role_objects = Vec::new();
+        let mut vanished = Vec::new();
         let links = self
             .store
             .query(
@@ -150,7 +152,9 @@ impl App {
             let role: ObjectId = row.id_of(0).map_err(Error::unavailable)?;
             if let Some(version) = self.current(role).await? {
                 let appointment: Role = body::from_bytes(&open_object(&key, &version)?)?;
-                if appointment.actor == actor {
+                if appointment.actor == actor && self.pack.role(&appointment.role).is_none() {
+                    vanished.push((appointment, (role, version.version)));
+                } else if appointment.actor == actor {
                     role_objects.push((role, version.version));
                     roles.push(appointment);
                 }
@@ -160,8 +164,17 @@ impl App {
             Some(institution) => self.institution_name(institution).await?,
             None => None,
         };
-        let context =
-            Arc::new(ActorContext { actor, version, account, roles, role_objects, institution_name });
+        let pack = self.pack.hash();
+        let context = Arc::new(ActorContext {
+            actor,
+            version,
+            account,
+            pack,
+            roles,
+            role_objects,
+            vanished,
+            institution_name,
+        });
         self.actors.insert(actor, Arc::clone(&context));
         Ok(context)
     }

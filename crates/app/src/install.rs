@@ -1,23 +1,24 @@
 //! Making and opening an installation.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 
 use mimamori_domain::{Action, ActorId, Clock, Error, InstanceId, ObjectId, Result, UnitId};
 use mimamori_ledger::EntryDraft;
-use mimamori_policy::{Authorizer, Pack};
+use mimamori_policy::Pack;
 use mimamori_store::{Change, NewEpoch, Row, Store, Unit, tables};
 use mimamori_vault::Vault;
 use quick_cache::sync::Cache;
 
 use crate::access::commit_error;
 use crate::body::{self, PackBody};
+use crate::in_force::InForce;
 use crate::keys::{InstallationKeys, insert_key, key_from_row};
 use crate::passwords::Passwords;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
-use crate::{App, Caller, sql};
+use crate::{App, Caller, Shared, sql};
 
 /// How many contexts of subjects, actors and sessions are kept in memory.
 const SUBJECTS: usize = 20_000;
@@ -43,10 +44,10 @@ impl std::fmt::Debug for Parts {
 }
 
 /// Names of rows in `installation`.
-mod fact {
-    pub(super) const NAME: &str = "name";
-    pub(super) const OPERATOR: &str = "operator";
-    pub(super) const PACK: &str = "pack";
+pub(crate) mod fact {
+    pub(crate) const NAME: &str = "name";
+    pub(crate) const OPERATOR: &str = "operator";
+    pub(crate) const PACK: &str = "pack";
 }
 
 impl App {
@@ -79,15 +80,7 @@ impl App {
         ] {
             unit.changes.push(Change::insert(&tables::INSTALLATION, vec![key.into(), value.into()]));
         }
-        let pack = PackBody {
-            hash: hex::encode(parts.pack.hash()),
-            files: parts
-                .pack
-                .files()
-                .iter()
-                .map(|(path, bytes)| (path.clone(), String::from_utf8_lossy(bytes).into_owned()))
-                .collect(),
-        };
+        let pack = PackBody::of(&parts.pack, None);
         let version = crate::record::NewVersion {
             object: pack_object,
             version: 1,
@@ -116,41 +109,6 @@ impl App {
         };
         parts.store.start_epoch(epoch).await.map_err(commit_error)?;
         Ok(())
-    }
-
-    /// The policy pack in force, as the installation keeps it with everything it extends: what the
-    /// program itself brings may be another version by now.
-    ///
-    /// # Errors
-    /// Unavailable when the database holds no installation, or its pack cannot be read.
-    pub async fn stored_pack(store: &dyn Store, vault: &Vault) -> Result<Pack> {
-        let mut rows = store.query(&sql::KEYS_OF_NOBODY, Vec::new()).await?;
-        let wrapped = rows.iter_mut().map(key_from_row).collect::<Result<Vec<_>>>()?;
-        let facts = store.query(&sql::INSTALLATION, Vec::new()).await?;
-        let held = facts.iter().find(|row| row.text(0).is_ok_and(|key| key == fact::PACK));
-        let (Some(held), false) = (held, wrapped.is_empty()) else {
-            return Err(Error::unavailable("the database holds no installation; run `mimamori init` first"));
-        };
-        let keys = InstallationKeys::open(vault, &wrapped)?;
-        let object =
-            ObjectId::from_slice(held.blob(1).map_err(Error::unavailable)?).map_err(Error::unavailable)?;
-        let row = store.query_one(&sql::CURRENT, vec![object.into()]).await?;
-        let mut row = row.ok_or_else(|| Error::unavailable("the installation's pack is missing"))?;
-        let version = crate::context::object_from_row(&mut row)?;
-        let plain = crate::context::open_object(&keys.settings, &version)?;
-        let stored: PackBody = body::from_bytes(&plain)?;
-        let files = stored.files.into_iter().map(|(path, text)| (path, text.into_bytes())).collect();
-        let pack = Pack::from_files(files).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Error::unavailable(format!(
-                "the pack in force is not valid for this program: {}",
-                lines.join("; ")
-            ))
-        })?;
-        if pack.hash() != version.pack {
-            return Err(Error::unavailable("the stored pack is not the one that was adopted"));
-        }
-        Ok(pack)
     }
 
     /// Opens an installation.
@@ -190,13 +148,13 @@ impl App {
         };
         let name = String::from_utf8(fact(fact::NAME)?).map_err(Error::unavailable)?;
         let operator = ActorId::from_slice(&fact(fact::OPERATOR)?).map_err(Error::unavailable)?;
-        let authorizer = Authorizer::new(&parts.pack);
         let address_salt = keys.address_salt();
-        Ok(Self {
+        let known = Some((&parts.pack, None));
+        let in_force = Arc::new(InForce::read(&*parts.store, &keys, known).await?);
+        let shared = Shared {
             store: parts.store,
             vault: parts.vault,
-            authorizer,
-            pack: parts.pack,
+            in_force: RwLock::new(Arc::clone(&in_force)),
             clock: parts.clock,
             instance: parts.instance,
             state_dir: parts.state_dir,
@@ -218,7 +176,8 @@ impl App {
             halted: AtomicBool::new(false),
             not_committing: AtomicBool::new(false),
             address_salt,
-        })
+        };
+        Ok(Self::under(Arc::new(shared), &in_force))
     }
 
     /// The operator of this machine, at the command line. `who` is the operating system's name for
@@ -233,7 +192,7 @@ impl App {
         Caller::system(self.operator, "mimamori", self.pack.hash())
     }
 
-    /// The policy pack in force.
+    /// The policy pack that this works under.
     #[must_use]
     pub fn pack(&self) -> &Pack {
         &self.pack
@@ -255,7 +214,7 @@ impl App {
     }
 
     /// Whether everything an answer needs is there now: the ledger is the continuation of what was
-    /// signed, the database is read, and the last commit was made. After one that could not be made, a
+    /// signed, the database is read, the rules in force are loaded, and the last commit was made. After one that could not be made, a
     /// commit is tried here, so that an instance that gets no requests any more finds out when it can
     /// answer again; only the one that succeeds adds an entry.
     ///
@@ -266,12 +225,13 @@ impl App {
             return Err(Error::unavailable("the ledger is not the continuation of what was signed"));
         }
         self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
+        let current = self.in_force().await?;
         if self.not_committing.load(Ordering::SeqCst) {
-            let (caller, unit) = (self.itself(), Unit::new());
+            let (caller, unit) = (current.itself(), Unit::new());
             let mut entry = caller.entry(unit.id, Action::System);
             entry.count = 0;
-            let entry = self.with_sealed(&caller, entry, 0, Some("commits work again"))?;
-            self.settle(&caller, unit.entry(entry)).await?;
+            let entry = current.with_sealed(&caller, entry, 0, Some("commits work again"))?;
+            current.settle(&caller, unit.entry(entry)).await?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod explain;
 mod fhir_read;
 mod governance;
 mod import;
+mod in_force;
 mod install;
 mod key_admin;
 mod keys;
@@ -34,13 +35,14 @@ pub mod sql;
 mod view;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 
 pub use accounts::{AccountView, NewStaff};
 pub use administration::AccountDetail;
 pub use caller::Caller;
 pub use emergency::EmergencyCard;
+pub use governance::adoption::{PackVersion, Proposal, pack_archive};
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
 pub use governance::checks::{Finding, Measured, Transport};
@@ -81,12 +83,32 @@ use crate::context::SubjectContext;
 use crate::keys::InstallationKeys;
 use crate::sessions::Sessions;
 
-/// The application: one per running program. It holds no state but what access versions guard.
+/// The application under one version of its rules: what one request, job or command works with from
+/// start to end. Another version of the rules is another `App` over the same [`Shared`] parts
+/// ([`App::in_force`]); what was decided here and is not yet committed then commits no more.
+#[derive(Clone)]
 pub struct App {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) authorizer: Arc<Authorizer>,
+    /// The access version of the rules that `pack` was in force at: every unit is guarded on it.
+    pub(crate) pack_version: i64,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// What a running program has one of. It holds no state but what access versions guard.
+pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) pack: Arc<Pack>,
-    pub(crate) authorizer: Authorizer,
+    /// The rules in force, as this program knows them.
+    pub(crate) in_force: RwLock<Arc<in_force::InForce>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) instance: InstanceId,
     pub(crate) state_dir: PathBuf,
@@ -119,6 +141,12 @@ pub struct App {
     pub(crate) not_committing: AtomicBool,
     /// Makes address hashes that nobody without the keys can look up in a table.
     pub(crate) address_salt: [u8; 32],
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("instance", &self.instance).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for App {

@@ -15,6 +15,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
 use crate::error::{Fault, Rendered};
+use crate::following::NoRules;
 use crate::layout::Visit;
 use crate::routes::Surface;
 use crate::settings::Web;
@@ -113,6 +114,9 @@ pub(crate) async fn answer(web: &Web, surface: Surface, request: Request, next: 
 /// A bounded number of requests at once, each for a bounded time; beyond that 503 at once rather
 /// than a queue that nobody waits for.
 async fn places(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
+    if let Some(NoRules(fault)) = request.extensions().get::<NoRules>() {
+        return fault.clone().into_response();
+    }
     let places = match surface {
         Surface::Staff => &web.staff_places,
         Surface::Fhir => &web.fhir_places,

@@ -16,6 +16,7 @@ mod dates;
 mod diff;
 mod error;
 mod fhir;
+mod following;
 mod forms;
 mod language;
 mod layers;

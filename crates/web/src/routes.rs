@@ -16,7 +16,7 @@ use crate::pages::{
     accounts, emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
 };
 use crate::settings::Web;
-use crate::{assets, fhir, layers, session};
+use crate::{assets, fhir, following, layers, session};
 
 /// Which router a route belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/rules/cases/{id}/send" => procedures::send;
     Staff Session post "/rules/cases/{id}/discard" => procedures::discard;
     Staff Session post "/rules/cases/{id}/act" => cases::act_on;
+    Staff Session get  "/rules/cases/{id}/pack" => pack::proposed;
     Staff Session get  "/rules/cases/{id}/files/{attached}" => cases::file;
     Staff Session post "/rules/tasks/{id}" => cases::carry_out;
 
@@ -205,14 +206,22 @@ pub static ROUTES: &[Route] = routes! {
     Fhir  Bearer  get  "/fhir/{type}/{id}/_history/{version}" => fhir::read::version;
 };
 
-/// Pages for people.
+/// Pages for people, under the rules in force at each request.
 pub fn staff_router(web: &Web) -> Router {
+    following::router(web, staff)
+}
+
+/// FHIR REST, under `/fhir`, under the rules in force at each request.
+pub fn fhir_router(web: &Web) -> Router {
+    following::router(web, fhir_rest)
+}
+
+fn staff(web: &Web) -> Router {
     let router = routed(Surface::Staff, web, "").fallback(nothing_here);
     layers::around(router, Surface::Staff, web)
 }
 
-/// FHIR REST, under `/fhir`.
-pub fn fhir_router(web: &Web) -> Router {
+fn fhir_rest(web: &Web) -> Router {
     let router = routed(Surface::Fhir, web, "/fhir").fallback(nothing_here);
     Router::new().nest("/fhir", layers::around(router, Surface::Fhir, web))
 }

@@ -67,12 +67,12 @@ pub struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     /// One for each surface, so that a flood from programs leaves room at the bedside.
-    pub(crate) staff_places: Semaphore,
-    pub(crate) fhir_places: Semaphore,
+    pub(crate) staff_places: Arc<Semaphore>,
+    pub(crate) fhir_places: Arc<Semaphore>,
     /// Words of the policy pack.
     pub(crate) occupations: Occupations,
     /// How much waits for whom.
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: Arc<Waiting>,
     /// When this edge began to serve, UTC.
     pub(crate) started: Timestamp,
 }
@@ -81,16 +81,30 @@ impl Web {
     /// The edge over `app`. `clock` is the application's own.
     #[must_use]
     pub fn new(app: Arc<App>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        let places = || Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS));
+        let places = || Arc::new(Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS)));
         Self(Arc::new(Parts {
             occupations: Occupations::of(&app),
             app,
             staff_places: places(),
             fhir_places: places(),
-            waiting: Waiting::default(),
+            waiting: Arc::default(),
             started: clock.now(),
             settings,
             clock,
+        }))
+    }
+
+    /// The same edge over the application under other rules.
+    pub(crate) fn under(&self, app: Arc<App>) -> Self {
+        Self(Arc::new(Parts {
+            occupations: Occupations::of(&app),
+            app,
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.clone(),
+            staff_places: Arc::clone(&self.staff_places),
+            fhir_places: Arc::clone(&self.fhir_places),
+            waiting: Arc::clone(&self.waiting),
+            started: self.started,
         }))
     }
 

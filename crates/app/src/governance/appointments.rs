@@ -5,7 +5,7 @@ use mimamori_domain::{
     RoleCode, Timestamp,
 };
 use mimamori_policy::model::Who;
-use mimamori_policy::{Decision, Role, RoleScope};
+use mimamori_policy::{Decision, Role, RoleScope, Text};
 use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
 
 use super::object::Look;
@@ -81,6 +81,8 @@ pub struct RoleView {
     pub appointments: Vec<AppointmentView>,
     /// The caller may appoint to it and dismiss.
     pub may_appoint: bool,
+    /// The rules in force have the role no more: these appointments are without effect.
+    pub vanished: bool,
 }
 
 impl RoleView {
@@ -471,7 +473,7 @@ impl App {
     async fn role_views(&self, caller: &Caller) -> Result<Vec<RoleView>> {
         let now = self.clock.now();
         let people = self.everybody().await?;
-        let mut views = Vec::new();
+        let mut views = self.vanished_roles(&people).await?;
         for role in self.pack.roles() {
             let mut appointments = Vec::new();
             for context in &people {
@@ -506,7 +508,57 @@ impl App {
                         || caller.context.is_none()),
                 role: role.clone(),
                 appointments,
+                vanished: false,
             });
+        }
+        Ok(views)
+    }
+
+    /// Roles that the rules in force have no more and that somebody was appointed to until later.
+    async fn vanished_roles(&self, people: &[std::sync::Arc<ActorContext>]) -> Result<Vec<RoleView>> {
+        let now = self.clock.now();
+        let mut views: Vec<RoleView> = Vec::new();
+        for context in people {
+            let open = |role: &body::Role| role.until.is_none_or(|until| now < time(until));
+            for (held, (id, version)) in context.vanished.iter().filter(|(held, _)| open(held)) {
+                let appointment = AppointmentView {
+                    id: *id,
+                    version: *version,
+                    actor: context.actor,
+                    name: context.account.name.clone(),
+                    institution: match held.institution {
+                        Some(institution) => self.institution_name(institution).await?,
+                        None => None,
+                    },
+                    unit: held.unit.clone(),
+                    system: held.system.clone(),
+                    from: time(held.from),
+                    until: held.until.map(time),
+                    deputy: held.deputy,
+                    appointed_by: self.name_of(held.appointed_by).await?,
+                    in_force: false,
+                };
+                match views.iter_mut().find(|view| view.role.code == held.role) {
+                    Some(view) => view.appointments.push(appointment),
+                    None => views.push(RoleView {
+                        role: Role {
+                            code: held.role.clone(),
+                            name: Text::new(held.role.as_str(), held.role.as_str()),
+                            scope: RoleScope::Installation,
+                            appointed_by: Vec::new(),
+                            not_with: Vec::new(),
+                            privileged: false,
+                            outside: false,
+                            committee: false,
+                            help: None,
+                            clauses: Vec::new(),
+                        },
+                        appointments: vec![appointment],
+                        may_appoint: false,
+                        vanished: true,
+                    }),
+                }
+            }
         }
         Ok(views)
     }

@@ -6,6 +6,7 @@
 //! the ledger entry of the change (invariant 2). Who may do what is decided by the policies like
 //! everything else; [`who`] says whether the pack names the caller.
 
+pub(crate) mod adoption;
 pub(crate) mod appointments;
 pub(crate) mod attachments;
 pub(crate) mod calendar;

@@ -75,8 +75,7 @@ impl App {
                     let version = crate::context::object_from_row(&mut row)?;
                     let stored: PackBody = body::from_bytes(&open_object(&self.keys.settings, &version)?)?;
                     if stored.hash == hex::encode(hash) {
-                        let files = stored.files.into_iter().map(|(path, text)| (path, text.into_bytes()));
-                        let pack = Arc::new(Pack::from_files(files.collect()).map_err(|_| unreadable())?);
+                        let pack = Arc::new(stored.pack().map_err(|_| unreadable())?);
                         self.packs.insert(hash, Arc::clone(&pack));
                         return Ok(pack);
                     }

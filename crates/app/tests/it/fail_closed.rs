@@ -149,6 +149,8 @@ const TABLE: &[(&str, Then)] = &[
     ("strike_entry", Elsewhere("registers.rs")),
     ("install", Elsewhere("every test begins with it")),
     ("stored_pack", Gives("the rules in force, to the program itself when it starts")),
+    ("in_force", Gives("the application under the rules in force, to the program itself")),
+    ("pack_history", Elsewhere("adoption.rs")),
     ("open", Elsewhere("tamper.rs")),
     ("open_rolled_back", Elsewhere("tamper.rs")),
     ("new_epoch", Elsewhere("tamper.rs")),

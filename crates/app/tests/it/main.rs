@@ -8,6 +8,7 @@
 )]
 
 mod administration;
+mod adoption;
 #[allow(dead_code, reason = "the storage tests use more of it")]
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;

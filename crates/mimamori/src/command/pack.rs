@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::pack_status::{self, Status};
 use crate::cli::Context;
 use crate::exit::{Exit, Failure, Result};
+use crate::packs;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -18,7 +19,10 @@ pub enum Command {
     Check(Check),
     /// Tell what one pack changes in another (exit code 2: they differ)
     Diff(Diff),
-    /// Show every clause of the pack in force, what answers it, and how it stands now
+    /// Write a pack as one file, to be attached to the procedure that adopts it: checked, and with
+    /// everything that it extends
+    Archive(Archive),
+    /// Show which version of the pack is in force since when, every clause of it, what answers it, and how it stands now
     Status(Status),
 }
 
@@ -37,6 +41,16 @@ pub struct Diff {
     new: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// Folder of the pack, or the name of a built-in one
+    #[arg(value_name = "DIR")]
+    pack: PathBuf,
+    /// The file to be written: a ZIP archive
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
 /// Runs one of the commands above.
 ///
 /// # Errors
@@ -45,6 +59,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<Exit> {
     match command {
         Command::Check(check) => Ok(run_check(context, &check.pack)),
         Command::Diff(diff) => run_diff(context, diff),
+        Command::Archive(archive) => run_archive(context, archive),
         Command::Status(status) => pack_status::run(context, status).await,
     }
 }
@@ -129,6 +144,19 @@ fn load_valid(place: &Path) -> Result<Pack> {
         let message = format!("the policy pack {} is not valid:\n{}", place.display(), lines.join("\n"));
         Failure::new(Exit::Configuration, message)
     })
+}
+
+fn run_archive(context: &Context, asked: &Archive) -> Result<Exit> {
+    let pack = load_valid(&asked.pack)?;
+    packs::require_set(&pack)?;
+    let bytes = mimamori_app::pack_archive(&pack)?;
+    std::fs::write(&asked.file, &bytes).map_err(|error| {
+        Failure::new(Exit::CannotCreate, format!("{} cannot be written: {error}", asked.file.display()))
+    })?;
+    let value = json!({"id": pack.id(), "hash": pack.hash_text(), "file": asked.file, "bytes": bytes.len()});
+    let text = format!("{} ({})\nwritten to {}", pack.id(), pack.hash_text(), asked.file.display());
+    context.console.result(&value, text);
+    Ok(Exit::Done)
 }
 
 fn change_value(change: &Change) -> Value {

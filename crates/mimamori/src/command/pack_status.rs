@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::Args;
-use mimamori_app::{ClauseState, State};
+use mimamori_app::{ClauseState, PackVersion, State};
 use mimamori_policy::{Language, Pack};
 use serde_json::{Value, json};
 
@@ -36,6 +36,7 @@ pub async fn run(context: &Context, status: &Status) -> Result<Exit> {
     let installation = Installation::open(context).await?;
     let operator = installation.operator();
     let states = installation.app.clause_states(&operator).await?;
+    let history = installation.app.pack_history(&operator).await?;
     let pack = installation.app.pack();
     let language = if status.language == "en" { Language::En } else { Language::Ja };
     let mut chapters: Vec<(String, String, Counts)> = Vec::new();
@@ -62,14 +63,26 @@ pub async fn run(context: &Context, status: &Status) -> Result<Exit> {
     }
     let value = json!({
         "pack": {"id": pack.id(), "hash": pack.hash_text()},
+        "versions": history.iter().map(version_value).collect::<Vec<_>>(),
         "chapters": chapters.iter().map(|(catalogue, chapter, counts)| json!({
             "catalogue": catalogue, "chapter": chapter, "states": counts,
         })).collect::<Vec<_>>(),
         "clauses": shown.iter().map(|state| clause_value(pack, state, language)).collect::<Vec<_>>(),
     });
-    context.console.result(&value, text(pack, &chapters, &shown, language));
+    context.console.result(&value, text(pack, &history, &chapters, &shown, language));
     installation.close().await;
     Ok(Exit::Done)
+}
+
+fn version_value(version: &PackVersion) -> Value {
+    json!({
+        "version": version.version,
+        "hash": version.hash,
+        "since": version.since.to_string(),
+        "case": version.case.map(|case| case.to_string()),
+        "by": version.by,
+        "in_force": version.in_force,
+    })
 }
 
 fn clause_value(pack: &Pack, state: &ClauseState, language: Language) -> Value {
@@ -96,11 +109,20 @@ fn clause_value(pack: &Pack, state: &ClauseState, language: Language) -> Value {
 
 fn text(
     pack: &Pack,
+    history: &[PackVersion],
     chapters: &[(String, String, Counts)],
     shown: &[&ClauseState],
     language: Language,
 ) -> String {
     let mut text = format!("{} ({})\n", pack.name(language), pack.hash_text());
+    for version in history {
+        let state = if version.in_force { "in force" } else { "earlier" };
+        let _written = write!(text, "version {} {state}, since {}", version.version, version.since);
+        let _written = match version.case {
+            Some(case) => writeln!(text, ", by case {case} ({}) {}", version.by, version.hash),
+            None => writeln!(text, ", at installation {}", version.hash),
+        };
+    }
     for (catalogue, chapter, counts) in chapters {
         let counts: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
         let _written = writeln!(text, "{catalogue} {chapter}: {}", counts.join(", "));

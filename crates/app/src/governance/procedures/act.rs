@@ -154,6 +154,7 @@ impl App {
         let now = self.clock.now();
         let standing = Standing {
             pack: &pack,
+            in_force: &self.pack,
             procedure,
             case: &current.body,
             institution: current.institution,

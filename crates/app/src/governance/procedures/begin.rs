@@ -198,6 +198,7 @@ impl App {
         let files: Vec<_> = files_in(&procedure.fields, &body.values).collect();
         self.lend_files(&caller, &decision, &mut unit, case, &files, &had).await?;
         body.asset = self.asset_place(procedure, &body.values).await?;
+        body.proposed = self.proposed(procedure, &body.values).await?;
         body.round += 1;
         let now = self.clock.now();
         body.events.push(happened(&body, caller.actor, Mark::Resubmitted, now));
@@ -232,6 +233,7 @@ impl App {
         let files: Vec<_> = files_in(&procedure.fields, &case.values).collect();
         self.lend_files(caller, decision, &mut unit, at.0, &files, &had).await?;
         case.asset = self.asset_place(procedure, &case.values).await?;
+        case.proposed = self.proposed(procedure, &case.values).await?;
         case.typed.clear();
         case.emergency = emergency;
         case.unit = caller.unit().map(ToOwned::to_owned);
@@ -322,6 +324,7 @@ impl App {
             entered: Default::default(),
             filled: Values::new(),
             asset: None,
+            proposed: None,
             events: Vec::new(),
             approved: None,
             settled: false,

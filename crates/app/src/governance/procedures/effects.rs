@@ -72,7 +72,12 @@ impl App {
         let mut touched = BTreeSet::new();
         for (place, effect) in procedure.effects.iter().enumerate() {
             let arguments = arguments(effect, case);
-            let did = self.effect(caller, decision, unit, effect.action, &arguments, &mut touched).await?;
+            let did = if effect.action == EffectKind::AdoptPack {
+                let adopted = self.put_adoption(caller, decision, unit, id, case).await?;
+                if adopted { Did::Done } else { Did::ByHand }
+            } else {
+                self.effect(caller, decision, unit, effect.action, &arguments, &mut touched).await?
+            };
             if let Did::ByHand = did {
                 let task = self.by_hand(pack, procedure, place, arguments, id, case);
                 let object = self.put_task(caller, decision, unit, procedure, institution, &task).await?;

@@ -26,6 +26,7 @@ pub use self::view::{
 };
 use super::values::{Typed, Values};
 use crate::body::Body;
+use crate::governance::adoption::Proposed;
 
 /// What procedures are to the policies, and the kind of a case.
 pub(crate) const THING: Kind = Kind::of("case");
@@ -68,6 +69,9 @@ pub(crate) struct Case {
     /// What the steps of this round filled in, by `step.field`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) filled: Values,
+    /// The rules that the form would bring into force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proposed: Option<Proposed>,
     /// Where the asset in the form belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) asset: Option<AssetPlace>,

@@ -48,7 +48,10 @@ pub(crate) struct Capacity {
 
 /// A case among the people of the installation.
 pub(crate) struct Standing<'a> {
+    /// The pack that the case follows.
     pub(crate) pack: &'a Pack,
+    /// The pack in force: roles that it has no more name nobody.
+    pub(crate) in_force: &'a Pack,
     pub(crate) procedure: &'a Procedure,
     pub(crate) case: &'a Case,
     pub(crate) institution: Option<InstitutionId>,
@@ -170,6 +173,25 @@ impl Standing<'_> {
         None
     }
 
+    /// To whom a place falls whose roles the rules in force have no more, so that the case can still
+    /// be finished: those that appointed to them, as the case's own pack has it.
+    fn left_to(&self, step: &Step, seat: &Seat) -> Option<Vec<Who>> {
+        let gone = |words: &[Who]| {
+            let one = |who: &Who| matches!(who, Who::Role(code) if self.in_force.role(code).is_none());
+            !words.is_empty() && words.iter().all(one)
+        };
+        if !seat.persons.is_empty() || !gone(&seat.words) {
+            return None;
+        }
+        let passes = step.passes_to.clone();
+        let mut words = if passes.is_empty() { self.appointing(&seat.words) } else { passes };
+        let mut seen = BTreeSet::new();
+        while gone(&words) && words.iter().any(|who| seen.insert(who.clone())) {
+            words = self.appointing(&words);
+        }
+        Some(words).filter(|words| !words.is_empty())
+    }
+
     /// The roles that appoint to these.
     fn appointing(&self, words: &[Who]) -> Vec<Who> {
         let mut found: Vec<Who> = Vec::new();
@@ -205,7 +227,7 @@ impl Standing<'_> {
                 continue;
             }
             let capacity = self.own(context, step, &seat).or_else(|| {
-                let words = self.passed_to(step, &seat)?;
+                let words = self.passed_to(step, &seat).or_else(|| self.left_to(step, &seat))?;
                 let named = self.word(context, &words, self.place(step).as_ref())?;
                 Some((How::PassedTo, named.word))
             });

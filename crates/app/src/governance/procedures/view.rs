@@ -13,6 +13,7 @@ use super::{ByHandTask, Case, Event, Stage};
 use crate::App;
 use crate::body::time;
 use crate::caller::{ActorContext, Caller};
+use crate::governance::adoption::Proposal;
 use crate::governance::attachments::OpenedFile;
 use crate::governance::object::{Governed, Look};
 use crate::governance::purpose;
@@ -175,6 +176,10 @@ pub struct CaseView {
     pub by_hand: Vec<ByHandView>,
     /// The register and the entry that its end wrote.
     pub entry: Option<(String, ObjectId)>,
+    /// The pack that the case follows: the words of its steps and roles.
+    pub rules: Arc<Pack>,
+    /// The rules that it would bring into force, or did.
+    pub proposal: Option<Proposal>,
 }
 
 /// Content stays out of debug output (invariant 9).
@@ -193,6 +198,7 @@ quiet!(StepPerson: actor, CaseStep: state, CaseEvent: mark, ByHandView: id, Case
 pub(crate) struct Opened {
     pub(crate) current: Governed<Case>,
     pub(crate) pack: Arc<Pack>,
+    pub(crate) in_force: Arc<Pack>,
 }
 
 impl Opened {
@@ -207,6 +213,7 @@ impl Opened {
     ) -> Result<Standing<'a>> {
         Ok(Standing {
             pack: &self.pack,
+            in_force: &self.in_force,
             procedure: self.procedure()?,
             case: &self.current.body,
             institution: self.current.institution,
@@ -226,7 +233,7 @@ impl App {
 
     pub(crate) async fn opened(&self, current: Governed<Case>) -> Result<Opened> {
         let pack = self.pack_named(&current.body.pack).await?;
-        Ok(Opened { current, pack })
+        Ok(Opened { current, pack, in_force: Arc::clone(&self.pack) })
     }
 
     /// One case: for whoever applied, acts at one of its steps or is told of it, and for those who
@@ -333,6 +340,8 @@ impl App {
             may: rights(caller, standing),
             by_hand,
             entry: case.entry.clone(),
+            rules: Arc::clone(&opened.pack),
+            proposal: self.proposal(case).await?,
         })
     }
 

@@ -228,12 +228,31 @@ fn effects(object: &Object<'_>, procedure: &Procedure) -> Vec<Effect> {
         if let Some(first) = action.arguments().first().filter(|first| !with.contains_key(**first)) {
             row.problem(format!("{action} needs the argument {first}"));
         }
+        if action == EffectKind::AdoptPack {
+            adoption(object, &row, procedure, with.get("pack"));
+        }
         effects.push(Effect { action, with });
     }
     if !effects.is_empty() && !procedure.steps.iter().any(|step| step.kind == StepKind::Approve) {
         object.problem_at(object.line_of("effects"), "effects wait for an approval, and no step approves");
     }
     effects
+}
+
+/// New rules come with the form, so that everybody who approves sees what they change; nobody acts
+/// first and asks later.
+fn adoption(object: &Object<'_>, row: &Object<'_>, procedure: &Procedure, from: Option<&Source>) {
+    let field = match from {
+        Some(Source::Field(reference)) if reference.step.is_none() => procedure.field_at(reference),
+        _ => None,
+    };
+    let fits = |field: &Field| field.kind == FieldType::File && field.required && !field.many;
+    if !field.is_some_and(|field| fits(field) && field.when.is_none()) {
+        row.problem("adopt-pack takes its pack from a file of the form: one, required, without a condition");
+    }
+    if procedure.emergency.is_some() {
+        object.problem_at(object.line_of("emergency"), "rules are not adopted before they are approved");
+    }
 }
 
 /// A mapping of arguments or fields to where their values come from.

@@ -8,10 +8,12 @@ use mimamori_app::{
     StepState, Typed,
 };
 use mimamori_domain::{ObjectId, RoleCode};
+use mimamori_policy::Pack;
 use mimamori_policy::model::{Field, FieldReference, StepKind, Who};
 
 use super::asked::download;
 use super::inputs::{Control, Filled, controls};
+use super::pack::{Changes, MOST_SHOWN};
 use super::procedures::{blamed, missing};
 use super::references::References;
 use super::words::{Line, cell, lines, named, translated, who, whom};
@@ -109,6 +111,7 @@ struct CasePage {
     steps: Vec<Step>,
     history: Vec<Event>,
     tasks: Vec<Task>,
+    proposal: Option<Changes>,
     entry: Option<String>,
     may: CaseRights,
     buttons: Vec<(&'static str, &'static str, &'static str)>,
@@ -203,9 +206,9 @@ fn word_of(pack: &mimamori_policy::Pack, word: &str, texts: &Texts) -> String {
     who(pack, &known, texts)
 }
 
-fn event(ask: &Ask, event: &CaseEvent) -> Event {
+fn event(ask: &Ask, pack: &Pack, event: &CaseEvent) -> Event {
     let texts = ask.texts();
-    let role = event.word.as_ref().map(|word| word_of(ask.web.app.pack(), word, texts));
+    let role = event.word.as_ref().map(|word| word_of(pack, word, texts));
     let key = match event.how {
         Some(How::Deputy) => Some("how-deputy"),
         Some(How::Delegate) => Some("how-delegate"),
@@ -226,8 +229,8 @@ fn event(ask: &Ask, event: &CaseEvent) -> Event {
     }
 }
 
-fn step(ask: &Ask, found: &CaseStep, files: &str) -> Step {
-    let (texts, pack) = (ask.texts(), ask.web.app.pack());
+fn step(ask: &Ask, pack: &Pack, found: &CaseStep, files: &str) -> Step {
+    let texts = ask.texts();
     let (state, word) = match found.state {
         StepState::Done => ("done", "step-done"),
         StepState::Now => ("now", "step-now"),
@@ -254,7 +257,7 @@ fn step(ask: &Ask, found: &CaseStep, files: &str) -> Step {
         votes: found.votes.map(|(yes, no)| {
             texts.pairs("step-votes", &[("yes", &yes.to_string()), ("no", &no.to_string())])
         }),
-        events: found.events.iter().map(|one| event(ask, one)).collect(),
+        events: found.events.iter().map(|one| event(ask, pack, one)).collect(),
         lines: lines(&found.step.fields, &found.shown, texts, files),
     }
 }
@@ -293,9 +296,10 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
         overdue: view.overdue,
         emergency,
         lines: lines(&view.procedure.fields, &view.shown, texts, &files),
-        steps: view.steps.iter().map(|one| step(ask, one, &files)).collect(),
-        history: view.history.iter().map(|one| event(ask, one)).collect(),
+        steps: view.steps.iter().map(|one| step(ask, &view.rules, one, &files)).collect(),
+        history: view.history.iter().map(|one| event(ask, &view.rules, one)).collect(),
         tasks: view.by_hand.iter().map(|task| Task::of(ask, task)).collect(),
+        proposal: view.proposal.as_ref().map(|proposal| Changes::of(ask, proposal, MOST_SHOWN)),
         entry: view.entry.as_ref().map(|(register, id)| format!("/rules/registers/{register}/entries/{id}")),
         may: view.may,
         buttons: buttons(view.may),

@@ -192,7 +192,13 @@ impl Filled {
         let (own, others): (Vec<&Broken>, Vec<&Broken>) =
             faults.iter().partition(|fault| fields.iter().any(|field| field.code == fault.place));
         for fault in own {
-            self.wrong.insert(fault.place.clone(), messages::rule(fault, texts));
+            let rule = messages::rule(fault, texts);
+            let told = self.wrong.entry(fault.place.clone()).or_default();
+            // A file may be wrong in many places; each has its line.
+            if !told.is_empty() {
+                told.push('\n');
+            }
+            told.push_str(&rule);
         }
         others.into_iter().cloned().collect()
     }

@@ -71,6 +71,8 @@ struct List {
     roles: Vec<Item>,
     /// Roles that nobody holds.
     empty: u64,
+    /// Roles that the rules have no more, with who was appointed to them.
+    vanished: Vec<(String, Vec<String>)>,
 }
 
 struct Item {
@@ -101,11 +103,15 @@ pub(crate) async fn list(ask: Ask) -> Answered {
             may_appoint: view.may_appoint,
         }
     };
-    let roles: Vec<Item> = found.iter().map(item).collect();
+    let names = |view: &RoleView| view.appointments.iter().map(|held| held.name.clone()).collect();
+    let vanished = found.iter().filter(|view| view.vanished);
+    let vanished = vanished.map(|view| (view.role.code.to_string(), names(view))).collect();
+    let roles: Vec<Item> = found.iter().filter(|view| !view.vanished).map(item).collect();
     page(&List {
         l: ask.layout("roles-title").current("rules"),
         crumbs: crumbs(&ask, &[]),
         empty: roles.iter().filter(|role| !role.outside && !role.filled).count() as u64,
+        vanished,
         roles,
     })
 }
