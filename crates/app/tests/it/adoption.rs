@@ -209,7 +209,9 @@ async fn rules_follow_an_approved_procedure(on: On) {
     act(&app, "ops2", open, Act::Pass).await.unwrap();
     act(&app, "head", open, Act::Pass).await.unwrap();
     assert_eq!(view(&app, "ops", open).await.stage, CaseStage::Finished);
-    assert!(app.entry(&ops, entry).await.is_ok() || app.pack().register("visitors").is_none());
+    let kept = app.entry(&ops, "visitors", entry).await.unwrap();
+    assert!(kept.register.code == "visitors" && kept.rights.reads && !kept.rights.keeps);
+    assert!(!kept.versions[0].shown["who"].is_empty());
     assert_eq!(app.verify(&|_, _| {}).await.unwrap().findings, Vec::<String>::new());
     site.store.close().await;
 }

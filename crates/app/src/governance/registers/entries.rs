@@ -42,6 +42,8 @@ pub struct EntryVersion {
 #[derive(Clone)]
 pub struct EntryDetail {
     pub id: ObjectId,
+    /// As the rules in force have it; where they have it no more, as the entry was last written.
+    pub register: Register,
     /// Newest first; never empty.
     pub versions: Vec<EntryVersion>,
     /// The case whose end wrote it.
@@ -293,10 +295,17 @@ impl App {
     /// Not found, forbidden, unavailable.
     pub async fn entry(&self, caller: &Caller, register: &str, entry: ObjectId) -> Result<EntryDetail> {
         let caller = purpose(caller);
-        let register = self.register_of(register)?;
-        let current = self.entry_in(register, entry).await?;
+        let current = self.governed::<RegisterEntry>(entry).await?;
+        let current = current.filter(|found| found.code.as_str() == register).ok_or_else(Error::not_found)?;
+        let written_under = self.pack_at(current.pack).await?;
+        let in_force = self.pack.register(register);
+        let register = in_force.or_else(|| written_under.register(register)).ok_or_else(Error::not_found)?;
         let now = self.clock.now();
-        let rights = self.register_rights(&caller, register, Reach::Here(&place_of(&current)), now);
+        let mut rights = self.register_rights(&caller, register, Reach::Here(&place_of(&current)), now);
+        if in_force.is_none() {
+            // What the rules have no more is read by those who kept it, and not written to.
+            (rights.adds, rights.keeps) = (false, false);
+        }
         let own = current.body.entered_by == caller.actor;
         let decision = self.require_register(&caller, Action::Read, rights.reads || own).await?;
         let mut versions = Vec::new();
@@ -322,7 +331,8 @@ impl App {
             Look::at(Action::Read, super::ENTRY).object(entry).version(current.version),
         )
         .await?;
-        Ok(EntryDetail { id: entry, versions, from_case: current.body.from_case, rights })
+        let (register, from_case) = (register.clone(), current.body.from_case);
+        Ok(EntryDetail { id: entry, register, versions, from_case, rights })
     }
 
     /// Opens a file that some version of an entry refers to, for somebody who may see the entry.

@@ -169,7 +169,7 @@ pub(crate) async fn show(
     Query(query): Query,
 ) -> Answered {
     let detail = ask.web.app.entry(&ask.caller, &code, id(&entry)?).await?;
-    let found = register(&ask, &code)?;
+    let found = &detail.register;
     let newest = detail.versions.first().ok_or_else(Fault::not_found)?;
     let (texts, base) = (ask.texts(), format!("/rules/registers/{code}/entries/{}", detail.id));
     let shown = lines(&newest.fields, &newest.shown, texts, &format!("{base}/files"));
