@@ -18,9 +18,11 @@ const STRIDE: i64 = 500;
 const MOST_SHOWN: usize = 5_000;
 
 /// An account as those see it who administer accounts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AccountDetail {
     pub account: AccountView,
+    /// Where reminders go by mail.
+    pub mail: Option<String>,
     /// Roles held now.
     pub roles: Vec<RoleCode>,
     /// UTC; `None` before the first time.
@@ -28,6 +30,15 @@ pub struct AccountDetail {
     /// What the caller may do with it.
     pub may_stop: bool,
     pub may_resume: bool,
+    /// The mail address may be changed.
+    pub may_change: bool,
+}
+
+/// The address stays out of debug output (invariant 9).
+impl std::fmt::Debug for AccountDetail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountDetail").field("account", &self.account).finish_non_exhaustive()
+    }
 }
 
 impl App {
@@ -157,6 +168,8 @@ impl App {
                 occupation: account.occupation.clone(),
                 institution: account.institution,
             },
+            mail: account.mail.clone(),
+            may_change: account.active && account.kind == AccountKind::Staff && may(Action::Update),
             roles: context.grants(now).into_iter().map(|grant| grant.role).collect(),
             last_sign_in: last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?,
             may_stop: other && account.active && may(Action::Withdraw),

@@ -85,6 +85,9 @@ pub(crate) struct Account {
     /// 部署: the code of one of the site's units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<String>,
+    /// Where reminders are sent by mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mail: Option<String>,
     /// For a citizen user: the person they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) own_subject: Option<SubjectId>,

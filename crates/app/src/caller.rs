@@ -117,6 +117,14 @@ impl Caller {
         }
     }
 
+    /// Somebody about whom the program asks by itself what waits for them: they do nothing, and
+    /// nothing is recorded as theirs.
+    pub(crate) fn considered(context: Arc<ActorContext>, pack: [u8; 32]) -> Self {
+        let mut caller = Self::system(context.actor, "", pack);
+        caller.context = Some(context);
+        caller
+    }
+
     /// The operator of the machine, or the program itself.
     pub(crate) fn system(actor: ActorId, remark: &str, pack: [u8; 32]) -> Self {
         let mut facts = CallerFacts::new(actor, CallerKind::System, Purpose::Operations);

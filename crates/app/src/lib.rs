@@ -45,11 +45,14 @@ pub use emergency::EmergencyCard;
 pub use governance::adoption::{PackVersion, Proposal, pack_archive};
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
 pub use governance::attachments::{MOST_ATTACHMENT_BYTES, OpenedFile};
+pub use governance::calendar::CalendarAddress;
 pub use governance::checks::{Finding, Measured, Transport};
 pub use governance::choices::PersonChoice;
 pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
-pub use governance::duties::{DutyState, DutyView};
+pub use governance::duties::{DutyState, DutyView, JobTrouble};
+pub use governance::jobs::{JOBS, JobEnd, JobFailure};
+pub use governance::mail::{MailFailure, MailRound, Mailer};
 pub use governance::procedures::{
     Act, ByHandView, CaseEvent, CaseFilter, CasePage, CaseRights, CaseRow, CaseStage, CaseStep, CaseView,
     How, Inbox, Mark, ProcedureSummary, StepPerson, StepState,
@@ -58,6 +61,7 @@ pub use governance::registers::{
     EntryDetail, EntryRow, EntryVersion, ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, RegisterPage,
     RegisterQuery, RegisterReview, RegisterRights, RegisterSummary, TableFormat,
 };
+pub use governance::reminders::Reminders;
 pub use governance::show::{Label, Shown};
 pub use governance::status::{AnswerState, ClauseState, State};
 pub use governance::values::{Typed, Values};

@@ -198,7 +198,7 @@ pub async fn close_store(store: &dyn Store, instance: InstanceId) {
 }
 
 /// The leases that a program may hold.
-const LEASES: &[&str] = &["checkpoint"];
+const LEASES: &[&str] = &["checkpoint", "ledger-verify"];
 
 /// A person signed in for one command.
 pub struct SignedInCaller {

@@ -16,6 +16,7 @@ pub mod home;
 pub mod installation;
 mod jobs;
 pub mod logging;
+pub mod mail;
 pub mod net;
 pub mod packs;
 mod when;

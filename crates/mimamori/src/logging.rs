@@ -16,8 +16,9 @@ pub fn start(log: &Log) {
         Level::Info => "info",
         Level::Debug => "debug",
     };
-    // Statements of the database library never go to the log: they could carry a person's data.
-    let filter = EnvFilter::new(format!("{level},sqlx=off,hyper=warn,rustls=warn"));
+    // Statements of the database library never go to the log: they could carry a person's data. Nor do
+    // paths of requests, which the HTTP layers' own lines hold.
+    let filter = EnvFilter::new(format!("{level},sqlx=off,hyper=warn,rustls=warn,tower_http=warn"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that logging is on already, which is what was asked for.
     let _already = match log.format {

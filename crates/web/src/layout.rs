@@ -190,7 +190,7 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 24] = [
+pub(crate) const DONE: [&str; 27] = [
     "confirmed",
     "amended",
     "withdrawn",
@@ -215,6 +215,9 @@ pub(crate) const DONE: [&str; 24] = [
     "appointed",
     "appointment-ended",
     "attested",
+    "calendar-ended",
+    "mail-saved",
+    "mail-removed",
 ];
 
 /// A page as a response.

@@ -9,8 +9,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::error::Fault;
 use crate::pages::governance::{
-    cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reviews, roles,
-    tables,
+    cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reminders,
+    reviews, roles, tables,
 };
 use crate::pages::{
     accounts, emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
@@ -100,6 +100,8 @@ pub static ROUTES: &[Route] = routes! {
     Staff None    get  "/sign-in" => sign_in::form;
     Staff None    post "/sign-in" => sign_in::enter;
     Staff Session post "/sign-out" => sign_in::leave;
+    // The address is the secret, and what it shows names nobody.
+    Staff None    get  "/calendar/{secret}" => reminders::feed;
 
     Staff Session get  "/" => home::show;
     Staff Session get  "/people/search" => search::form;
@@ -176,6 +178,11 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/rules/duties" => duties::show;
     Staff Session get  "/rules/duties/{duty}/skip" => duties::skip_form;
     Staff Session post "/rules/duties/{duty}/skip" => duties::skip;
+    Staff Session get  "/rules/reminders" => reminders::show;
+    Staff Session post "/rules/reminders/calendar" => reminders::make;
+    Staff Session get  "/rules/reminders/calendar/end" => reminders::end_form;
+    Staff Session post "/rules/reminders/calendar/end" => reminders::end;
+    Staff Session post "/rules/reminders/mail" => reminders::mail;
     Staff Session get  "/rules/roles" => roles::list;
     Staff Session get  "/rules/roles/{role}" => roles::show;
     Staff Session post "/rules/roles/{role}/appoint" => roles::appoint;
@@ -196,6 +203,8 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/admin/accounts/{actor}/stop" => accounts::stop, for Operations;
     Staff Session get  "/admin/accounts/{actor}/resume" => accounts::resume_form, for Operations;
     Staff Session post "/admin/accounts/{actor}/resume" => accounts::resume, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/mail" => accounts::mail_form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/mail" => accounts::mail, for Operations;
 
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;

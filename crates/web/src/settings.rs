@@ -17,6 +17,8 @@ pub struct Settings {
     /// Whether listeners speak TLS: cookies become `Secure` with the `__Host-` prefix, and
     /// Strict-Transport-Security is sent.
     pub tls: bool,
+    /// Whether reminders are sent by mail.
+    pub mail: bool,
     /// What this installation is called, shown on every page.
     pub name: String,
     /// The notice beside the sign-in form (who may use this, that use is recorded); empty for the
@@ -43,6 +45,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tls: true,
+            mail: false,
             name: "見守り".to_owned(),
             sign_in_notice: String::new(),
             fhir_base: String::new(),

@@ -2,11 +2,11 @@
 //!
 //! Calendar programs cannot sign in: whoever has the address reads the feed. It therefore names duties
 //! and days, and no person. Of the secret only a hash is kept: it is the id of the object that says whose
-//! duties the address shows.
+//! duties the address shows. Nothing tells an address that was taken back from one that never was.
 
 use std::time::Duration;
 
-use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
+use mimamori_domain::{Action, ActorId, Error, ErrorKind, Kind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::{Language, Text};
 use mimamori_store::{AccessKey, Unit};
 use mimamori_vault::{hash_token, random_token};
@@ -17,7 +17,7 @@ use super::object::{Governed, Writing};
 use super::purpose;
 use super::who::{Reach, named, target};
 use crate::access::{Settled, decided, kept_changing};
-use crate::body::{AccountKind, Body};
+use crate::body::{AccountKind, Body, time};
 use crate::caller::Caller;
 use crate::{App, Origin, Window};
 
@@ -28,6 +28,9 @@ const CODE: &str = "calendar";
 const BACK: Duration = Duration::from_secs(400 * 86_400);
 const AHEAD: Duration = Duration::from_secs(60 * 86_400);
 
+/// That an address is read is noted at most this often: calendar programs ask many times a day.
+const NOTED: Duration = Duration::from_secs(86_400);
+
 /// Longest line of a feed in octets, without its end (RFC 5545, section 3.1).
 const LINE: usize = 75;
 
@@ -35,6 +38,20 @@ const LINE: usize = 75;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct CalendarToken {
     pub(crate) actor: ActorId,
+    /// When it was made and last read, microseconds UTC.
+    #[serde(default)]
+    made: Option<i64>,
+    #[serde(default)]
+    fetched: Option<i64>,
+}
+
+/// What can be told of somebody's calendar address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarAddress {
+    /// UTC.
+    pub made: Timestamp,
+    /// When a calendar program read it, UTC, to a day; `None` when none did so far.
+    pub fetched: Option<Timestamp>,
 }
 
 impl Body for CalendarToken {
@@ -62,7 +79,11 @@ impl App {
             state: RecordState::Confirmed,
             institution: None,
             sorted: self.clock.now(),
-            body: &CalendarToken { actor: caller.actor },
+            body: &CalendarToken {
+                actor: caller.actor,
+                made: Some(self.clock.now().as_micros()),
+                fetched: None,
+            },
         };
         commitments.push(self.write_governed(&caller, &mut unit, &writing).await?);
         // Two at once would both end the earlier one only: the second starts over.
@@ -97,6 +118,18 @@ impl App {
             Settled::Done => Ok(()),
             Settled::Again => Err(kept_changing()),
         }
+    }
+
+    /// What can be told of the caller's address, when there is one.
+    pub(crate) async fn own_calendar(&self, caller: &Caller) -> Result<Option<CalendarAddress>> {
+        let (all, _) = self.governed_list::<CalendarToken>(CODE).await?;
+        let own = |found: &&Governed<CalendarToken>| {
+            found.body.actor == caller.actor && found.state == RecordState::Confirmed
+        };
+        Ok(all.iter().find(own).map(|found| CalendarAddress {
+            made: found.body.made.map_or(found.recorded, time),
+            fetched: found.body.fetched.map(time),
+        }))
     }
 
     /// Puts the end of every address of the caller into a unit.
@@ -150,22 +183,42 @@ impl App {
         let mut caller = self.itself();
         caller.origin = origin.clone();
         let decision = self.require_general(&caller, Action::Read, target(THING, false)).await?;
-        let unit = Unit::new().guard(AccessKey::from(context.actor), context.version);
-        let mut entry = decided(caller.entry(unit.id, Action::Read), &decision);
-        entry.resource = Self::resource_of::<CalendarToken>(found.object);
-        entry.version = Some(found.version);
-        entry.count = views.len() as u64;
-        let entry = self.with_sealed(&caller, entry, 0, None)?;
-        match self.settle(&caller, unit.entry(entry)).await? {
-            Settled::Done => Ok(feed(&views, &self.name, now, language)),
-            Settled::Again => Err(kept_changing()),
+        let old = found.body.fetched.is_none_or(|at| now.since(time(at)) >= NOTED);
+        // Two programs that read it at once would both note it: the second does without.
+        for noted in [true, false].into_iter().skip(usize::from(!old)) {
+            let mut unit = Unit::new().guard(AccessKey::from(context.actor), context.version);
+            let mut entry = decided(caller.entry(unit.id, Action::Read), &decision);
+            entry.resource = Self::resource_of::<CalendarToken>(found.object);
+            entry.version = Some(found.version + u64::from(noted));
+            entry.count = views.len() as u64;
+            if noted {
+                let writing = Writing {
+                    object: found.object,
+                    follows: found.version,
+                    code: CODE,
+                    state: found.state,
+                    institution: found.institution,
+                    sorted: found.body.made.map_or(found.recorded, time),
+                    body: &CalendarToken { fetched: Some(now.as_micros()), ..found.body.clone() },
+                };
+                entry.commitments = vec![self.write_governed(&caller, &mut unit, &writing).await?];
+            }
+            let entry = self.with_sealed(&caller, entry, 0, None)?;
+            match self.settle(&caller, unit.entry(entry)).await {
+                Ok(Settled::Done) => return Ok(feed(&views, &self.name, now, language)),
+                Ok(Settled::Again) => break,
+                Err(error) if noted && error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
         }
+        Err(kept_changing())
     }
 
+    /// The address as it stands. One that is wrong is looked up like one that is right, and one that
+    /// was taken back is not opened: neither takes longer than the other.
     async fn calendar_of(&self, secret: &str) -> Result<Option<Governed<CalendarToken>>> {
-        let Ok(secret) = hex::decode(secret) else { return Ok(None) };
-        let found = self.governed::<CalendarToken>(object_of(&secret)?).await?;
-        Ok(found.filter(|found| found.state == RecordState::Confirmed))
+        let secret = hex::decode(secret).unwrap_or_else(|_| secret.as_bytes().to_vec());
+        self.governed_when(object_of(&secret)?, RecordState::Confirmed).await
     }
 }
 

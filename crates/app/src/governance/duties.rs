@@ -13,6 +13,7 @@ use mimamori_policy::Text;
 use mimamori_policy::model::{Proof, Who};
 use serde::{Deserialize, Serialize};
 
+use super::jobs::{JOB_RESULT, JOBS, JobFailure, JobTroubleBody};
 use super::object::{Look, Writing};
 use super::purpose;
 use super::registers::ENTRY;
@@ -36,8 +37,6 @@ pub(crate) fn last_day(due: Timestamp) -> String {
     super::documents::day(due.minus(Duration::from_micros(1)))
 }
 
-/// A job's result that proves a duty: kept under the job's name.
-pub(crate) const JOB_RESULT: Kind = Kind::of("job-result");
 /// The kind of a case; see the procedures.
 const CASE: Kind = Kind::of("case");
 
@@ -69,6 +68,15 @@ pub enum DutyState {
     },
 }
 
+/// Why a duty that a job of the program proves is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobTrouble {
+    /// The program has no such job: people do it, and skip it here with the reason.
+    Unknown,
+    /// When it last ran and failed, UTC, and why.
+    Failed(Timestamp, JobFailure),
+}
+
 /// One occurrence of a duty.
 #[derive(Debug, Clone)]
 pub struct DutyView {
@@ -81,6 +89,8 @@ pub struct DutyView {
     /// Exclusive, UTC: from then on it is overdue.
     pub due: Timestamp,
     pub state: DutyState,
+    /// For one that is due or overdue and that a job proves: why it did not.
+    pub trouble: Option<JobTrouble>,
     /// The caller is the one to do it.
     pub mine: bool,
 }
@@ -197,7 +207,9 @@ impl App {
                     }
                 }
             };
+            let open = matches!(state, DutyState::Due | DutyState::Overdue);
             views.push(DutyView {
+                trouble: if open { self.trouble(&duty.proof, earliest, next).await? } else { None },
                 code: duty.code.clone(),
                 name: duty.name.clone(),
                 owner: duty.owner.to_vec(),
@@ -209,6 +221,17 @@ impl App {
             });
         }
         Ok(views)
+    }
+
+    /// Why no job proved a duty within a window.
+    async fn trouble(&self, proof: &Proof, from: Timestamp, until: Timestamp) -> Result<Option<JobTrouble>> {
+        let Proof::Job(code) = proof else { return Ok(None) };
+        if !JOBS.contains(&code.as_str()) {
+            return Ok(Some(JobTrouble::Unknown));
+        }
+        let newest = self.newest_governed::<JobTroubleBody>(code, until).await?;
+        let failed = newest.map(|found| (Timestamp::from_micros(found.body.ended), found.body.failure));
+        Ok(failed.filter(|(at, _)| *at >= from).map(|(at, why)| JobTrouble::Failed(at, why)))
     }
 
     /// What proves a duty done within a window, earliest first.

@@ -99,6 +99,39 @@ impl App {
         }
     }
 
+    /// The same, only while it is in a state; in another it is not opened.
+    pub(crate) async fn governed_when<T: Body>(
+        &self,
+        object: ObjectId,
+        state: RecordState,
+    ) -> Result<Option<Governed<T>>> {
+        let wanted = |version: &ObjectVersion| version.kind == T::KIND && version.state == Some(state);
+        match self.current(object).await?.filter(wanted) {
+            Some(version) => self.open_governed(version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest object of a kind and code that is sorted before a time.
+    pub(crate) async fn newest_governed<T: Body>(
+        &self,
+        code: &str,
+        before: Timestamp,
+    ) -> Result<Option<Governed<T>>> {
+        let object = ObjectId::from_bytes([0; 16]);
+        let args = vec![
+            T::KIND.as_str().to_owned().into(),
+            code.to_owned().into(),
+            before.into(),
+            object.into(),
+            1_i64.into(),
+        ];
+        match self.store.query_one(&sql::GOVERNED_OF_CODE, args).await? {
+            Some(mut row) => self.open_governed(object_from_row(&mut row)?).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Every version of an object, newest first.
     pub(crate) async fn governed_versions<T: Body>(&self, object: ObjectId) -> Result<Vec<Governed<T>>> {
         let rows = self.store.query(&sql::VERSIONS_OF, vec![object.into(), 1_000_i64.into()]).await?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mimamori_app::{
-    App, Caller, CaseFilter, CreateAs, Disposal, ErrorKind, NewAppointment, NewDocument, NewStaff,
+    App, Caller, CaseFilter, CreateAs, Disposal, ErrorKind, JobEnd, NewAppointment, NewDocument, NewStaff,
     NewStatement, Origin, Paging, PeopleQuery, ReviewQuery, TimelineFilter, Window,
 };
 use mimamori_domain::{Action, ActorId, Kind, Result};
@@ -54,6 +54,7 @@ const TABLE: &[(&str, Then)] = &[
     ("document", Reads),
     ("documents", Reads),
     ("duties", Reads),
+    ("reminders", Reads),
     ("measures", Reads),
     ("roles", Reads),
     ("explain", Reads),
@@ -76,6 +77,12 @@ const TABLE: &[(&str, Then)] = &[
     ("calendar_address", Changes),
     ("publish_document", Changes),
     ("revoke_calendar", Changes),
+    ("record_job", Changes),
+    ("note_job", Changes),
+    ("set_mail", Changes),
+    ("set_own_mail", Changes),
+    ("remind_by_mail", Elsewhere("reminders.rs")),
+    ("verify_when_due", Elsewhere("jobs.rs")),
     ("add_citizen", Changes),
     ("add_consent", Changes),
     ("add_institution", Changes),
@@ -263,6 +270,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "document" => app.document(hana, "security-policy").await.map(drop),
         "documents" => app.documents(hana).await.map(drop),
         "duties" => app.duties(kansa, window).await.map(drop),
+        "reminders" => app.reminders(hana).await.map(drop),
         "measures" => app.measures(kansa).await.map(drop),
         "roles" => app.roles(kansa).await.map(drop),
         "acknowledge_document" => app.acknowledge_document(hana, "security-policy", 1).await,
@@ -288,6 +296,10 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             };
             app.attest(operator, "rights-reviewed", &new).await.map(drop)
         }
+        "record_job" => app.record_job("clock", JobEnd::Done).await,
+        "note_job" => app.note_job("checkpoint", JobEnd::Done).await,
+        "set_mail" => app.set_mail(operator, ids.hana, "hana@example.jp").await,
+        "set_own_mail" => app.set_own_mail(hana, "hana@example.jp").await,
         "calendar_address" => app.calendar_address(hana).await.map(drop),
         "publish_document" => app.publish_document(operator, "security-policy", 1, &policy()).await,
         "revoke_calendar" => app.revoke_calendar(hana).await,

@@ -222,6 +222,23 @@ async fn a_calendar_shows_what_is_to_be_done_to_who_has_its_address(on: On) {
     let english = app.calendar_feed(&secret, &origin, Language::En).await.unwrap();
     assert!(english.contains("SUMMARY:Due: shelves\\; weekly\r\n"), "{english}");
 
+    // When it was last read is told to its owner, to a day.
+    let told = async || {
+        let ops = office.call("ops").await;
+        app.reminders(&ops).await.unwrap().calendar.unwrap()
+    };
+    let (made, first) = (told().await.made, told().await.fetched.unwrap());
+    assert_eq!(first, office.now());
+    office.site.clock.advance(Duration::from_secs(3_600));
+    feed(&secret).await.unwrap();
+    assert_eq!(told().await.fetched, Some(first), "noted once a day");
+    office.site.clock.advance(DAY);
+    let (both, again) = tokio::join!(feed(&secret), feed(&secret));
+    both.unwrap();
+    again.unwrap();
+    assert_eq!(told().await.fetched, Some(office.now()));
+    assert_eq!(told().await.made, made);
+
     // What is done is no longer there; what nobody did stays.
     office.until(MONDAY.plus(DAY * 4));
     let before = feed(&secret).await.unwrap().replace("\r\n ", "");

@@ -68,6 +68,8 @@ schedules:
   - {code: by-statement, ja: \"申告\", en: \"statement\", clauses: [office.2-2], owner: [operations-manager], rule: \"FREQ=WEEKLY;BYDAY=MO\", within-days: 3, remind-days: [1], period: chosen, proof: {attestation: door-locked}}
   - {code: by-procedure, ja: \"手続\", en: \"procedure\", owner: [operations-manager], rule: \"FREQ=WEEKLY;BYDAY=MO\", within-days: 3, remind-days: [1], period: chosen, proof: {procedure: leave}}
   - {code: by-shelf, ja: \"棚の点検, 毎週\", en: \"shelves; weekly\", clauses: [office.2-3], owner: [operations-manager], rule: \"FREQ=WEEKLY;BYDAY=MO\", within-days: 3, remind-days: [1], period: chosen, proof: {register: shelf}}
+  - {code: by-job, ja: \"証跡の検証\", en: \"ledger\", owner: [operations-manager], rule: \"FREQ=WEEKLY;BYDAY=MO\", within-days: 3, remind-days: [1], period: chosen, proof: {job: ledger-verify}}
+  - {code: by-backup, ja: \"バックアップ\", en: \"backup\", owner: [operations-manager], rule: \"FREQ=WEEKLY;BYDAY=MO\", within-days: 3, remind-days: [1], period: chosen, proof: {job: back-up}}
 ";
 const DOCUMENTS: &str = "\
 documents:

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use mimamori_app::MailFailure;
 use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_vault::{Ring, RootKeyFile};
 use serde::Serialize;
@@ -14,10 +15,11 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::clock_offset;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Mail, MailTls};
 use crate::exit::{Exit, Failure, Result};
 use crate::home::{self, Home};
 use crate::installation::{self, Installation};
+use crate::mail::Smtp;
 use crate::net::Certificates;
 
 /// Below so much free space there is a problem: commits need room for the log that precedes them.
@@ -82,6 +84,7 @@ pub async fn run(context: &Context, _arguments: &Arguments) -> Result<Exit> {
             findings.push(space(&folder));
             findings.push(fsync(&folder));
             findings.push(clock());
+            findings.push(mail(&config).await);
             findings.extend(database(context, &config).await);
         }
     }
@@ -293,6 +296,52 @@ fn clock() -> Finding {
             detail: "chrony is not running or not synchronised".to_owned(),
             next: Some(advice.to_owned()),
         },
+    }
+}
+
+/// Whether reminders can be sent: the server is reached, encrypts, and lets the program sign in.
+async fn mail(config: &Config) -> Finding {
+    let check = "mail";
+    let Some(mail) = &config.mail else {
+        return ok(check, "not set up: no reminders are sent ([mail] in the settings)");
+    };
+    let at = format!("{}:{}", mail.server, mail.port);
+    let probed = match Smtp::new(mail) {
+        Ok(smtp) => smtp.probe().await,
+        Err(failure) => return problem(check, &failure),
+    };
+    match probed {
+        Ok(()) => ok(check, format!("{at} answers ({})", mail_safety(mail))),
+        Err((failure, told)) => Finding {
+            check,
+            state: State::Problem,
+            detail: format!("{at}: {told}"),
+            next: Some(mail_advice(failure).to_owned()),
+        },
+    }
+}
+
+fn mail_safety(mail: &Mail) -> String {
+    let encrypted = match mail.tls {
+        MailTls::None => "not encrypted, on this machine",
+        MailTls::Starttls | MailTls::Implicit => "encrypted",
+    };
+    let signed = if mail.credentials.is_some() { "signed in" } else { "without signing in" };
+    format!("{encrypted}, {signed}")
+}
+
+const fn mail_advice(failure: MailFailure) -> &'static str {
+    match failure {
+        MailFailure::Unreachable => {
+            "check mail.server and mail.port, and that the firewall lets this machine through; \
+             servers that encrypt from the first byte want mail.tls = \"implicit\""
+        }
+        MailFailure::Tls => {
+            "the certificate must name mail.server and come from an authority this machine trusts; \
+             name the organisation's own one in mail.authority"
+        }
+        MailFailure::SignIn => "check mail.user and the password; the server says what it refuses",
+        MailFailure::Later | MailFailure::Refused => "the server refuses for now: ask who runs it",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::cli::Context;
 use crate::config::Config;
 use crate::exit::{Exit, Failure, Result};
 use crate::installation::{self, Installation};
+use crate::mail::Smtp;
 use crate::net::{Certificates, Limits, Listener, Stopper, server_config, stop_pair};
 use crate::{jobs, logging};
 
@@ -68,7 +69,9 @@ impl Listeners {
         let alone = [&self.staff, &self.fhir].iter().all(|listener| listener.address().ip().is_loopback());
         let encrypted = config.tls.is_some() || alone;
         app.set_transport(if encrypted { Transport::Encrypted } else { Transport::Plain });
+        let smtp = config.mail.as_ref().map(Smtp::new).transpose()?;
         let settings = Settings {
+            mail: smtp.is_some(),
             tls: config.tls.is_some(),
             name: config.name.clone(),
             fhir_base: format!("{}fhir", config.url(self.fhir.address())),
@@ -80,7 +83,13 @@ impl Listeners {
         let mut jobs = JoinSet::new();
         jobs.spawn(jobs::checkpoints(Arc::clone(&app), Arc::clone(&store), jobs_stop.clone()));
         jobs.spawn(jobs::refusals(Arc::clone(&app), jobs_stop.clone()));
-        jobs.spawn(jobs::clock(clock, jobs_stop));
+        jobs.spawn(jobs::clock(Arc::clone(&app), clock, jobs_stop.clone()));
+        if let Some(every) = config.jobs.verify {
+            jobs.spawn(jobs::verify(Arc::clone(&app), every, jobs_stop.clone()));
+        }
+        if let (Some(settings), Some(smtp)) = (config.mail.clone(), smtp) {
+            jobs.spawn(jobs::mail(Arc::clone(&app), settings, smtp, jobs_stop));
+        }
         tracing::info!(
             staff = %self.staff.address(),
             fhir = %self.fhir.address(),

@@ -4,14 +4,17 @@
 //! do; a key that is not known is refused, with the nearest known one.
 
 mod keys;
+mod mail;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 pub use keys::{Form, KEYS, Key, example_file, nearest};
+pub use mail::{Mail, MailTls, PASSWORD_VARIABLE, Password};
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -28,6 +31,16 @@ pub struct Config {
     /// `None`: the built-in base pack.
     pub pack: Option<PathBuf>,
     pub log: Log,
+    /// `None`: no mail is sent.
+    pub mail: Option<Mail>,
+    pub jobs: Jobs,
+}
+
+/// What runs by itself, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jobs {
+    /// How often the whole database is verified; `None`: never by itself.
+    pub verify: Option<Duration>,
 }
 
 /// Where records and ledger are kept.
@@ -127,14 +140,13 @@ impl Config {
         toml::from_str::<File>(text).map_err(|error| wrong(&error))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(&error))?;
         let file = override_from_environment(&mut table, environment)?;
-        file.checked(home)
+        file.checked(home, environment)
     }
 
     /// What people type to reach a listener.
     #[must_use]
     pub fn url(&self, address: SocketAddr) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{address}/")
+        url_of(self.tls.is_some(), address)
     }
 }
 
@@ -149,6 +161,8 @@ struct File {
     root_key: RootKeySection,
     policy: PolicySection,
     log: LogSection,
+    mail: mail::MailSection,
+    jobs: JobsSection,
 }
 
 impl Default for File {
@@ -161,6 +175,8 @@ impl Default for File {
             root_key: RootKeySection::default(),
             policy: PolicySection::default(),
             log: LogSection::default(),
+            mail: mail::MailSection::default(),
+            jobs: JobsSection::default(),
         }
     }
 }
@@ -223,8 +239,20 @@ impl Default for LogSection {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct JobsSection {
+    verify_hours: u32,
+}
+
+impl Default for JobsSection {
+    fn default() -> Self {
+        Self { verify_hours: 24 }
+    }
+}
+
 impl File {
-    fn checked(self, home: &Path) -> Result<Config> {
+    fn checked(self, home: &Path, environment: &BTreeMap<String, String>) -> Result<Config> {
         let tls = match (self.tls.certificate, self.tls.key) {
             (Some(certificate), Some(key)) => {
                 Some(Tls { certificate: home.join(certificate), key: home.join(key) })
@@ -254,6 +282,8 @@ impl File {
         if self.name.trim().is_empty() {
             return Err(wrong("name is empty"));
         }
+        let mail = self.mail.checked(home, &url_of(tls.is_some(), self.listen.staff), environment)?;
+        let hours = self.jobs.verify_hours;
         Ok(Config {
             name: self.name,
             database: Database::parse(&self.database, home)?,
@@ -267,6 +297,8 @@ impl File {
             root_key: home.join(self.root_key.file),
             pack: self.policy.folder.map(|folder| home.join(folder)),
             log: Log { level: self.log.level, format: self.log.format },
+            mail,
+            jobs: Jobs { verify: (hours > 0).then(|| Duration::from_secs(3_600) * hours) },
         })
     }
 }
@@ -294,6 +326,11 @@ impl Database {
         Err(wrong(format!("database: `{scheme}:` is not a kind of database this program knows"))
             .next("Use sqlite:PATH or postgres://USER@HOST/NAME."))
     }
+}
+
+fn url_of(tls: bool, address: SocketAddr) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}/")
 }
 
 fn wrong(message: impl Into<String>) -> Failure {
@@ -347,7 +384,7 @@ fn unknown(place: &str, name: &str, known: &[&str]) -> Failure {
 }
 
 /// Variables that are ours but not settings.
-const OTHER_VARIABLES: &[&str] = &["MIMAMORI_HOME", "MIMAMORI_CONFIG"];
+const OTHER_VARIABLES: &[&str] = &["MIMAMORI_HOME", "MIMAMORI_CONFIG", PASSWORD_VARIABLE];
 
 fn override_from_environment(
     table: &mut toml::Table,

@@ -13,4 +13,5 @@ mod cli;
 mod demo;
 mod dependencies;
 mod http;
+mod mail;
 mod tls;

@@ -50,7 +50,7 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Families whose last part is a code from data or from a word list.
-const FAMILIES: [&str; 20] = [
+const FAMILIES: [&str; 21] = [
     "act-",
     "action-",
     "argument-",
@@ -60,6 +60,7 @@ const FAMILIES: [&str; 20] = [
     "effect-",
     "entry-",
     "how-",
+    "job-",
     "mark-",
     "proof-",
     "stage-",

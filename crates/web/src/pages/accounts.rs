@@ -38,6 +38,7 @@ pub(super) struct Row {
     pub(super) last: Option<(String, String)>,
     pub(super) may_stop: bool,
     pub(super) may_resume: bool,
+    pub(super) may_change: bool,
 }
 
 impl Row {
@@ -66,6 +67,7 @@ impl Row {
             last: detail.last_sign_in.map(|at| (dates::machine(at), dates::date_time(at, texts))),
             may_stop: detail.may_stop,
             may_resume: detail.may_resume,
+            may_change: detail.may_change,
         }
     }
 }
@@ -87,7 +89,7 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
             .into_iter()
             .map(|(id, name)| Institution { chosen: chosen == id, id: id.to_string(), name })
             .collect(),
-        changes: found.iter().any(|detail| detail.may_stop || detail.may_resume),
+        changes: found.iter().any(|detail| detail.may_stop || detail.may_resume || detail.may_change),
         rows: found.iter().map(|detail| Row::of(detail, &ask)).collect(),
     })
 }
@@ -143,10 +145,7 @@ async fn asked(ask: &Ask, actor: &str, doing: Doing) -> Result<(ActorId, Change)
     let texts = ask.texts();
     let row = Row::of(&detail, ask);
     let action = format!("{}/{part}", row.base);
-    let back = match detail.account.institution {
-        Some(institution) => format!("/admin/accounts?institution={institution}"),
-        None => "/admin/accounts".to_owned(),
-    };
+    let back = back(&detail);
     let change = Change {
         l: ask.layout(title).at(&action).current("accounts"),
         row,
@@ -160,6 +159,14 @@ async fn asked(ask: &Ask, actor: &str, doing: Doing) -> Result<(ActorId, Change)
         error: None,
     };
     Ok((actor, change))
+}
+
+/// The list that an account is in.
+fn back(detail: &AccountDetail) -> String {
+    match detail.account.institution {
+        Some(institution) => format!("/admin/accounts?institution={institution}"),
+        None => "/admin/accounts".to_owned(),
+    }
 }
 
 async fn form(ask: Ask, actor: &str, doing: Doing) -> Answered {
@@ -213,4 +220,53 @@ pub(crate) async fn resume_form(ask: Ask, Path(actor): Path<String>) -> Answered
 /// `POST /admin/accounts/{actor}/resume`
 pub(crate) async fn resume(ask: Ask, Path(actor): Path<String>, fields: Fields) -> Answered {
     carried_out(ask, &actor, &fields, Doing::Resume).await
+}
+
+#[derive(Template)]
+#[template(path = "account_mail.html")]
+pub(super) struct Mail {
+    pub(super) l: Layout,
+    pub(super) row: Row,
+    pub(super) mail: String,
+    pub(super) back: String,
+    pub(super) error: Option<String>,
+}
+
+async fn mail_page(ask: &Ask, actor: ActorId) -> Result<Mail, Fault> {
+    let detail = ask.web.app.account(&ask.caller, actor).await?;
+    let row = Row::of(&detail, ask);
+    Ok(Mail {
+        l: ask.layout("account-mail-title").at(format!("{}/mail", row.base)).current("accounts"),
+        row,
+        mail: detail.mail.clone().unwrap_or_default(),
+        back: back(&detail),
+        error: None,
+    })
+}
+
+/// `GET /admin/accounts/{actor}/mail`
+pub(crate) async fn mail_form(ask: Ask, Path(actor): Path<String>) -> Answered {
+    page(&mail_page(&ask, id(&actor)?).await?)
+}
+
+/// `POST /admin/accounts/{actor}/mail`
+pub(crate) async fn mail(ask: Ask, Path(actor): Path<String>, fields: Fields) -> Answered {
+    let actor = id(&actor)?;
+    let mut form = mail_page(&ask, actor).await?;
+    fields.get("mail").clone_into(&mut form.mail);
+    match ask.web.app.set_mail(&ask.caller, actor, &form.mail).await {
+        Ok(()) => {
+            let join = if form.back.contains('?') { '&' } else { '?' };
+            let done = if form.mail.is_empty() { "mail-removed" } else { "mail-saved" };
+            Ok(see(&format!("{}{join}done={done}", form.back)))
+        }
+        Err(error) => {
+            let fault = Fault::from(error);
+            if !shown_again(&fault) {
+                return Err(fault);
+            }
+            form.error = Some(form_error(&fault, ask.texts()));
+            page_with(fault.status, &form)
+        }
+    }
 }

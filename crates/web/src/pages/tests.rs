@@ -417,6 +417,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         last: active.then(|| ("2026-11-21T00:30:00Z".to_owned(), "2026年11月21日（土）09:30".to_owned())),
         may_stop: active,
         may_resume: !active,
+        may_change: active,
     };
     for (name, rows) in [("accounts", vec![account(true), account(false)]), ("accounts_empty", Vec::new())] {
         let chosen =
@@ -455,6 +456,17 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
+    add(
+        "account_mail",
+        accounts::Mail {
+            l: l("account-mail-title").current("accounts"),
+            row: account(true),
+            mail: HOSTILE.to_owned(),
+            back: "/".to_owned(),
+            error: Some(HOSTILE.to_owned()),
+        }
+        .render(),
+    );
     let told = problem::texts_of(axum::http::StatusCode::FORBIDDEN);
     add(
         "problem",

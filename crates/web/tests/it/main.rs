@@ -5,6 +5,7 @@ mod adoption;
 mod fhir;
 mod governance;
 mod pages;
+mod reminders;
 mod routes;
 mod rules;
 mod town;

@@ -30,6 +30,7 @@ fn path(route: &Route) -> String {
         .replace("{procedure}", "account-application")
         .replace("{attached}", &id)
         .replace("{format}", "csv")
+        .replace("{secret}", &format!("{}.ics", "00".repeat(32)))
 }
 
 async fn ask(world: &World, route: &Route, authorization: Option<&str>, cookie: Option<&str>) -> Answer {

@@ -43,7 +43,7 @@ pub struct World {
     pub token: String,
     pub institution: InstitutionId,
     clock: Arc<Moved>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer with its body read.
@@ -126,7 +126,7 @@ impl World {
             token,
             institution: own,
             clock: moved,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -134,6 +134,14 @@ impl World {
     pub fn today(&self) -> jiff::civil::Date {
         let now = jiff::Timestamp::from_microsecond(self.clock.now().as_micros()).unwrap();
         jiff::tz::offset(9).to_datetime(now).date()
+    }
+
+    /// Whether the database's files hold some bytes as they are.
+    pub fn kept(&self, bytes: &[u8]) -> bool {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        let data = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("data"));
+        let mut found = data.map(|path| std::fs::read(path).unwrap());
+        found.any(|content| content.windows(bytes.len()).any(|part| part == bytes))
     }
 
     /// Lets days go by: who was signed in is not any more.
@@ -197,10 +205,16 @@ impl World {
     }
 
     pub async fn post(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> Answer {
+        self.post_to("localhost", path, cookie, form).await
+    }
+
+    /// The same to a host of this name.
+    pub async fn post_to(&self, host: &str, path: &str, cookie: &str, form: &[(&str, &str)]) -> Answer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = Request::builder()
             .method("POST")
             .uri(path)
+            .header(header::HOST, host)
             .header(header::COOKIE, cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin");

@@ -1,5 +1,8 @@
 //! Procedures and cases as lists: what somebody may begin, what waits for them, what there was.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use mimamori_domain::{Action, ActorId, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Text;
 use mimamori_policy::model::{FieldType, Procedure, Who};
@@ -9,7 +12,7 @@ use super::view::{Opened, rights, stage};
 use super::{ByHandTask, ByHandView, Case, CaseRights, CaseStage, THING};
 use crate::App;
 use crate::body::time;
-use crate::caller::Caller;
+use crate::caller::{ActorContext, Caller};
 use crate::governance::object::Look;
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
@@ -273,6 +276,27 @@ impl App {
             }
         }
         Ok(tasks)
+    }
+
+    /// How many procedures and tasks wait for each of some people.
+    pub(crate) async fn waiting_of(&self, people: &[Arc<ActorContext>]) -> Result<HashMap<ActorId, u64>> {
+        let (directory, now) = (self.directory().await?, self.clock.now());
+        let callers: Vec<Caller> =
+            people.iter().map(|context| Caller::considered(Arc::clone(context), self.pack.hash())).collect();
+        let mut counts = HashMap::new();
+        for current in self.governed_in_state::<Case>(RecordState::AwaitingConfirmation).await?.0 {
+            let opened = self.opened(current).await?;
+            let standing = opened.standing(&directory, now)?;
+            for caller in callers.iter().filter(|caller| rights(caller, &standing).waits()) {
+                *counts.entry(caller.actor).or_insert(0) += 1;
+            }
+        }
+        for task in self.governed_in_state::<ByHandTask>(RecordState::AwaitingConfirmation).await?.0 {
+            for caller in callers.iter().filter(|caller| self.has_task(caller, &task)) {
+                *counts.entry(caller.actor).or_insert(0) += 1;
+            }
+        }
+        Ok(counts)
     }
 
     async fn case_row(&self, opened: &Opened, standing: &Standing<'_>, may: CaseRights) -> Result<CaseRow> {

@@ -5,7 +5,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use jiff::ToSpan;
 use jiff::civil::Date;
-use mimamori_app::{DutyState, DutyView, Window};
+use mimamori_app::{DutyState, DutyView, JobTrouble, Window};
 use mimamori_domain::{ObjectId, Timestamp};
 use mimamori_policy::model::{Field, FieldType, Proof};
 
@@ -75,6 +75,8 @@ struct Row {
     /// What came of it.
     outcome: Option<Cell>,
     reason: Option<String>,
+    /// Why a job of the program did not do it.
+    trouble: Option<String>,
     skip: Option<String>,
 }
 
@@ -162,8 +164,21 @@ fn row(ask: &Ask, view: &DutyView) -> Row {
         how: proof(pack, &view.proof, texts),
         outcome,
         reason,
+        trouble: view.trouble.map(|trouble| told(trouble, texts)),
         skip: (view.mine && open)
             .then(|| format!("/rules/duties/{}/skip?opens={}", view.code, view.opens.as_micros())),
+    }
+}
+
+/// Why a job of the program did not do a duty.
+fn told(trouble: JobTrouble, texts: &Texts) -> String {
+    match trouble {
+        JobTrouble::Unknown => texts.get("duty-job-unknown"),
+        JobTrouble::Failed(at, failure) => {
+            let when = texts.with("duty-job-failed", "time", &dates::date_time(at, texts));
+            let why = texts.count(&format!("job-failure-{}", failure.as_str()), failure.count());
+            format!("{when} {why}")
+        }
     }
 }
 
@@ -248,7 +263,36 @@ pub(crate) async fn skip(ask: Ask, Path(code): Path<String>, form: Form) -> Answ
 
 #[cfg(test)]
 mod tests {
+    use mimamori_app::{JOBS, JobFailure};
+
     use super::*;
+
+    #[test]
+    fn every_job_and_every_failure_has_its_words() {
+        let failures = [
+            JobFailure::Findings(1),
+            JobFailure::Findings(12),
+            JobFailure::Unavailable,
+            JobFailure::ClockNotMeasured,
+            JobFailure::MailUnreachable,
+            JobFailure::MailTls,
+            JobFailure::MailSignIn,
+            JobFailure::MailRefused(3),
+        ];
+        for language in Language::ALL {
+            let texts = language.texts();
+            for job in JOBS {
+                assert!(texts.find(&format!("job-{job}")).is_some(), "{job}");
+            }
+            for failure in failures {
+                let key = format!("job-failure-{}", failure.as_str());
+                assert!(texts.find(&key).is_some(), "{key}");
+                let said = told(JobTrouble::Failed(Timestamp::from_micros(0), failure), texts);
+                assert!(failure.count() < 2 || said.contains(&failure.count().to_string()), "{said}");
+            }
+            assert!(texts.find("duty-job-unknown").is_some());
+        }
+    }
 
     #[test]
     fn months_are_read_and_named() {

@@ -50,11 +50,12 @@ struct Link {
 const DOCUMENTS: &str = "/rules/documents";
 
 /// Parts of the rules: address, name, what is there, and whether citizens have it too.
-const PARTS: [(&str, &str, &str, bool); 9] = [
+const PARTS: [(&str, &str, &str, bool); 10] = [
     ("/rules/procedures", "procedures-title", "procedures-hint", true),
     ("/rules/cases", "cases-title", "cases-hint", true),
     ("/rules/registers", "registers-title", "registers-hint", false),
     ("/rules/duties", "part-duties", "part-duties-hint", false),
+    ("/rules/reminders", "reminders-title", "part-reminders-hint", false),
     (DOCUMENTS, "part-documents", "part-documents-hint", true),
     ("/rules/roles", "part-roles", "part-roles-hint", false),
     ("/rules/controls", "part-controls", "part-controls-hint", false),

@@ -18,6 +18,7 @@ mod paper;
 pub(crate) mod procedures;
 mod references;
 pub(crate) mod registers;
+pub(crate) mod reminders;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod tables;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mimamori_app::{Label, Shown};
+use mimamori_app::{JOBS, Label, Shown};
 use mimamori_policy::model::{Field, FieldType, Period, Proof, Who};
 use mimamori_policy::{Pack, Text};
 
@@ -186,7 +186,12 @@ pub(crate) fn proof(pack: &Pack, proof: &Proof, texts: &Texts) -> Cell {
             pack.attestation(code).map(|found| found.name(language)),
             Some(format!("/rules/controls/attestations/{code}")),
         ),
-        Proof::Job(code) => ("proof-job", Some(code.as_str()), None),
+        Proof::Job(code) => {
+            // A job that the program does not have is told by its code.
+            let known = JOBS.contains(&code.as_str()).then(|| texts.find(&format!("job-{code}")));
+            let name = known.flatten().unwrap_or_else(|| code.clone());
+            return Cell { text: texts.with("proof-job", "name", &name), link: None };
+        }
     };
     Cell { text: texts.with(key, "name", name.unwrap_or_default()), link }
 }
