@@ -53,6 +53,7 @@ pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion
 pub use governance::duties::{DutyState, DutyView, JobTrouble};
 pub use governance::jobs::{JOBS, JobEnd, JobFailure};
 pub use governance::mail::{MailFailure, MailRound, Mailer};
+pub use governance::parts::RuleParts;
 pub use governance::procedures::{
     Act, ByHandView, CaseEvent, CaseFilter, CasePage, CaseRights, CaseRow, CaseStage, CaseStep, CaseView,
     How, Inbox, Mark, ProcedureSummary, StepPerson, StepState,

@@ -93,15 +93,19 @@ fn era(time: FhirTime, language: Language) -> Option<String> {
 /// A birth date: era year and Gregorian year, so that either can be checked against a card.
 pub(crate) fn birth_date(text: &str, texts: &Texts) -> Option<String> {
     let time = FhirTime::parse(text)?;
-    let Some(era) = era(time, texts.language) else { return Some(time.show(texts)) };
+    let shown = match time {
+        FhirTime::Day(day) => plain(day, texts),
+        _ => time.show(texts),
+    };
+    let Some(era) = era(time, texts.language) else { return Some(shown) };
     Some(match (time, texts.language) {
         (FhirTime::Month(y, m), Language::Japanese) => format!("{era}{m}月（{y}年）"),
         (FhirTime::Day(d), Language::Japanese) => {
             format!("{era}{}月{}日（{}年）", d.month(), d.day(), d.year())
         }
         (FhirTime::Year(y), Language::Japanese) => format!("{era}（{y}年）"),
-        (FhirTime::Instant(_), Language::Japanese) => time.show(texts),
-        (_, Language::English) => format!("{} ({era})", time.show(texts)),
+        (FhirTime::Instant(_), Language::Japanese) => shown,
+        (_, Language::English) => format!("{shown} ({era})"),
     })
 }
 
@@ -153,7 +157,24 @@ pub(crate) fn to_fhir(time: Timestamp) -> String {
     zoned(time).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// `2026年11月21日（土）`, or `Sat 21 Nov 2026`.
 pub(crate) fn date(day: Date, texts: &Texts) -> String {
+    let weekday = usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or_default();
+    let pick = |names: &[&'static str; 7]| names.get(weekday).copied().unwrap_or_default();
+    match texts.language {
+        Language::Japanese => {
+            let weekday = pick(&["月", "火", "水", "木", "金", "土", "日"]);
+            format!("{}（{weekday}）", plain(day, texts))
+        }
+        Language::English => {
+            let weekday = pick(&["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]);
+            format!("{weekday} {}", plain(day, texts))
+        }
+    }
+}
+
+/// A day without its weekday: days long ago.
+fn plain(day: Date, texts: &Texts) -> String {
     match texts.language {
         Language::Japanese => format!("{}年{}月{}日", day.year(), day.month(), day.day()),
         Language::English => format!("{} {} {}", day.day(), month_name(day.month()), day.year()),
@@ -163,18 +184,10 @@ pub(crate) fn date(day: Date, texts: &Texts) -> String {
 /// `2026年11月21日（土）10:23`, or `Sat 21 Nov 2026, 10:23`.
 pub(crate) fn date_time(time: Timestamp, texts: &Texts) -> String {
     let at = zoned(time);
-    let weekday = usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or_default();
-    let clock = at.strftime("%H:%M");
-    let pick = |names: &[&'static str]| names.get(weekday).copied().unwrap_or_default();
+    let (day, clock) = (date(at.date(), texts), at.strftime("%H:%M"));
     match texts.language {
-        Language::Japanese => {
-            let weekday = pick(&["月", "火", "水", "木", "金", "土", "日"]);
-            format!("{}（{weekday}）{clock}", date(at.date(), texts))
-        }
-        Language::English => {
-            let weekday = pick(&["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]);
-            format!("{weekday} {}, {clock}", date(at.date(), texts))
-        }
+        Language::Japanese => format!("{day}{clock}"),
+        Language::English => format!("{day}, {clock}"),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::record::{NewVersion, fault, put_version};
 use crate::{App, sql};
 
 /// What appointments are to the policies.
-const THING: Kind = Kind::of("role");
+pub(crate) const THING: Kind = Kind::of("role");
 
 /// Longest reason for ending an appointment, in characters.
 const MOST_REASON: usize = 1_000;
@@ -217,7 +217,7 @@ impl App {
         self.appoints_within(caller, role, Reach::Here(place))
     }
 
-    fn appoints_within(&self, caller: &Caller, role: &RoleCode, reach: Reach<'_>) -> bool {
+    pub(crate) fn appoints_within(&self, caller: &Caller, role: &RoleCode, reach: Reach<'_>) -> bool {
         let words: Vec<Who> = self
             .pack
             .role(role)

@@ -19,6 +19,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod mail;
 pub(crate) mod object;
+pub(crate) mod parts;
 pub(crate) mod procedures;
 pub(crate) mod registers;
 pub(crate) mod reminders;

@@ -1,6 +1,7 @@
 # Rules: registers, procedures, duties, documents, roles, controls
 
 nav-rules = Rules
+nav-rules-own = Applications
 rules-title = Rules
 crumbs = Where you are
 required = required
@@ -12,6 +13,7 @@ pages = Other pages
 previous-page = Previous page
 list-and = {", "}
 list-or = " or "
+list-beside = {" · "}
 who-anyone = every staff member
 who-citizen = citizen users
 who-applicant = who applied
@@ -56,6 +58,7 @@ register-keeper = Kept by: { $who }
 register-open = Open the register
 register-truncated = There are many entries; only the newest are shown.
 register-empty = There are no entries yet.
+register-start = Choose "Add an entry" to write the first one.
 register-none-found = No entry matches.
 filter-words = Search for words
 filter-struck = Show struck entries too
@@ -122,6 +125,7 @@ part-documents = Documents
 part-documents-hint = Rules, plans and manuals, and who read them
 part-roles = Roles
 part-roles-hint = Who holds which role
+part-contacts-hint = Who holds which role, and a copy on paper
 part-controls = Controls
 part-controls-hint = Measures, and statements by people
 part-clauses = Clauses

@@ -27,6 +27,7 @@ action-count = {" "}({ $n })
 review-title = Ledger review
 review-hint = Choose a period to review who looked at whose record. The review itself is kept in the ledger.
 review-institution = Institution
+subject-number = No. { $id }
 review-subject = Person's ID (optional)
 review-actor = Staff member's ID (optional)
 review-bad-id = That is not an ID. Paste it exactly as it is shown.

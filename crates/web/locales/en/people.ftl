@@ -4,6 +4,7 @@ home-title = My people
 home-title-own = My own and my family's records
 home-empty-own = There is no record to show yet. If you have registered, please ask your care provider.
 home-empty = There is nobody here yet. People appear here when you join their care team.
+home-rules = What waits for you, and the rules
 people-count = { $n ->
         [one] { $n } person
         *[other] { $n } people

@@ -1,6 +1,7 @@
 # 規程：台帳・手続・定期業務・文書・役割・管理策
 
 nav-rules = 規程
+nav-rules-own = 申請・届け出
 rules-title = 規程
 crumbs = 現在の位置
 required = 必須
@@ -12,6 +13,7 @@ pages = ページの移動
 previous-page = 前のページへ
 list-and = 、
 list-or = 」か「
+list-beside = {" ／ "}
 who-anyone = 業務利用者の全員
 who-citizen = 市民利用者
 who-applicant = 申請した人
@@ -41,6 +43,7 @@ register-keeper = 管理する人：{ $who }
 register-open = 台帳をひらく
 register-truncated = 記載が多いため、新しいものだけを表示しています。
 register-empty = まだ記載がありません。
+register-start = 「記載を加える」を押して、はじめの記載をしてください。
 register-none-found = 条件に合う記載はありません。
 filter-words = 言葉でさがす
 filter-struck = 抹消した記載も表示する
@@ -104,6 +107,7 @@ part-documents = 文書
 part-documents-hint = 規程・計画・手順書と、その確認
 part-roles = 役割
 part-roles-hint = だれが何の役割に就いているか
+part-contacts-hint = 役割に就いている人の一覧と、紙の控え
 part-controls = 管理策
 part-controls-hint = 自動の測定と、担当者の申告
 part-clauses = 条項

@@ -24,6 +24,7 @@ action-count = （{ $n }件）
 review-title = 証跡の点検
 review-hint = 期間を決めて、だれがどなたの記録を見たかを点検します。点検したことも証跡に残ります。
 review-institution = 施設
+subject-number = 番号 { $id }
 review-subject = 対象者の番号（任意）
 review-actor = 業務利用者の番号（任意）
 review-bad-id = 番号の形が違います。対象者や業務利用者の画面にある番号を、そのまま貼り付けてください。

@@ -4,6 +4,7 @@ home-title = 担当の方
 home-title-own = ご自分・ご家族の記録
 home-empty-own = 表示できる記録がまだありません。登録をお済ませの方は、利用している施設にたずねてください。
 home-empty = まだ担当の方がいません。支援チームに加わると、ここに表示されます。
+home-rules = 対応を待っているもの・規程へ
 people-count = { $n }人
 person-title = 連絡帳
 person-heading = 対象者

@@ -132,9 +132,27 @@ fn words_of_the_closed_lists_exist() {
     keys.extend(Purpose::ALL.iter().map(|w| format!("purpose-{w}")));
     keys.extend(RecordState::ALL.iter().map(|w| format!("state-{w}")));
     keys.extend(mimamori_fhir::served_types().iter().filter(|k| known(k)).map(|k| format!("kind-{k}")));
+    let mut kinds = BTreeSet::new();
+    kinds_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../app/src"), &mut kinds);
+    assert!(kinds.len() > 20, "kinds were not found: {}", kinds.len());
+    keys.extend(kinds.iter().map(|kind| format!("kind-{kind}")));
     keys.extend(crate::layout::DONE.iter().map(|d| format!("done-{d}")));
     for key in keys {
         assert!(texts.find(&key).is_some(), "{key}");
+    }
+}
+
+/// What the use cases write into the ledger as the kind of a thing: reviewers read its word.
+fn kinds_of(dir: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            kinds_of(&path, found);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let kinds = text.split("Kind::of(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        found.extend(kinds.map(str::to_owned));
     }
 }
 

@@ -136,7 +136,7 @@ impl Access {
             who: actor.map_or_else(|| texts.get("author-unknown"), |a| a.name.clone()),
             occupation: actor.and_then(|a| a.occupation.as_ref()).map(|o| occupations.word(o, texts)),
             institution: row.institution.as_ref().map(|(_, name)| name.clone()),
-            subject: row.subject.as_ref().map(|(id, name)| (format!("/people/{id}"), name.clone())),
+            subject: row.subject.as_ref().map(|(id, name)| subject_link(*id, name, texts)),
             what,
             purpose: word("purpose", row.purpose.as_str()),
             basis: word("basis", row.basis.as_str()),
@@ -144,6 +144,21 @@ impl Access {
             refused: (row.outcome != Outcome::Success).then(|| word("outcome", row.outcome.as_str())),
         }
     }
+}
+
+/// A person in a review: the name leads to their page. Whoever may not see the name sees the number
+/// that tells them apart, and is led to their accesses instead of to a refusal.
+fn subject_link(id: mimamori_domain::SubjectId, name: &str, texts: &Texts) -> (String, String) {
+    if name.is_empty() {
+        (format!("/review?subject={id}"), numbered(id, texts))
+    } else {
+        (format!("/people/{id}"), name.to_owned())
+    }
+}
+
+/// A person by their number.
+fn numbered(id: mimamori_domain::SubjectId, texts: &Texts) -> String {
+    texts.with("subject-number", "id", &id.to_string())
 }
 
 /// What a form that could not be taken says, for the person who typed it.

@@ -84,7 +84,8 @@ fn member(member: &TeamMember, names: &Names, texts: &crate::language::Texts) ->
             if more.is_empty() {
                 actor.name.clone()
             } else {
-                texts.pairs("member", &[("name", &actor.name), ("more", &more.join("、"))])
+                texts
+                    .pairs("member", &[("name", &actor.name), ("more", &more.join(&texts.get("list-comma")))])
             }
         }
     }

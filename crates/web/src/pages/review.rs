@@ -7,7 +7,7 @@ use mimamori_domain::{ActorId, InstitutionId, SubjectId};
 
 use super::home::encoded;
 use super::looked::{ROWS, WindowChoice, windows};
-use super::{Access, Days, paging};
+use super::{Access, Days, numbered, paging};
 use crate::dates;
 use crate::error::Answered;
 use crate::forms::{Fields, Query};
@@ -115,7 +115,7 @@ pub(crate) async fn counts(ask: Ask, Query(query): Query) -> Answered {
     let days = Days::read(&query, today, 7);
     let counts = ask.web.app.review_counts(&ask.caller, days.window()?).await?;
     let rows = counts.into_iter().map(|c| Count {
-        name: c.name,
+        name: if c.name.is_empty() { numbered(c.subject, ask.texts()) } else { c.name },
         count: c.count,
         link: format!("/review?from={}&until={}&subject={}", days.from, days.until, c.subject),
     });

@@ -123,7 +123,7 @@ fn the_time_shown_is_when_it_happened() {
     assert!(just_before.when.ends_with("10:20") && !just_before.recorded_apart);
     // Where only the day is stated, the time of recording tells more.
     let that_day = note(r#""sent":"2026-11-21","#);
-    assert_eq!((that_day.when.as_str(), that_day.when_machine.as_deref()), ("2026年11月21日", None));
+    assert_eq!((that_day.when.as_str(), that_day.when_machine.as_deref()), ("2026年11月21日（土）", None));
     assert!(that_day.recorded_apart);
     let unstated = note("");
     assert!(unstated.when.ends_with("10:23") && !unstated.recorded_apart);

@@ -431,7 +431,7 @@ impl Row {
         Self {
             link: format!("/rules/cases/{}", row.id),
             name: named(&row.name, texts),
-            summary: summary.join(" ／ "),
+            summary: summary.join(&texts.get("list-beside")),
             applicant: row.applicant.1.clone(),
             stage: texts.get(&format!("stage-{word}")),
             style,

@@ -1,11 +1,12 @@
 //! 規程: what waits for the caller, and the ways to everything they may use.
 
 use askama::Template;
-use mimamori_app::{DutyState, Inbox, Window};
+use mimamori_app::{DutyState, Inbox, RuleParts, Window};
 use mimamori_domain::Timestamp;
 
 use super::asking::{acknowledges, has_duties, reads_documents};
 use super::cases::{Row, Task};
+use super::title_of;
 use super::words::{Cell, named, proof};
 use crate::dates;
 use crate::error::{Answered, Fault};
@@ -46,21 +47,22 @@ struct Link {
     hint: &'static str,
 }
 
-/// Citizens have these where one is posted for them.
-const DOCUMENTS: &str = "/rules/documents";
+/// Whether somebody may look at a part.
+type May = fn(&RuleParts, bool) -> bool;
 
-/// Parts of the rules: address, name, what is there, and whether citizens have it too.
-const PARTS: [(&str, &str, &str, bool); 10] = [
-    ("/rules/procedures", "procedures-title", "procedures-hint", true),
-    ("/rules/cases", "cases-title", "cases-hint", true),
-    ("/rules/registers", "registers-title", "registers-hint", false),
-    ("/rules/duties", "part-duties", "part-duties-hint", false),
-    ("/rules/reminders", "reminders-title", "part-reminders-hint", false),
-    (DOCUMENTS, "part-documents", "part-documents-hint", true),
-    ("/rules/roles", "part-roles", "part-roles-hint", false),
-    ("/rules/controls", "part-controls", "part-controls-hint", false),
-    ("/rules/clauses", "part-clauses", "part-clauses-hint", false),
-    ("/rules/pack", "part-pack", "part-pack-hint", false),
+/// Parts of the rules: address, name, what is there, and who may look at it (`true`: staff).
+const PARTS: [(&str, &str, &str, May); 11] = [
+    ("/rules/procedures", "procedures-title", "procedures-hint", |_, _| true),
+    ("/rules/cases", "cases-title", "cases-hint", |_, _| true),
+    ("/rules/registers", "registers-title", "registers-hint", |_, staff| staff),
+    ("/rules/duties", "part-duties", "part-duties-hint", |may, _| may.duties),
+    ("/rules/reminders", "reminders-title", "part-reminders-hint", |_, staff| staff),
+    ("/rules/documents", "part-documents", "part-documents-hint", |may, _| may.documents),
+    ("/rules/roles", "part-roles", "part-roles-hint", |may, _| may.roles),
+    ("/rules/contacts", "contacts-title", "part-contacts-hint", |may, _| may.contacts),
+    ("/rules/controls", "part-controls", "part-controls-hint", |may, _| may.controls),
+    ("/rules/clauses", "part-clauses", "part-clauses-hint", |may, _| may.controls),
+    ("/rules/pack", "part-pack", "part-pack-hint", |_, staff| staff),
 ];
 
 /// `GET /rules`
@@ -69,14 +71,12 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let (inbox, duties, documents) = waits(&ask).await?;
     let own = inbox.waiting.iter().map(|row| Row::of(row, texts)).collect::<Vec<_>>();
     let tasks = inbox.by_hand.iter().map(|task| Task::of(&ask, task)).collect::<Vec<_>>();
-    let staff = ask.caller.is_staff();
-    let posted = reads_documents(&ask);
-    let part = |(address, name, hint, all): &(&'static str, &'static str, &'static str, bool)| {
-        let shown = staff || (*all && (*address != DOCUMENTS || posted));
-        shown.then_some(Link { address, name, hint })
+    let (staff, may) = (ask.caller.is_staff(), ask.web.app.rule_parts(&ask.caller));
+    let part = |(address, name, hint, shown): &(&'static str, &'static str, &'static str, May)| {
+        shown(&may, staff).then_some(Link { address, name, hint })
     };
     page(&Hub {
-        l: ask.layout("rules-title").current("rules").done(query.get("done")),
+        l: ask.layout(title_of(&ask)).current("rules").done(query.get("done")),
         waiting: own,
         tasks,
         duties,

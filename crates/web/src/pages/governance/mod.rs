@@ -36,9 +36,14 @@ fn frame(ask: &Ask, title: String, here: &str) -> Layout {
     layout
 }
 
+/// What the hub is called: citizens apply there, and have no rules to run.
+fn title_of(ask: &Ask) -> &'static str {
+    if ask.caller.is_staff() { "rules-title" } else { "nav-rules-own" }
+}
+
 /// The way back: the hub, and what the page belongs to.
 fn crumbs(ask: &Ask, more: &[(&str, &str)]) -> Vec<Crumb> {
-    let mut crumbs = vec![("/rules".to_owned(), ask.texts().get("rules-title"))];
+    let mut crumbs = vec![("/rules".to_owned(), ask.texts().get(title_of(ask)))];
     crumbs.extend(more.iter().map(|(address, name)| ((*address).to_owned(), (*name).to_owned())));
     crumbs
 }

@@ -139,7 +139,8 @@ pub(crate) fn moment(text: &str, texts: &Texts) -> String {
     let Ok(day) = day.parse() else { return text.to_owned() };
     let day = dates::date(day, texts);
     match time {
-        Some(time) => format!("{day} {time}"),
+        Some(time) if texts.language == Language::Japanese => format!("{day}{time}"),
+        Some(time) => format!("{day}, {time}"),
         None => day,
     }
 }
@@ -203,8 +204,8 @@ mod tests {
     #[test]
     fn moments_and_periods_read_well() {
         let (ja, en) = (Language::Japanese.texts(), Language::English.texts());
-        assert_eq!(moment("2026-11-21", ja), "2026年11月21日");
-        assert_eq!(moment("2026-11-21T09:30", en), "21 Nov 2026 09:30");
+        assert_eq!(moment("2026-11-21", ja), "2026年11月21日（土）");
+        assert_eq!(moment("2026-11-21T09:30", en), "Sat 21 Nov 2026, 09:30");
         assert_eq!(moment("09:30", ja), "09:30");
         assert_eq!(period("P1Y6M".parse().unwrap(), ja), "1年6か月");
         assert_eq!(period("PT1H".parse().unwrap(), en), "1 hour");
