@@ -119,6 +119,7 @@ hub-documents = Documents to read and acknowledge
 hub-drafts = Drafts
 hub-applied = What you applied for or reported
 hub-parts = Parts of the rules
+hub-parts-own = What you can do here
 part-duties = Duties
 part-duties-hint = Who does what by when
 part-documents = Documents

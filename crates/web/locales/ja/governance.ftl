@@ -101,6 +101,7 @@ hub-documents = 読んで確認する文書
 hub-drafts = 下書き
 hub-applied = あなたが申請・報告したもの
 hub-parts = 規程のなかみ
+hub-parts-own = できること
 part-duties = 定期業務
 part-duties-hint = いつまでに、だれが、何をするか
 part-documents = 文書

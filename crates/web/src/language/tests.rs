@@ -53,6 +53,7 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 const FAMILIES: [&str; 21] = [
     "act-",
     "action-",
+    "area-",
     "argument-",
     "basis-",
     "code-",

@@ -105,6 +105,8 @@ pub(crate) struct Access {
     pub(crate) when: String,
     pub(crate) when_machine: String,
     pub(crate) who: String,
+    /// All that they did.
+    pub(crate) who_link: Option<String>,
     pub(crate) occupation: Option<String>,
     pub(crate) institution: Option<String>,
     pub(crate) subject: Option<(String, String)>,
@@ -134,6 +136,7 @@ impl Access {
             when: dates::date_time(row.recorded, texts),
             when_machine: dates::machine(row.recorded),
             who: actor.map_or_else(|| texts.get("author-unknown"), |a| a.name.clone()),
+            who_link: actor.map(|a| format!("/review?actor={}", a.id)),
             occupation: actor.and_then(|a| a.occupation.as_ref()).map(|o| occupations.word(o, texts)),
             institution: row.institution.as_ref().map(|(_, name)| name.clone()),
             subject: row.subject.as_ref().map(|(id, name)| subject_link(*id, name, texts)),

@@ -12,6 +12,7 @@ use crate::dates;
 use crate::error::Answered;
 use crate::forms::{Fields, Query};
 use crate::layout::{Ask, Layout, page, page_with};
+use crate::navigation::reviews_everywhere;
 
 #[derive(Template)]
 #[template(path = "review.html")]
@@ -21,6 +22,8 @@ pub(super) struct Page {
     pub(super) subject: String,
     pub(super) actor: String,
     pub(super) institutions: Vec<Institution>,
+    /// Whether they review the whole installation, whose people are counted too.
+    pub(super) everywhere: bool,
     pub(super) error: Option<String>,
     /// `None` before anything was asked.
     pub(super) found: Option<Found>,
@@ -53,10 +56,11 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
             .into_iter()
             .map(|(id, name)| Institution { chosen: institution == Some(id), id: id.to_string(), name })
             .collect(),
+        everywhere: reviews_everywhere(caller),
         error: None,
         found: None,
     };
-    if query.get("from").is_empty() {
+    if query.get("from").is_empty() && query.get("subject").is_empty() && query.get("actor").is_empty() {
         return page(&shown);
     }
     if bad_id::<SubjectId>(&query, "subject") || bad_id::<ActorId>(&query, "actor") {

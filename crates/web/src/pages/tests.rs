@@ -388,6 +388,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                     name: "みほん市民病院".to_owned(),
                     chosen: true,
                 }],
+                everywhere: true,
                 error: Some(texts.get("review-bad-id")),
                 found: Some(review::Found { rows, total: Some(3), next: Some("/".to_owned()) }),
             }
@@ -565,4 +566,15 @@ fn every_problem_has_its_texts() {
     }
     assert_eq!(problem::texts_of(axum::http::StatusCode::BAD_GATEWAY).title, "problem-500-title");
     assert_eq!(problem::texts_of(axum::http::StatusCode::IM_A_TEAPOT).title, "problem-400-title");
+}
+
+#[test]
+fn a_person_without_a_shown_name_is_told_by_number_and_leads_to_their_accesses() {
+    let id = SubjectId::random();
+    let (japanese, english) = (Language::Japanese.texts(), Language::English.texts());
+    let (link, name) = super::subject_link(id, "", japanese);
+    assert_eq!((link, name), (format!("/review?subject={id}"), format!("番号 {id}")));
+    assert_eq!(super::numbered(id, english), format!("No. {id}"));
+    let named = super::subject_link(id, "試験 花子", japanese);
+    assert_eq!(named, (format!("/people/{id}"), "試験 花子".to_owned()));
 }

@@ -56,7 +56,7 @@ fn shape(value: Value<'_>, texts: &Texts) -> Option<String> {
         J::Boolean => Some(texts.get(if value.raw() == "true" { "word-yes" } else { "word-no" })),
         J::Array => join(value.each().filter_map(|v| shape(v, texts))),
         J::Null => None,
-        J::Object => concept(value)
+        J::Object => concept(value, texts)
             .or_else(|| quantity(value, texts))
             .or_else(|| ratio(value, texts))
             .or_else(|| period(value, texts))
@@ -69,20 +69,22 @@ fn join(parts: impl Iterator<Item = String>) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join("、")).filter(|t| !t.is_empty())
 }
 
-/// A CodeableConcept: its text, else the first display, else the first code. A Coding likewise.
-pub(super) fn concept(value: Value<'_>) -> Option<String> {
+/// A CodeableConcept: its text, else the first display, else the first code, in words where we have
+/// them. A Coding likewise.
+pub(super) fn concept(value: Value<'_>, texts: &Texts) -> Option<String> {
     let text = value.string("text");
     let of_codings = |name| value.items("coding").find_map(|c| c.string(name));
-    let own = || value.get("system").and(value.string("display").or(value.string("code")));
+    let word = |found: &str| code(found, texts);
+    let displayed = |name: &str| value.get("system").and(value.string(name));
     let is_concept = value.get("coding").is_some() || text.is_some();
-    let found = if is_concept {
-        text.or_else(|| of_codings("display")).or_else(|| of_codings("code"))
+    if is_concept {
+        let told = text.or_else(|| of_codings("display")).map(str::to_owned);
+        told.or_else(|| of_codings("code").map(word))
     } else if value.get("value").is_none() {
-        own()
+        displayed("display").map(str::to_owned).or_else(|| displayed("code").map(word))
     } else {
         None
-    };
-    found.map(str::to_owned)
+    }
 }
 
 /// A Quantity: its number exactly as received and its unit in words.

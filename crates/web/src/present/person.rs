@@ -88,7 +88,7 @@ pub(crate) fn allergies(records: &[Stored], texts: &Texts) -> Vec<Allergy> {
             if matches!(status.and_then(|c| c.string("code")), Some("inactive" | "resolved")) {
                 return None;
             }
-            let what = root.get("code").and_then(element::concept);
+            let what = root.get("code").and_then(|c| element::concept(c, texts));
             Some(Allergy {
                 what: what.unwrap_or_else(|| texts.get("allergy-unnamed")),
                 severe: root.string("criticality") == Some("high"),

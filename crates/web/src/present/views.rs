@@ -221,7 +221,7 @@ pub(crate) fn content(resource: &Resource, texts: &Texts) -> Content {
         return Content { title: kind(name, texts), ..Content::default() };
     };
     let vital = vital::of(root);
-    let found = view.title.iter().flat_map(|path| select(root, path)).find_map(title);
+    let found = view.title.iter().flat_map(|path| select(root, path)).find_map(|v| title(v, texts));
     let title = vital.map(|v| texts.get(v.word)).or(found);
     let mut lines = if name == "Observation" { values(root, texts) } else { Vec::new() };
     lines.extend(view.lines.iter().filter_map(|(label, path, how)| {
@@ -250,9 +250,9 @@ pub(crate) fn content(resource: &Resource, texts: &Texts) -> Content {
     }
 }
 
-fn title(value: Value<'_>) -> Option<String> {
+fn title(value: Value<'_>, texts: &Texts) -> Option<String> {
     let text = value.text().map(str::to_owned);
-    text.or_else(|| concept(value))
+    text.or_else(|| concept(value, texts))
         .or_else(|| value.string("display").map(str::to_owned))
         .or_else(|| human_name(value))
 }
@@ -278,7 +278,7 @@ fn values(root: Value<'_>, texts: &Texts) -> Vec<Line> {
     let own = value(root).map(|value| Line { label: texts.get("label-value"), value });
     let components = root.items("component").filter_map(|component| {
         let label = vital::of(component).map(|v| texts.get(v.word));
-        let label = label.or_else(|| component.get("code").and_then(concept))?;
+        let label = label.or_else(|| component.get("code").and_then(|c| concept(c, texts)))?;
         Some(Line { label, value: value(component)? })
     });
     own.into_iter().chain(components).collect()

@@ -389,3 +389,41 @@ async fn every_page_speaks_english_too() {
         assert!(page.body.contains(says), "{path} {}", page.body);
     }
 }
+
+/// Addresses of the hub's parts.
+fn parts(hub: &Answer) -> Vec<String> {
+    let list = hub.body.split("<ul class=\"parts\">").nth(1).and_then(|rest| rest.split("</ul>").next());
+    let links = list.unwrap().split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_hub_leads_only_where_somebody_may_look() {
+    let world = World::new().await;
+    let operator = world.app.operator("test");
+    let own = world.person().await.parse().unwrap();
+    world.app.add_citizen(&operator, "hanako", "試験 花子", crate::world::PASSWORD, Some(own)).await.unwrap();
+    let roles = ["ciso", "auditor", "security-manager", "facility-manager", "help-desk"];
+    for role in roles {
+        world.staff(role, "試験 役", &[role]).await;
+    }
+    let mut most = 0;
+    for login in ["kango", "hanako"].into_iter().chain(roles) {
+        let cookie = world.sign_in(login).await;
+        let offered = parts(&world.get("/rules", &cookie).await);
+        for address in &offered {
+            assert_eq!(world.get(address, &cookie).await.status, StatusCode::OK, "{login}: {address}");
+        }
+        // And nothing that may be looked at is left out.
+        for address in ["duties", "documents", "roles", "contacts", "controls", "clauses"] {
+            let address = format!("/rules/{address}");
+            let open = world.get(&address, &cookie).await.status == StatusCode::OK;
+            assert_eq!(open, offered.contains(&address), "{login}: {address}");
+        }
+        most = most.max(offered.len());
+        if login == "hanako" {
+            assert_eq!(offered, ["/rules/procedures", "/rules/cases"]);
+        }
+    }
+    assert_eq!(most, 10);
+}

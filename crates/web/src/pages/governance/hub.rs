@@ -30,6 +30,7 @@ struct Hub {
     drafts: Vec<Row>,
     applied: Vec<Row>,
     links: Vec<Link>,
+    staff: bool,
 }
 
 /// A duty that is open now.
@@ -84,6 +85,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         drafts: inbox.drafts.iter().map(|row| Row::of(row, texts)).collect(),
         applied: inbox.applied.iter().map(|row| Row::of(row, texts)).collect(),
         links: PARTS.iter().filter_map(part).collect(),
+        staff,
     })
 }
 

@@ -213,7 +213,8 @@ fn areas(pack: &Pack, texts: &Texts) -> Vec<(String, Vec<Row>)> {
         let area = parameter.key.split('.').next().unwrap_or_default();
         areas.entry(area).or_default().push(row(parameter, texts));
     }
-    areas.into_iter().map(|(area, rows)| (area.to_owned(), rows)).collect()
+    let named = |area: &str| texts.find(&format!("area-{area}")).unwrap_or_else(|| area.to_owned());
+    areas.into_iter().map(|(area, rows)| (named(area), rows)).collect()
 }
 
 fn row(parameter: &Parameter, texts: &Texts) -> Row {
@@ -256,10 +257,19 @@ mod tests {
 
     #[test]
     fn every_parameter_stands_in_its_area_once() {
-        let pack = Pack::embedded_base().unwrap();
-        let areas = areas(&pack, Language::English.texts());
-        let rows: usize = areas.iter().map(|(_, rows)| rows.len()).sum();
-        assert_eq!(rows, pack.parameters().count());
-        assert!(areas.iter().all(|(area, rows)| rows.iter().all(|row| row.key.starts_with(area.as_str()))));
+        for (id, language) in ["base", "komaki", "kasama", "osaki", "kawaguchi"]
+            .into_iter()
+            .flat_map(|id| Language::ALL.map(|language| (id, language)))
+        {
+            let (pack, texts) = (Pack::embedded(id).unwrap(), language.texts());
+            let areas = areas(&pack, texts);
+            let rows: usize = areas.iter().map(|(_, rows)| rows.len()).sum();
+            assert_eq!(rows, pack.parameters().count());
+            for (name, rows) in &areas {
+                let area = rows[0].key.split('.').next().unwrap();
+                assert_eq!(texts.find(&format!("area-{area}")).as_ref(), Some(name), "{id}: {area}");
+                assert!(rows.iter().all(|row| row.key.starts_with(area)), "{name}");
+            }
+        }
     }
 }
