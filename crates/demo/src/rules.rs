@@ -12,6 +12,7 @@ static AMOUNTS: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/rules/amounts.tsv")).collect());
 static VOLUMES: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/rules/volume.tsv")).collect());
+static CASES: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/rules/cases.tsv")).collect());
 static REASONS: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/rules/reasons.tsv")).collect());
 const SITE: &str = include_str!("../data/rules/site.tsv");
@@ -45,14 +46,16 @@ impl Chance {
 /// What stands in a text field of the object (a register's or procedure's code); `name` is the field's
 /// Japanese name, `story` the form's number.
 #[must_use]
-pub fn text(object: &str, code: &str, name: &str, story: usize) -> &'static str {
+pub fn text(object: &str, code: &str, name: &str, story: usize) -> String {
     let fits = |row: &&Row| {
         let (of, what) = (row.text(0), row.text(1));
         let object_fits = of == "*" || object.contains(of);
         object_fits
             && (what == "*" || what.strip_prefix('=').map_or(name.contains(what), |exact| exact == code))
     };
-    TEXTS.iter().find(fits).map_or("", |row| sentence(row.text(2), story))
+    let number = 10 + story.wrapping_mul(37) % 90;
+    let listed = TEXTS.iter().find(fits).map_or("", |row| sentence(row.text(2), story));
+    listed.replace("{nn}", &number.to_string())
 }
 
 /// How many days from the day of the form a date lies, and at what hour.
@@ -80,11 +83,21 @@ pub fn volume(register: &str) -> usize {
     row.and_then(|row| usize::try_from(row.number(1)).ok()).unwrap_or(1)
 }
 
-/// What somebody says with an act: `refuse`, `return`, `withdraw`, `comment`, `skip`, `review`,
-/// `statement`, `evidence`, `fails`.
+/// How many cases of a procedure there are in half a year.
 #[must_use]
-pub fn reason(act: &str, story: usize) -> &'static str {
-    REASONS.iter().find(|row| row.text(0) == act).map_or("", |row| sentence(row.text(1), story))
+pub fn cases(procedure: &str) -> usize {
+    let row = CASES.iter().find(|row| row.text(0).is_empty() || procedure.contains(row.text(0)));
+    row.and_then(|row| usize::try_from(row.number(1)).ok()).unwrap_or(1)
+}
+
+/// What somebody says with an act (the first column of the table) about a register or procedure. Another
+/// `turn` gives another sentence, until all that fit have been said.
+#[must_use]
+pub fn reason(act: &str, object: &str, turn: usize) -> &'static str {
+    let fits = |row: &&Row| row.text(0) == act && (row.text(1) == "*" || object.contains(row.text(1)));
+    let all: Vec<&'static str> =
+        REASONS.iter().filter(fits).flat_map(|row| row.text(2).split(" | ")).collect();
+    all.get(turn % all.len().max(1)).map_or("", |sentence| sentence.trim())
 }
 
 /// Example values for parameters that a site must give: key and value.
@@ -118,6 +131,20 @@ mod tests {
         for row in TEXTS.iter() {
             assert!(row.text(2).split(" | ").all(|sentence| !sentence.trim().is_empty()), "{row:?}");
         }
+    }
+
+    #[test]
+    fn what_people_say_differs_until_all_was_said() {
+        let said: Vec<&str> = (0..8).map(|turn| reason("refuse", "taking-out", turn)).collect();
+        let distinct: std::collections::BTreeSet<&&str> = said.iter().collect();
+        assert_eq!(distinct.len(), said.len());
+        let acts =
+            ["refuse", "return", "withdraw", "comment", "ask", "skip", "review", "finding", "statement"];
+        let more = ["evidence", "fails", "done", "amend-text", "amend-date", "addition", "strike"];
+        for act in acts.iter().chain(&more).chain(&["care-withdraw", "break-glass"]) {
+            assert!(!reason(act, "", 0).is_empty(), "{act}");
+        }
+        assert!(cases("inquiry") > cases("audit"));
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! The city comes through the same use cases as everything else: its records have authors, its
 //! ledger is real. A second run finds the city of the first.
 
+mod care;
+mod cases;
 mod cast;
 mod fill;
 mod forms;
 mod history;
+mod plan;
+mod tally;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +19,12 @@ use std::time::Duration;
 
 use clap::Args;
 use mimamori_demo::{Options, Typical, city, rules, typical_sign_ins};
-use mimamori_domain::{ManualClock, SystemClock};
+use mimamori_domain::{ManualClock, SystemClock, Timestamp};
 use mimamori_policy::model::{Procedure, Who};
 use mimamori_policy::{Language, Pack};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use self::fill::{Fill, Holder};
+use self::fill::{Fill, Filled};
 use super::serve::Listeners;
 use crate::cli::Context;
 use crate::console::table;
@@ -56,6 +60,9 @@ pub struct Arguments {
     /// How many days of the organisation's history to make
     #[arg(long, default_value_t = 183, value_parser = clap::value_parser!(u32).range(7..=366))]
     days: u32,
+    /// When the history ends, in UTC such as 2026-04-01T03:00:00Z; now unless given
+    #[arg(long, value_name = "TIME")]
+    until: Option<jiff::Timestamp>,
     /// Only make the city
     #[arg(long)]
     no_serve: bool,
@@ -74,9 +81,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
         make(&context, &home, arguments).await?;
     }
     let installation = Installation::open(&context).await?;
-    let typical: Vec<Typical> = read_sign_ins(&home.path().join(FINISHED))?;
+    let made = read(&home.path().join(FINISHED))?;
     if arguments.no_serve {
-        show(&context, &home, None, &typical);
+        show(&context, &home, None, &made);
         installation.close().await;
         return Ok(Exit::Done);
     }
@@ -92,7 +99,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
         Err(failure) => return Err(failure),
     };
     let addresses = (config.url(listeners.staff.address()), config.url(listeners.fhir.address()));
-    show(&context, &home, Some(addresses), &typical);
+    show(&context, &home, Some(addresses), &made);
     listeners.serve(installation).await?;
     Ok(Exit::Done)
 }
@@ -111,14 +118,25 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
         .next("Name another folder with --home."));
     }
     let pack = demo_pack(&arguments.pack)?;
-    let today = mimamori_domain::Clock::now(&SystemClock::default());
-    let clock = Arc::new(ManualClock::at(today.minus(DAY * arguments.days)));
+    let now = mimamori_domain::Clock::now(&SystemClock::default());
+    let today = arguments.until.map_or(now, Into::into);
+    if today > now {
+        return Err(Failure::new(Exit::Usage, "the history cannot end later than now"));
+    }
+    let clock = Arc::new(ManualClock::at(opening(today.minus(DAY * arguments.days))));
     let values = [("name", "見守り デモ市"), ("log.level", "warn")];
-    Installation::create_under(context, "demo.mimamori", &values, Some(pack), Arc::clone(&clock) as _)
-        .await?;
+    Installation::create_under(
+        context,
+        "demo.mimamori",
+        &values,
+        Some(pack.clone()),
+        Arc::clone(&clock) as _,
+    )
+    .await?;
     crate::home::write_private(&unfinished, b"")?;
     let installation = Installation::open_at(context, Arc::clone(&clock) as _).await?;
-    let options = Options::demo(arguments.seed, arguments.people, today);
+    let demo = Options::demo(arguments.seed, arguments.people, today);
+    let options = Options { days: arguments.days, ..demo };
     let fill = Fill {
         app: Arc::clone(&installation.app),
         operator: installation.operator(),
@@ -128,15 +146,19 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     };
     let filled = fill.run().await;
     let signed = installation.app.checkpoint().await;
-    let typical =
-        filled.as_ref().ok().map(|(holders, _)| sign_ins(&options, installation.app.pack(), holders));
     installation.close().await;
-    for (reason, count) in filled?.1 {
+    let filled = filled?;
+    for (reason, count) in &filled.left_out {
         context.console.note(format!("left out {count}: {reason}"));
     }
     signed?;
+    let made = Made {
+        typical: sign_ins(&options, &pack, &filled),
+        filled: json!(filled.tally),
+        line: filled.tally.line(),
+    };
     let finished = home.path().join(FINISHED);
-    crate::home::write_private(&finished, written(&typical.unwrap_or_default()).to_string().as_bytes())?;
+    crate::home::write_private(&finished, made.written().to_string().as_bytes())?;
     fs::remove_file(&unfinished).map_err(|error| Failure::io(Exit::CannotCreate, &unfinished, &error))
 }
 
@@ -153,14 +175,37 @@ fn demo_pack(place: &Path) -> Result<Pack> {
     packs::chosen(place, &values)
 }
 
-/// Who is worth looking at: people who give care, and one holder of every role with what they can try.
-fn sign_ins(options: &Options, pack: &Pack, holders: &[Holder]) -> Vec<Typical> {
+/// Half past eight in the morning of that day in Japan.
+fn opening(day: Timestamp) -> Timestamp {
+    let japan = jiff::tz::Offset::constant(9);
+    let date = japan.to_datetime(jiff::Timestamp::from(day)).date();
+    japan.to_timestamp(date.at(8, 30, 0, 0)).map_or(day, Into::into)
+}
+
+/// Who is worth looking at: people who give care, citizens, and one holder of every role, each with what
+/// waits for them and what they can try.
+fn sign_ins(options: &Options, pack: &Pack, filled: &Filled) -> Vec<Typical> {
     let city = city(options);
+    let waits = |login: &str| filled.desks.get(login).filter(|(ja, _)| !ja.is_empty());
+    let with = |who: Typical| match waits(&who.login) {
+        Some((ja, en)) => Typical {
+            who_ja: format!("{}：{ja}", who.who_ja),
+            who_en: format!("{}: {en}", who.who_en),
+            ..who
+        },
+        None => who,
+    };
     let cares =
         |who: &Typical| city.staff.iter().all(|staff| staff.login != who.login || staff.roles.is_empty());
-    let mut found: Vec<Typical> = typical_sign_ins(&city).into_iter().filter(cares).collect();
+    let (care, offices): (Vec<Typical>, Vec<Typical>) = typical_sign_ins(&city).into_iter().partition(cares);
+    let holds = |login: &str| filled.holders.iter().any(|holder| holder.login == login);
+    // Who holds a role is shown with it below.
+    let others = offices.into_iter().filter(|who| !holds(&who.login));
+    let mut found: Vec<Typical> = care.into_iter().chain(others).map(with).collect();
     for role in pack.roles() {
-        let Some(holder) = holders.iter().find(|holder| holder.role == role.code.as_str()) else { continue };
+        let Some(holder) = filled.holders.iter().find(|holder| holder.role == role.code.as_str()) else {
+            continue;
+        };
         let who = Who::Role(role.code.clone());
         let applies = |procedure: &&Procedure| procedure.applicants.contains(&who);
         let decides = |procedure: &&Procedure| {
@@ -173,26 +218,43 @@ fn sign_ins(options: &Options, pack: &Pack, holders: &[Holder]) -> Vec<Typical> 
             .filter(decides)
             .find(|procedure| applied.is_none_or(|applied| applied.code != procedure.code));
         let kept = pack.registers().iter().find(|register| register.keeper.contains(&who));
-        let try_in = |language, words: [&str; 3]| {
+        let try_in = |language, words: [&str; 3], waiting: Option<&str>| {
             let names = [
                 applied.map(|procedure| procedure.name(language)),
                 decided.map(|procedure| procedure.name(language)),
                 kept.map(|register| register.name(language)),
             ];
             let tried = words.iter().zip(names).filter_map(|(word, name)| Some(format!("{word}: {}", name?)));
-            tried.collect::<Vec<_>>().join(", ")
+            waiting.map(ToOwned::to_owned).into_iter().chain(tried).collect::<Vec<_>>().join(", ")
         };
-        let (ja, en) = (role.name(Language::Ja), role.name(Language::En));
+        let waiting = waits(&holder.login);
+        let ja = try_in(Language::Ja, ["申請", "判断", "台帳"], waiting.map(|(ja, _)| ja.as_str()));
+        let en = try_in(Language::En, ["applies", "decides", "keeps"], waiting.map(|(_, en)| en.as_str()));
         found.push(Typical {
             login: holder.login.clone(),
-            who_ja: format!("{ja} {}（{}）", holder.name, try_in(Language::Ja, ["申請", "判断", "台帳"])),
-            who_en: format!("{en} ({})", try_in(Language::En, ["applies", "decides", "keeps"])),
+            who_ja: format!("{} {}（{ja}）", role.name(Language::Ja), holder.name),
+            who_en: format!("{} ({en})", role.name(Language::En)),
         });
     }
     found
 }
 
-fn written(typical: &[Typical]) -> serde_json::Value {
+/// What is remembered of a city that was made.
+struct Made {
+    typical: Vec<Typical>,
+    /// Counts of what it holds.
+    filled: Value,
+    /// The same in a line.
+    line: String,
+}
+
+impl Made {
+    fn written(&self) -> Value {
+        json!({"sign_ins": written(&self.typical), "filled": self.filled, "line": self.line})
+    }
+}
+
+fn written(typical: &[Typical]) -> Value {
     json!(
         typical
             .iter()
@@ -201,32 +263,39 @@ fn written(typical: &[Typical]) -> serde_json::Value {
     )
 }
 
-fn read_sign_ins(path: &Path) -> Result<Vec<Typical>> {
+fn read(path: &Path) -> Result<Made> {
     let text = fs::read_to_string(path).map_err(|error| Failure::io(Exit::Unavailable, path, &error))?;
-    let rows: Vec<serde_json::Map<String, serde_json::Value>> =
-        serde_json::from_str(&text).unwrap_or_default();
-    let text = |row: &serde_json::Map<String, serde_json::Value>, key: &str| {
-        row.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
+    let made: Value = serde_json::from_str(&text).unwrap_or_default();
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let typical =
         |row| Typical { login: text(row, "login"), who_ja: text(row, "ja"), who_en: text(row, "en") };
-    Ok(rows.iter().map(typical).collect())
+    let rows = made.get("sign_ins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(Made {
+        typical: rows.iter().map(typical).collect(),
+        filled: made.get("filled").cloned().unwrap_or_default(),
+        line: text(&made, "line"),
+    })
 }
 
-fn show(context: &Context, home: &Home, addresses: Option<(String, String)>, typical: &[Typical]) {
+fn show(context: &Context, home: &Home, addresses: Option<(String, String)>, made: &Made) {
     let place = home.path().display();
     let value = json!({
         "home": home.path(),
         "staff": addresses.as_ref().map(|(staff, _)| staff),
         "fhir": addresses.as_ref().map(|(_, fhir)| format!("{fhir}fhir")),
         "password": PASSWORD,
-        "sign_ins": written(typical),
+        "sign_ins": written(&made.typical),
+        "filled": made.filled,
     });
-    let rows: Vec<Vec<String>> =
-        typical.iter().map(|who| vec![who.login.clone(), who.who_ja.clone(), who.who_en.clone()]).collect();
+    let rows: Vec<Vec<String>> = made
+        .typical
+        .iter()
+        .map(|who| vec![who.login.clone(), who.who_ja.clone(), who.who_en.clone()])
+        .collect();
     let mut text = format!(
-        "\n{}\n\nパスワード（全員共通） / password (everybody): {PASSWORD}\n",
-        table(&["ログイン / sign-in", "誰", "who"], &rows)
+        "\n{}\n\n{}\nパスワード（全員共通） / password (everybody): {PASSWORD}\n",
+        table(&["ログイン / sign-in", "誰", "who"], &rows),
+        made.line
     );
     match addresses {
         Some((staff, fhir)) => {

@@ -13,21 +13,71 @@ fn mimamori(home: &str, arguments: &[&str]) -> Output {
     command.args(["--home", home, "--json"]).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-fn made(pack: &str) -> (tempfile::TempDir, Value) {
-    let folder = tempfile::tempdir().unwrap();
+/// A small city of a few weeks.
+fn made_in(folder: &tempfile::TempDir, pack: &str) -> Value {
     let home = folder.path().join("city");
     let home = home.to_str().unwrap();
-    let output = mimamori(home, &["demo", "--pack", pack, "--people", "2", "--days", "14", "--no-serve"]);
+    let span = ["--people", "2", "--days", "40", "--until", "2026-06-18T06:30:00Z"];
+    let output = mimamori(home, &[&["demo", "--pack", pack, "--no-serve"], &span[..]].concat());
     assert!(output.status.success(), "{pack}: {}", String::from_utf8_lossy(&output.stderr));
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let verified = mimamori(home, &["ledger", "verify"]);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn made(pack: &str) -> (tempfile::TempDir, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = made_in(&folder, pack);
+    let home = folder.path().join("city");
+    let verified = mimamori(home.to_str().unwrap(), &["ledger", "verify"]);
     assert!(verified.status.success(), "{pack}: {}", String::from_utf8_lossy(&verified.stdout));
     (folder, answer)
+}
+
+/// How often a word stands among the counts of all cases, or all registers.
+fn sum(of: &Value, word: &str) -> u64 {
+    of.as_object().unwrap().values().filter_map(|counts| counts[word].as_u64()).sum()
+}
+
+/// Everything that an organisation has in its papers is there: kept, amended, refused, late and waiting.
+fn is_lived_in(pack: &str, answer: &Value) {
+    let filled = &answer["filled"];
+    let empty: Vec<&String> = filled["registers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, counts)| counts["entries"] == 0)
+        .map(|(code, _)| code)
+        .collect();
+    assert!(empty.is_empty(), "{pack}: registers without an entry: {empty:?}");
+    for word in ["amended", "struck", "reviews"] {
+        assert!(sum(&filled["registers"], word) > 0, "{pack}: nothing {word}");
+    }
+    for stage in ["draft", "open", "returned", "finished", "refused", "withdrawn"] {
+        assert!(sum(&filled["cases"], stage) > 0, "{pack}: no case is {stage}: {}", filled["cases"]);
+    }
+    let rules = mimamori_policy::Pack::embedded(pack).unwrap();
+    if rules.procedures().iter().any(|procedure| procedure.emergency.is_some()) {
+        assert!(sum(&filled["cases"], "emergency") > 0, "{pack}: no emergency");
+    }
+    for state in ["done", "due"] {
+        assert!(filled["duties"][state].as_u64().unwrap_or(0) > 0, "{pack}: no duty {state}");
+    }
+    assert!(filled["statements"]["holds"].as_u64().unwrap_or(0) > 0, "{pack}: nothing stated");
+    assert!(filled["documents"]["published"].as_u64().unwrap_or(0) > 0, "{pack}: nothing published");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_city() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, two] = folders.each_ref().map(|folder| made_in(folder, "osaki"));
+    for part in ["filled", "sign_ins"] {
+        assert_eq!(one[part], two[part]);
+    }
 }
 
 /// Every role of the pack that is not outside has a sign-in, with its name and somebody's.
 fn every_role_signs_in(pack: &str) {
     let (_folder, answer) = made(pack);
+    is_lived_in(pack, &answer);
     let rules = mimamori_policy::Pack::embedded(pack).unwrap();
     let shown: Vec<&str> =
         answer["sign_ins"].as_array().unwrap().iter().map(|row| row["ja"].as_str().unwrap()).collect();

@@ -32,6 +32,9 @@ pub struct Member {
     pub name: String,
     pub institution: Option<InstitutionId>,
     pub unit: Option<String>,
+    /// The base pack's code; empty for a citizen.
+    pub occupation: String,
+    pub citizen: bool,
 }
 
 /// Where one appointment reaches.
@@ -50,6 +53,8 @@ pub struct Cast {
     pub holders: BTreeMap<String, Vec<usize>>,
     /// Places of those without any role at the city office.
     pub spare: Vec<usize>,
+    /// Places of those among the staff whom a first look shows.
+    pub typical: Vec<usize>,
     tokens: HashMap<ActorId, (String, Timestamp)>,
 }
 
@@ -255,20 +260,55 @@ impl Cast {
         self.members.iter().position(|member| member.actor == actor)
     }
 
-    /// Everybody whom these words of the pack name. Citizens have no place here.
+    /// Everybody whom these words of the pack name.
     #[must_use]
     pub fn named(&self, words: &[Who]) -> Vec<usize> {
         let mut found = Vec::new();
         for who in words {
             match who {
                 // Those whose accounts are stopped in the course of it do not act.
-                Who::Anyone => found.extend((0..self.members.len()).filter(|at| !self.spare.contains(at))),
+                Who::Anyone => found.extend(self.staff().filter(|at| !self.spare.contains(at))),
                 Who::Role(code) => found.extend(self.holders.get(code.as_str()).into_iter().flatten()),
-                Who::Citizen | Who::Applicant => {}
+                Who::Citizen => found.extend(self.citizens()),
+                Who::Applicant => {}
             }
         }
         found.sort_unstable();
         found.dedup();
+        found
+    }
+
+    /// Places of everybody who works for an institution.
+    pub fn staff(&self) -> impl Iterator<Item = usize> + '_ {
+        self.members.iter().enumerate().filter(|(_, member)| !member.citizen).map(|(at, _)| at)
+    }
+
+    /// Places of the citizen users.
+    #[must_use]
+    pub fn citizens(&self) -> Vec<usize> {
+        self.members.iter().enumerate().filter(|(_, member)| member.citizen).map(|(at, _)| at).collect()
+    }
+
+    /// Places of those who work in one of these occupations.
+    #[must_use]
+    pub fn of_occupations(&self, wanted: &[&str]) -> Vec<usize> {
+        self.staff()
+            .filter(|at| self.members.get(*at).is_some_and(|member| wanted.contains(&&*member.occupation)))
+            .collect()
+    }
+
+    /// Places of those who look after the organisation, who may be allowed to look through the ledger:
+    /// auditors first.
+    #[must_use]
+    pub fn reviewers(&self) -> Vec<usize> {
+        let auditors = self.holders.get("auditor").into_iter().flatten();
+        let others = self.holders.iter().filter(|(role, _)| *role != "auditor").flat_map(|(_, held)| held);
+        let mut found: Vec<usize> = Vec::new();
+        for at in auditors.chain(others) {
+            if !found.contains(at) {
+                found.push(*at);
+            }
+        }
         found
     }
 }

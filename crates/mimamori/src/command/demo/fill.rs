@@ -2,23 +2,31 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use mimamori_app::{App, Caller, CreateAs, NewStaff, Origin};
-use mimamori_demo::{City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people};
-use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, SubjectId};
+use mimamori_app::{App, Caller, CreateAs, NewStaff, Window};
+use mimamori_demo::{
+    City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people, typical_sign_ins,
+};
+use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, SubjectId, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::PASSWORD;
+use super::care::{self, Visit};
 use super::cast::{self, Cast, Member};
 use super::forms::Known;
 use super::history::History;
+use super::tally::{self, Tally};
 use crate::console::Console;
 use crate::exit::{Exit, Failure, Result};
 
-/// How many people are filled in at a time: enough to share commits.
-const CONCURRENT: usize = 32;
+/// Between two registrations, but no longer than all of them together.
+const EACH: Duration = Duration::from_secs(170);
+/// How far back a first look tells of duties.
+const HALF_YEAR: Duration = Duration::from_secs(184 * 86_400);
+const ALL: Duration = Duration::from_secs(3 * 86_400);
 /// Hashing a password takes memory and a processor: no more at a time than this.
 const CONCURRENT_ACCOUNTS: usize = 4;
 
@@ -44,18 +52,22 @@ pub struct Holder {
     pub name: String,
 }
 
-/// What people's records refer to.
-struct Directory {
-    institutions: BTreeMap<String, InstitutionId>,
-    staff: HashMap<String, SignedIn>,
-    /// Who registers people at an institution, by its key.
-    registrars: HashMap<String, String>,
+/// A city that was made.
+#[derive(Debug)]
+pub struct Filled {
+    /// The first holder of each role.
+    pub holders: Vec<Holder>,
+    /// What waits for those whom a first look shows, in Japanese and English, by their sign-in.
+    pub desks: BTreeMap<String, (String, String)>,
+    pub tally: Tally,
+    pub left_out: LeftOut,
 }
 
-/// A staff member, signed in.
-struct SignedIn {
-    actor: ActorId,
-    token: String,
+/// Who was registered, and what will be written about them.
+#[derive(Default)]
+struct Registered {
+    subjects: Vec<SubjectId>,
+    visits: Vec<Visit>,
 }
 
 /// Occupations in order of who would register a person. They are the base pack's codes.
@@ -71,13 +83,13 @@ const REGISTRARS: &[&str] = &[
 ];
 
 impl Fill {
-    /// Fills everything: half a year of the organisation's rules first, then the people as of today.
-    /// Gives who holds which role, and what was left out.
+    /// Fills everything: who works for the city, whom it cares for, and half a year of both. Gives who
+    /// holds which role, everybody's names for a sign-in, and what was left out.
     ///
     /// # Errors
     /// When something fails that concerns more than one record.
-    pub async fn run(self) -> Result<(Vec<Holder>, LeftOut)> {
-        let city = city(&self.options);
+    pub async fn run(self) -> Result<Filled> {
+        let (from, city) = (self.now(), city(&self.options));
         let colleagues = colleagues(&self.options, &city, cast::colleagues_needed(self.app.pack()));
         let staff: Vec<Staff> = city.staff.iter().cloned().chain(colleagues).collect();
         // Thousands of sign-ins in half a year; what was hashed so is hashed again below.
@@ -85,49 +97,103 @@ impl Fill {
         let institutions = self.institutions(&city).await?;
         let members = self.members(&staff, &institutions).await?;
         let mut left_out = LeftOut::new();
-        let cast = Cast::appoint(&self.app, &self.operator, &city, (&staff, members), &mut left_out)
+        let mut cast = Cast::appoint(&self.app, &self.operator, &city, (&staff, members), &mut left_out)
             .await
             .map_err(at("roles"))?;
-        let known = Known { institutions: institutions.values().copied().collect(), ..Known::default() };
+        let shown = typical_sign_ins(&city);
+        cast.typical = (0..cast.members.len())
+            .filter(|at| cast.members.get(*at).is_some_and(|m| shown.iter().any(|who| who.login == m.login)))
+            .collect();
+        let mut registered = Registered::default();
+        self.everybody(&city, &staff, &institutions, (&mut cast, &mut registered, &mut left_out)).await?;
+        let Registered { subjects, mut visits } = registered;
+        visits.sort_by_key(|visit| visit.at);
+        let known =
+            Known { institutions: institutions.values().copied().collect(), subjects, ..Known::default() };
         let history = History::new(
             &self.app,
             &self.clock,
+            &self.operator,
             self.console,
             (cast, known),
+            visits,
             self.options.today,
             self.options.seed,
         );
-        let (cast, more) = history.write().await.map_err(at("rules"))?;
+        let (mut cast, more) = history.write().await.map_err(at("rules"))?;
         merge(&mut left_out, more);
+        let (holders, desks) = self.desks(&mut cast).await.map_err(at("desks"))?;
+        let tally = Tally::count(&self.app, &self.operator, from, self.now()).await.map_err(at("tally"))?;
         self.app.hash_lightly(false)?;
-        let directory = Arc::new(self.directory(&city, &staff, institutions, &cast).await?);
-        merge(&mut left_out, self.everybody(city, directory).await?);
-        Ok((holders(&cast), left_out))
+        self.passwords(&cast).await?;
+        Ok(Filled { holders, desks, tally, left_out })
     }
 
-    async fn everybody(self, city: City, directory: Arc<Directory>) -> Result<LeftOut> {
-        let mut left_out = LeftOut::new();
+    /// Registers the people one after the other, as on the first days of such a network.
+    async fn everybody(
+        &self,
+        city: &City,
+        staff: &[Staff],
+        institutions: &BTreeMap<String, InstitutionId>,
+        (cast, registered, left_out): (&mut Cast, &mut Registered, &mut LeftOut),
+    ) -> Result<()> {
         let bar = self.console.bar(u64::from(self.options.people), "people");
-        let (seats, shared) = (Arc::new(Semaphore::new(CONCURRENT)), Arc::new(self));
-        let mut running = JoinSet::new();
-        for person in people(&shared.options, &city) {
-            let seat = Arc::clone(&seats).acquire_owned().await.map_err(internal)?;
-            let (fill, directory, bar) = (Arc::clone(&shared), Arc::clone(&directory), bar.clone());
-            running.spawn(async move {
-                let _seat = seat;
-                let left_out = fill.person(&directory, person).await;
-                bar.inc(1);
-                left_out
-            });
-            while let Some(done) = running.try_join_next() {
-                merge(&mut left_out, done.map_err(internal)??);
+        let places: HashMap<&str, usize> =
+            staff.iter().enumerate().map(|(at, member)| (member.key.as_str(), at)).collect();
+        let mut registrars: HashMap<&str, usize> = HashMap::new();
+        for occupation in REGISTRARS {
+            for (at, member) in city.staff.iter().enumerate() {
+                if member.occupation.as_str() == *occupation {
+                    registrars.entry(&member.institution).or_insert(at);
+                }
             }
         }
-        while let Some(done) = running.join_next().await {
-            merge(&mut left_out, done.map_err(internal)??);
+        let pause = EACH.min(ALL / self.options.people.max(1));
+        for person in people(&self.options, city) {
+            let registrar = *registrars
+                .get(person.registered_by.as_str())
+                .ok_or_else(|| internal("an institution registers people but has nobody who may"))?;
+            let subject = self.person(&person, registrar, &places, institutions, cast, left_out).await?;
+            let place = |key: &str| places.get(key).copied();
+            let about = |fhir: &str| about(fhir, subject);
+            registered.visits.extend(care::visits(&person.resources, place, about));
+            registered.subjects.push(subject);
+            self.clock.set(self.now().plus(pause));
+            bar.inc(1);
         }
         bar.finish_and_clear();
-        Ok(left_out)
+        Ok(())
+    }
+
+    /// The first holder of each role, and what waits for each of them and of those a first look shows.
+    async fn desks(
+        &self,
+        cast: &mut Cast,
+    ) -> Result<(Vec<Holder>, BTreeMap<String, (String, String)>), Error> {
+        let first = |held: &Vec<usize>| held.first().copied();
+        let mut shown: Vec<usize> = cast.holders.values().filter_map(first).collect();
+        shown.extend(&cast.typical);
+        shown.extend(cast.citizens().first());
+        shown.sort_unstable();
+        shown.dedup();
+        let window = Window { from: self.now().minus(HALF_YEAR), until: self.now() };
+        let mut desks = BTreeMap::new();
+        for at in shown {
+            let caller = cast.caller(&self.app, at).await?;
+            let waiting = tally::waiting(&self.app, &caller, window).await?;
+            if let Some(member) = cast.members.get(at) {
+                desks.insert(member.login.clone(), waiting);
+            }
+        }
+        let holder = |(role, held): (&String, &Vec<usize>)| {
+            let member = cast.members.get(*held.first()?)?;
+            Some(Holder { role: role.clone(), login: member.login.clone(), name: member.name.clone() })
+        };
+        Ok((cast.holders.iter().filter_map(holder).collect(), desks))
+    }
+
+    fn now(&self) -> Timestamp {
+        mimamori_domain::Clock::now(&*self.clock)
     }
 
     async fn institutions(&self, city: &City) -> Result<BTreeMap<String, InstitutionId>> {
@@ -156,139 +222,129 @@ impl Fill {
             if let Some(unit) = &unit {
                 self.app.set_unit(&self.operator, &account.login, Some(unit)).await?;
             }
-            members.push(Member { actor, login: account.login, name: account.name, institution, unit });
+            members.push(Member {
+                actor,
+                login: account.login,
+                name: account.name,
+                institution,
+                unit,
+                occupation: staff.occupation.as_str().to_owned(),
+                citizen: false,
+            });
             bar.inc(1);
         }
         bar.finish_and_clear();
         Ok(members)
     }
 
-    /// Gives everybody a password that costs what it should, and lets the city's staff sign in.
-    async fn directory(
-        &self,
-        city: &City,
-        staff: &[Staff],
-        institutions: BTreeMap<String, InstitutionId>,
-        cast: &Cast,
-    ) -> Result<Directory> {
+    /// Gives everybody a password that costs what it should.
+    async fn passwords(&self, cast: &Cast) -> Result<()> {
         let bar = self.console.bar(cast.members.len() as u64, "passwords");
         let seats = Arc::new(Semaphore::new(CONCURRENT_ACCOUNTS));
         let mut running = JoinSet::new();
-        for (staff, member) in staff.iter().zip(&cast.members) {
-            let (app, operator, key) = (Arc::clone(&self.app), self.operator.clone(), staff.key.clone());
-            let (seats, member) = (Arc::clone(&seats), member.clone());
+        for member in &cast.members {
+            let (app, operator) = (Arc::clone(&self.app), self.operator.clone());
+            let (seats, login) = (Arc::clone(&seats), member.login.clone());
             running.spawn(async move {
                 let _seat = seats.acquire_owned().await.map_err(internal)?;
-                app.set_password(&operator, &member.login, PASSWORD).await?;
-                let token = match app.sign_in(&member.login, PASSWORD, &Origin::default()).await {
-                    Ok(signed_in) => Some(signed_in.token),
-                    // An account that the history stopped.
-                    Err(error) if error.kind() == ErrorKind::Unauthenticated => None,
-                    Err(error) => return Err(error.into()),
-                };
-                Ok::<_, Failure>((key, member.actor, token))
+                Ok::<_, Failure>(app.set_password(&operator, &login, PASSWORD).await?)
             });
         }
-        let mut signed_in = HashMap::new();
         while let Some(done) = running.join_next().await {
-            let (key, actor, token) = done.map_err(internal)??;
-            if let Some(token) = token {
-                signed_in.insert(key, SignedIn { actor, token });
-            }
+            done.map_err(internal)??;
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let mut registrars = HashMap::new();
-        for occupation in REGISTRARS {
-            for member in city.staff.iter().filter(|member| member.occupation.as_str() == *occupation) {
-                registrars.entry(member.institution.clone()).or_insert_with(|| member.key.clone());
-            }
-        }
-        Ok(Directory { institutions, staff: signed_in, registrars })
+        Ok(())
     }
 
-    async fn person(&self, directory: &Directory, person: Person) -> Result<LeftOut> {
-        let mut left_out = LeftOut::new();
-        let registrar = directory
-            .registrars
-            .get(&person.registered_by)
-            .ok_or_else(|| internal("an institution registers people but has nobody who may"))?;
-        let created = self.create(directory, registrar, &person.patient).await.map_err(at("person"))?;
+    async fn person(
+        &self,
+        person: &Person,
+        registrar: usize,
+        places: &HashMap<&str, usize>,
+        institutions: &BTreeMap<String, InstitutionId>,
+        cast: &mut Cast,
+        left_out: &mut LeftOut,
+    ) -> Result<SubjectId> {
+        let caller = cast.caller(&self.app, registrar).await?;
+        let created = self.create(&caller, &person.patient).await.map_err(at("person"))?;
         let Some(subject) = created.subject else {
             return Err(internal("a person was registered without an identifier"));
         };
-        let caller = self.caller(directory, registrar).await?;
         for member in &person.team {
             let (actor, institution) = match member {
-                TeamMember::Staff(key) => (directory.staff.get(key).map(|member| member.actor), None),
-                TeamMember::Institution(key) => (None, directory.institutions.get(key).copied()),
+                TeamMember::Staff(key) => {
+                    let member = places.get(key.as_str()).and_then(|at| cast.members.get(*at));
+                    (member.map(|member| member.actor), None)
+                }
+                TeamMember::Institution(key) => (None, institutions.get(key).copied()),
             };
             self.app.add_team_member(&caller, subject, actor, institution).await.map_err(at("care team"))?;
         }
         for consent in &person.consents {
-            let institution =
-                consent.institution.as_ref().and_then(|key| directory.institutions.get(key)).copied();
+            let institution = consent.institution.as_ref().and_then(|key| institutions.get(key)).copied();
             self.app
                 .add_consent(&caller, subject, consent.permit, consent.class.clone(), institution)
                 .await?;
         }
         if let Some(login) = &person.citizen_login {
-            let name = name_of(&person.patient);
-            self.app
-                .add_citizen(&self.operator, login, &name, PASSWORD, Some(subject))
-                .await
-                .map_err(at("citizen"))?;
+            self.citizen(login, &name_of(&person.patient), Some(subject), cast).await?;
         }
         for related in &person.related {
-            self.related(directory, registrar, subject, related, &mut left_out).await?;
-        }
-        for resource in &person.resources {
-            let fhir = about(&resource.fhir, subject);
-            keep_going(self.create(directory, &resource.author, &fhir).await.map(drop), &mut left_out)?;
+            self.related(&caller, subject, related, cast, left_out).await?;
         }
         if person.protection_flag {
             // Whoever registered a person need not be who keeps watch over their protection.
             self.app.set_protection(&self.operator, subject, true).await.map_err(at("protection"))?;
         }
-        Ok(left_out)
+        Ok(subject)
+    }
+
+    /// Gives a citizen an account, and a place among the cast.
+    async fn citizen(
+        &self,
+        login: &str,
+        name: &str,
+        own: Option<SubjectId>,
+        cast: &mut Cast,
+    ) -> Result<ActorId> {
+        let actor =
+            self.app.add_citizen(&self.operator, login, name, PASSWORD, own).await.map_err(at("citizen"))?;
+        cast.members.push(Member {
+            actor,
+            login: login.to_owned(),
+            name: name.to_owned(),
+            institution: None,
+            unit: None,
+            occupation: String::new(),
+            citizen: true,
+        });
+        Ok(actor)
     }
 
     async fn related(
         &self,
-        directory: &Directory,
-        registrar: &str,
+        caller: &Caller,
         subject: SubjectId,
         related: &Related,
+        cast: &mut Cast,
         left_out: &mut LeftOut,
     ) -> Result<()> {
         let fhir = about(&related.related_person, subject);
-        keep_going(self.create(directory, registrar, &fhir).await.map(drop), left_out)?;
+        keep_going(self.create(caller, &fhir).await.map(drop), left_out)?;
         if let Some(login) = &related.login {
-            let name = name_of(&related.related_person);
-            let actor = self.app.add_citizen(&self.operator, login, &name, PASSWORD, None).await?;
+            let actor = self.citizen(login, &name_of(&related.related_person), None, cast).await?;
             if related.is_proxy {
-                let caller = self.caller(directory, registrar).await?;
-                self.app.add_proxy(&caller, subject, actor, None).await.map_err(at("proxy"))?;
+                self.app.add_proxy(caller, subject, actor, None).await.map_err(at("proxy"))?;
             }
         }
         Ok(())
     }
 
     /// Writes one confirmed record in its author's name.
-    async fn create(
-        &self,
-        directory: &Directory,
-        author: &str,
-        fhir: &str,
-    ) -> Result<mimamori_app::Stored, Error> {
-        let caller = self.caller(directory, author).await?;
-        self.app.create(&caller, Bytes::copy_from_slice(fhir.as_bytes()), CreateAs::Confirmed).await
-    }
-
-    /// A caller holds for one request: what they may do can have changed since.
-    async fn caller(&self, directory: &Directory, key: &str) -> Result<Caller, Error> {
-        let member = directory.staff.get(key).ok_or_else(|| Error::internal("an author works nowhere"))?;
-        self.app.caller(&member.token, &Origin::default()).await
+    async fn create(&self, caller: &Caller, fhir: &str) -> Result<mimamori_app::Stored, Error> {
+        self.app.create(caller, Bytes::copy_from_slice(fhir.as_bytes()), CreateAs::Confirmed).await
     }
 }
 
@@ -330,15 +386,6 @@ fn at(step: &'static str) -> impl Fn(Error) -> Failure {
         let failure = Failure::from(error);
         Failure { message: format!("{step}: {}", failure.message), ..failure }
     }
-}
-
-/// The first holder of each role.
-fn holders(cast: &Cast) -> Vec<Holder> {
-    let holder = |(role, held): (&String, &Vec<usize>)| {
-        let member = cast.members.get(*held.first()?)?;
-        Some(Holder { role: role.clone(), login: member.login.clone(), name: member.name.clone() })
-    };
-    cast.holders.iter().filter_map(holder).collect()
 }
 
 /// What the rules or the validation refuse concerns one record; anything else concerns all.

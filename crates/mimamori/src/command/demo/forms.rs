@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mimamori_app::Typed;
 use mimamori_demo::rules::{self, Chance};
-use mimamori_domain::{InstitutionId, ObjectId, Timestamp};
+use mimamori_domain::{InstitutionId, ObjectId, SubjectId, Timestamp};
 use mimamori_policy::Language;
 use mimamori_policy::Pack;
 use mimamori_policy::RoleScope;
@@ -21,6 +21,8 @@ const SEVERAL: usize = 3;
 #[derive(Debug, Default)]
 pub struct Known {
     pub institutions: Vec<InstitutionId>,
+    /// Whom the city's network cares for.
+    pub subjects: Vec<SubjectId>,
     /// Entries that `asset` fields choose from.
     pub assets: Vec<ObjectId>,
     /// Entries by their register.
@@ -119,7 +121,7 @@ impl Form<'_> {
             FieldType::Person => {
                 let candidates: Vec<usize> = match self.touches_people() {
                     true => cast.spare.clone(),
-                    false => (0..cast.members.len()).filter(|at| *at != self.by).collect(),
+                    false => cast.staff().filter(|at| *at != self.by).collect(),
                 };
                 let count = if field.many { SEVERAL } else { 1 };
                 let mut chosen: Vec<String> = Vec::new();
@@ -136,8 +138,8 @@ impl Form<'_> {
             FieldType::Asset => one(chance.pick(&known.assets)?.to_string()),
             FieldType::Entry { register } => one(chance.pick(known.entries.get(register)?)?.to_string()),
             FieldType::File => known.file.map(|file| vec![file.to_string()]),
-            // Nobody's record is there yet when the organisation begins.
-            FieldType::Subject | FieldType::Derived(_) => None,
+            FieldType::Subject => one(chance.pick(&known.subjects)?.to_string()),
+            FieldType::Derived(_) => None,
         }
     }
 
