@@ -62,6 +62,8 @@ pub(super) enum Job {
     Draft(String, Option<usize>),
     Act(ObjectId),
     SeeToDuties,
+    /// Somebody signs in and looks what there is.
+    LookIn(usize),
     /// What somebody wrote about somebody after a visit, by its place.
     Visit(usize),
     BreakGlass(SubjectId),
@@ -196,6 +198,10 @@ impl<'a> History<'a> {
             Job::Draft(code, applicant) => self.draft(pack, &code, applicant).await,
             Job::Act(case) => self.go_on(pack, case).await,
             Job::SeeToDuties => self.see_to_duties().await,
+            Job::LookIn(member) => {
+                let caller = self.cast.caller(self.app, member).await?;
+                self.app.inbox(&caller).await.map(drop)
+            }
             Job::Visit(number) => care::write(self, number).await,
             Job::BreakGlass(subject) => care::break_glass(self, subject).await,
             Job::LookThrough(subject) => care::look_through(self, subject).await,
@@ -409,6 +415,7 @@ fn named(job: &Job) -> String {
         Job::Draft(code, _) => format!("draft {code}"),
         Job::Act(_) => "case".to_owned(),
         Job::SeeToDuties => "duties".to_owned(),
+        Job::LookIn(_) => "inbox".to_owned(),
         Job::Visit(_) => "record".to_owned(),
         Job::BreakGlass(_) | Job::LookThrough(_) => "emergency access".to_owned(),
         Job::Sign => "checkpoint".to_owned(),

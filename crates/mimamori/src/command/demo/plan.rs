@@ -5,9 +5,9 @@ use std::time::Duration;
 use mimamori_demo::rules;
 use mimamori_domain::Timestamp;
 use mimamori_policy::Pack;
-use mimamori_policy::model::{Proof, Who};
+use mimamori_policy::model::{Procedure, Proof, Who};
 
-use super::history::{DAY, History, Job, Plan};
+use super::history::{DAY, History, Job, Plan, days};
 
 /// How many days the plan is written for; a shorter history has less of everything.
 const WHOLE: u64 = 183;
@@ -22,7 +22,10 @@ const LATE_DUTY: usize = 12;
 /// Every so many procedures has a case that nobody went on with.
 const LATE_CASE: usize = 17;
 
-/// A duty: its code, when it opens, within how many days, what proves it, and its place in the pack.
+/// Every so many accounts is not used any more.
+const UNUSED_ACCOUNT: usize = 61;
+
+/// A duty: its code, when it opens, within how many days it is due, and what proves it.
 type Duty = (String, Vec<Timestamp>, u32, Proof);
 
 impl History<'_> {
@@ -37,6 +40,7 @@ impl History<'_> {
         self.plan_duties(pack);
         self.plan_cases(pack);
         self.plan_desks(pack);
+        self.plan_visits_to_the_desk();
         for week in 1..=self.days() / 7 {
             self.at(self.from.plus(DAY * week), Job::Sign);
         }
@@ -76,13 +80,15 @@ impl History<'_> {
             }
             if procedure.emergency.is_some() {
                 self.in_days((20, 100), Job::Begin(code.clone(), Plan::Emergency, None));
-                self.in_days((174, 181), Job::Begin(code.clone(), Plan::EmergencyReport, None));
+                self.in_days((181, 182), Job::Begin(code.clone(), Plan::EmergencyReport, None));
             }
             if at % LATE_CASE == 4 {
                 self.in_days((120, 150), Job::Begin(code.clone(), Plan::Wait, None));
             }
             // What came in these days waits for the next working day.
             match at % 5 {
+                // Where a day decides, nothing is left for tomorrow.
+                _ if pressing(procedure) => {}
                 0 | 2 => self.in_days((181, 183), Job::Begin(code.clone(), Plan::Wait, None)),
                 3 => self.in_days((176, 180), Job::Begin(code.clone(), Plan::StayReturned, None)),
                 4 => self.in_days((180, 182), Job::Draft(code.clone(), None)),
@@ -110,11 +116,22 @@ impl History<'_> {
         }
     }
 
+    /// Everybody looks in once in a while, but for a few who have forgotten their account.
+    fn plan_visits_to_the_desk(&mut self) {
+        for member in self.cast.staff().collect::<Vec<_>>() {
+            if member % UNUSED_ACCOUNT != UNUSED_ACCOUNT - 1 {
+                self.in_days((110, 181), Job::LookIn(member));
+            }
+        }
+    }
+
     fn plan_duties(&mut self, pack: &Pack) {
-        for (number, (code, opens, within, proof)) in self.duties(pack).into_iter().enumerate() {
+        let mut number = 0;
+        for (code, opens, within, proof) in self.duties(pack) {
             let days = i32::try_from(within).unwrap_or(1).max(1);
-            let forgotten = number % LATE_DUTY == 5;
             let last_due = opens.iter().rposition(|opened| opened.plus(DAY * within.max(1)) <= self.until);
+            number += usize::from(last_due.is_some());
+            let forgotten = last_due.is_some() && number % LATE_DUTY == 5;
             if forgotten {
                 self.forgotten.insert(code.clone());
             }
@@ -209,6 +226,11 @@ impl History<'_> {
         let time = day.plus(minutes_long(minutes));
         if time > from { time } else { from.plus(minutes_long(60)) }
     }
+}
+
+/// Whether some step of a procedure has a term of less than three days.
+fn pressing(procedure: &Procedure) -> bool {
+    procedure.steps.iter().filter_map(|step| step.deadline.as_ref()).any(|period| days(*period) < 3)
 }
 
 const JAPAN: Duration = Duration::from_secs(9 * 3_600);

@@ -148,7 +148,7 @@ pub async fn waiting(app: &App, caller: &Caller, window: Window) -> Result<(Stri
     let returned = inbox.applied.iter().filter(|row| row.stage == CaseStage::Returned).count();
     let counts = [
         (inbox.waiting.len(), "確認・承認待ち", "to decide or do"),
-        (inbox.overdue.len(), "うち期限切れ", "of cases late"),
+        (inbox.overdue.len(), "期限を過ぎた案件", "cases late"),
         (returned, "差戻し", "returned for correction"),
         (inbox.applied.len() - returned, "申請中", "applied for"),
         (inbox.drafts.len(), "書きかけの申請", "drafts"),
