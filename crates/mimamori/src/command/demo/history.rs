@@ -23,7 +23,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const PAPER: &str = "別紙";
 /// Every so many entries is amended later, and every so many struck out.
 const AMENDED: usize = 11;
-const STRUCK: usize = 29;
+const STRUCK: usize = 17;
 /// Every so many statements says at first that something is missing.
 const NOT_MET: usize = 19;
 
