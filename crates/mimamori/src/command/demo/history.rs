@@ -8,7 +8,7 @@ use std::time::Duration;
 use mimamori_app::{App, Caller, DutyState, NewDocument, NewStatement, Typed, Window};
 use mimamori_demo::rules::{self, Chance};
 use mimamori_domain::{Error, ManualClock, ObjectId, SubjectId, Timestamp};
-use mimamori_policy::model::{Field, FieldType, Period, Register, Who};
+use mimamori_policy::model::{Field, FieldType, Period, Proof, Register, Who};
 use mimamori_policy::{Language, Pack};
 
 use super::care::{self, Visit};
@@ -193,7 +193,7 @@ impl<'a> History<'a> {
                 self.app.strike_entry(&caller, &code, entry, seen, &reason).await
             }
             Job::Review(code) => self.review(pack, &code).await,
-            Job::Skip(code, opened) => self.skip(&code, opened).await,
+            Job::Skip(code, opened) => self.skip(&code, opened, "skip").await,
             Job::Begin(code, plan, applicant) => self.begin(pack, &code, plan, applicant).await,
             Job::Draft(code, applicant) => self.draft(pack, &code, applicant).await,
             Job::Act(case) => self.go_on(pack, case).await,
@@ -360,7 +360,7 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    async fn skip(&mut self, code: &str, opened: Timestamp) -> Result<(), Error> {
+    async fn skip(&mut self, code: &str, opened: Timestamp, said: &'static str) -> Result<(), Error> {
         let pack = self.app.pack();
         let register = code.strip_prefix("review-").and_then(|code| pack.register(code));
         let owner = match (pack.schedule(code), register) {
@@ -373,7 +373,7 @@ impl<'a> History<'a> {
         };
         let Some(member) = self.one_of(&owner) else { return Ok(()) };
         let caller = self.cast.caller(self.app, member).await?;
-        let reason = self.say("skip", code);
+        let reason = self.say(said, code);
         self.app.skip_duty(&caller, code, opened, &reason).await
     }
 
@@ -386,7 +386,9 @@ impl<'a> History<'a> {
                 late.iter().filter(|other| other.code == view.code && other.due <= self.until).next_back();
             let left = self.forgotten.contains(&view.code)
                 && newest.is_some_and(|newest| newest.opens == view.opens);
-            if !left && let Err(error) = self.skip(&view.code, view.opens).await {
+            // What a job would have to prove was done by other means.
+            let said = if matches!(view.proof, Proof::Job(_)) { "skip-job" } else { "skip" };
+            if !left && let Err(error) = self.skip(&view.code, view.opens, said).await {
                 let what = format!("Skip {}", view.code);
                 leave_out(&error, &what, &mut self.left_out).ok_or(error)?;
             }
