@@ -34,9 +34,10 @@ pub(crate) fn administers_everywhere(caller: &Caller) -> bool {
 
 /// Whether somebody reviews the ledger of the whole installation, and not only of their own institution.
 pub(crate) fn reviews_everywhere(caller: &Caller) -> bool {
-    caller.roles().iter().any(|role| {
-        REVIEWERS.contains(&role.as_str()) && !OWN_ADMINISTRATORS.contains(&role.as_str())
-    })
+    caller
+        .roles()
+        .iter()
+        .any(|role| REVIEWERS.contains(&role.as_str()) && !OWN_ADMINISTRATORS.contains(&role.as_str()))
 }
 
 fn holds(caller: &Caller, roles: &[&str]) -> bool {

@@ -2,6 +2,7 @@
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::model::Attestation;
+use mimamori_store::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::attachments::OpenedFile;

@@ -179,33 +179,39 @@ impl App {
         Ok(reviews)
     }
 
-    /// The first time within a window by which a register was looked through: as a whole, or in parts
-    /// that together hold every entry there was when the window opened.
+    /// When, within a window, a register had been looked through, earliest first: as a whole, or in
+    /// parts that together hold every entry there was when that round began.
     pub(crate) async fn reviewed_between(
         &self,
         code: &str,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<(Timestamp, ObjectId)>> {
+    ) -> Result<Vec<(Timestamp, ObjectId)>> {
         let (newest_first, _) = self.governed_list::<Review>(code).await?;
+        let mut done = Vec::new();
+        let mut round = from;
         let mut missing: Option<BTreeSet<Part>> = None;
         for review in newest_first.into_iter().rev() {
             let at = crate::body::time(review.body.at);
             if at < from || until <= at {
                 continue;
             }
-            let Some(part) = review.body.part else { return Ok(Some((at, review.object))) };
-            let mut left = match missing.take() {
-                Some(left) => left,
-                None => self.parts_of(code, from).await?,
-            };
-            left.retain(|place| !part.contains(place));
-            if left.is_empty() {
-                return Ok(Some((at, review.object)));
+            if let Some(part) = review.body.part {
+                let mut left = match missing.take() {
+                    Some(left) => left,
+                    None => self.parts_of(code, round).await?,
+                };
+                left.retain(|place| !part.contains(place));
+                if !left.is_empty() {
+                    missing = Some(left);
+                    continue;
+                }
             }
-            missing = Some(left);
+            missing = None;
+            round = at;
+            done.push((at, review.object));
         }
-        Ok(None)
+        Ok(done)
     }
 
     /// The places that a register's entries belong to, of those entered before a time.
