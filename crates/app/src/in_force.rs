@@ -1,6 +1,6 @@
 //! The rules in force: which version this program works under, and how it follows an adoption.
 //!
-//! An adoption (`governance/adoption.rs`) writes a new version of the pack's object and raises the
+//! An adoption (`governance/adoption/mod.rs`) writes a new version of the pack's object and raises the
 //! access version [`AccessKey::PACK`] in one unit. Every unit is guarded on the access version that
 //! its rules were in force at (`access.rs`), so nothing that was decided under earlier rules commits
 //! after an adoption, whichever program made it. What is answered without a commit asks
@@ -69,27 +69,37 @@ impl App {
     /// Unavailable when the rules in force cannot be read or are not valid for this program; nothing
     /// may be answered then, least of all by earlier rules.
     pub async fn in_force(&self) -> Result<Arc<Self>> {
-        let known = Arc::clone(&*self.shared.in_force.read().unwrap_or_else(PoisonError::into_inner));
+        let known = self.known();
+        if version(&*self.store).await? == known.version {
+            return Ok(Arc::new(Self::under(Arc::clone(&self.shared), &known)));
+        }
+        // All requests come here at once after an adoption: one loads, and what it loaded serves the others.
+        let _loading = self.shared.loading.lock().await;
+        let known = self.known();
         if version(&*self.store).await? == known.version {
             return Ok(Arc::new(Self::under(Arc::clone(&self.shared), &known)));
         }
         let of_known = Some((&known.pack, Some(&known.authorizer)));
         let now = Arc::new(InForce::read(&*self.store, &self.keys, of_known).await?);
-        {
-            // Two requests may come here at once; the later version stays.
-            let mut held = self.shared.in_force.write().unwrap_or_else(PoisonError::into_inner);
-            if held.version < now.version {
-                *held = Arc::clone(&now);
-            }
-        }
+        *self.shared.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&now);
         tracing::info!(pack = %now.pack.hash_text(), "the rules in force were loaded");
         Ok(Arc::new(Self::under(Arc::clone(&self.shared), &now)))
+    }
+
+    fn known(&self) -> Arc<InForce> {
+        Arc::clone(&*self.shared.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether two work under the same version of the rules.
     #[must_use]
     pub fn same_rules(&self, other: &Self) -> bool {
         self.pack_version == other.pack_version && self.pack.hash() == other.pack.hash()
+    }
+
+    /// Whether this works under a later version of the rules.
+    #[must_use]
+    pub fn later_rules(&self, other: &Self) -> bool {
+        self.pack_version > other.pack_version
     }
 
     /// The policy pack in force, as the installation keeps it with everything it extends: what the

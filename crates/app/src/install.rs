@@ -155,6 +155,7 @@ impl App {
             store: parts.store,
             vault: parts.vault,
             in_force: RwLock::new(Arc::clone(&in_force)),
+            loading: tokio::sync::Mutex::new(()),
             clock: parts.clock,
             instance: parts.instance,
             state_dir: parts.state_dir,
@@ -214,9 +215,9 @@ impl App {
     }
 
     /// Whether everything an answer needs is there now: the ledger is the continuation of what was
-    /// signed, the database is read, the rules in force are loaded, and the last commit was made. After one that could not be made, a
-    /// commit is tried here, so that an instance that gets no requests any more finds out when it can
-    /// answer again; only the one that succeeds adds an entry.
+    /// signed, the database is read, the rules in force are loaded, and the last commit was made. After
+    /// one that could not be made, a commit is tried here, so that an instance that gets no requests any
+    /// more finds out when it can answer again; only the one that succeeds adds an entry.
     ///
     /// # Errors
     /// Unavailable, with what is wrong for the operator's log.

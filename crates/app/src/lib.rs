@@ -114,6 +114,8 @@ pub struct Shared {
     pub(crate) vault: Arc<Vault>,
     /// The rules in force, as this program knows them.
     pub(crate) in_force: RwLock<Arc<in_force::InForce>>,
+    /// Held while others are loaded, so that it is done once.
+    pub(crate) loading: tokio::sync::Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) instance: InstanceId,
     pub(crate) state_dir: PathBuf,

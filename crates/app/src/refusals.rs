@@ -9,6 +9,7 @@ use mimamori_domain::{Action, Outcome, Result};
 use mimamori_store::{Change, Unit};
 use mimamori_vault::hash_token;
 
+use crate::access::Settled;
 use crate::{App, Origin, sql};
 
 /// Different addresses and reasons kept in one minute; the rest is counted together.
@@ -43,11 +44,16 @@ impl App {
         *counts.entry(key).or_insert(0) += 1;
     }
 
-    /// Writes down what was counted: rows per address and minute, and one ledger entry with the sum.
+    /// Writes down what was counted, under the rules in force now: rows per address and minute, and one
+    /// ledger entry with the sum.
     ///
     /// # Errors
     /// Unavailable; what was counted is kept and written the next time.
     pub async fn write_refusals(&self) -> Result<()> {
+        self.in_force().await?.write_counted().await
+    }
+
+    async fn write_counted(&self) -> Result<()> {
         let counts = std::mem::take(&mut *self.refusals.0.lock().unwrap_or_else(PoisonError::into_inner));
         if counts.is_empty() {
             return Ok(());
@@ -62,7 +68,7 @@ impl App {
         entry.outcome = Outcome::Refused;
         entry.count = counts.values().map(|count| count.unsigned_abs()).sum();
         let written = self.settle(&caller, unit.entry(entry)).await;
-        if written.is_err() {
+        if !matches!(written, Ok(Settled::Done)) {
             let mut kept = self.refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, count) in counts {
                 *kept.entry(key).or_insert(0) += count;

@@ -93,11 +93,7 @@ pub async fn refusals(app: Arc<App>, mut stop: Stop) {
 
 /// Writes down the refusals before sign-in that were counted.
 pub async fn write_refusals(app: &App) {
-    let written = match app.in_force().await {
-        Ok(app) => app.write_refusals().await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = written {
+    if let Err(error) = app.write_refusals().await {
         // They stay counted, for the next time.
         tracing::warn!(%error, "counted refusals could not be written");
     }

@@ -108,7 +108,8 @@ impl Body for JobTroubleBody {
 }
 
 impl App {
-    /// Keeps how a run of one of the program's jobs ended.
+    /// Keeps how a run of one of the program's jobs ended, under the rules in force by then: a job runs as
+    /// long as the program, or begins under rules that others have followed when it ends.
     ///
     /// # Errors
     /// Invalid for a job that is not one of [`JOBS`]; unavailable.
@@ -116,6 +117,10 @@ impl App {
         if !JOBS.contains(&job) {
             return Err(Error::internal(format!("{job} is not a job of this program")));
         }
+        self.in_force().await?.keep_job(job, end).await
+    }
+
+    async fn keep_job(&self, job: &str, end: JobEnd) -> Result<()> {
         let caller = self.itself();
         let decision = self.require_general(&caller, Action::System, target(THING, false)).await?;
         let now = self.clock.now();

@@ -137,12 +137,16 @@ struct Waits {
 
 impl App {
     /// Sends today's reminders to everybody who gave an address, for whom something waits, and who had
-    /// none today. `link` is where the pages are. Whatever stands in the way of one person's message does
+    /// none today, under the rules in force now. `link` is where the pages are. Whatever stands in the way of one person's message does
     /// not keep back the others; what fails all of them ends the round.
     ///
     /// # Errors
     /// Unavailable when something could not be recorded: then nothing more is sent.
     pub async fn remind_by_mail<M: Mailer>(&self, mailer: &M, link: &str) -> Result<MailRound> {
+        self.in_force().await?.mail_round(mailer, link).await
+    }
+
+    async fn mail_round<M: Mailer>(&self, mailer: &M, link: &str) -> Result<MailRound> {
         let now = self.clock.now();
         let mut people = self.directory().await?;
         people.retain(|person| person.account.mail.is_some());
@@ -165,7 +169,8 @@ impl App {
                 Stage::Refused => round.refused += 1,
                 Stage::Sending | Stage::Later => round.later += 1,
             }
-            self.keep_message(object, message.0, &message.1, None).await?;
+            // It has left: whatever rules came into force meanwhile, how it went is kept under them.
+            self.in_force().await?.keep_message(object, message.0, &message.1, None).await?;
             if let Err(failure) = sent
                 && failure.of_server().is_some()
             {

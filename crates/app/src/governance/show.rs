@@ -76,6 +76,9 @@ impl App {
                     let stored: PackBody = body::from_bytes(&open_object(&self.keys.settings, &version)?)?;
                     if stored.hash == hex::encode(hash) {
                         let pack = Arc::new(stored.pack().map_err(|_| unreadable())?);
+                        if pack.hash() != hash {
+                            return Err(unreadable());
+                        }
                         self.packs.insert(hash, Arc::clone(&pack));
                         return Ok(pack);
                     }
@@ -294,6 +297,8 @@ pub(crate) fn title(pack: &Pack, register: &Register, values: &Values) -> String
             | FieldType::Asset
             | FieldType::Entry { .. }
             | FieldType::File => return None,
+            // Derived moments, too.
+            FieldType::DateTime | FieldType::Derived(_) => text.replace('T', " "),
             _ => text,
         })
     });

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use mimamori_app::{Act, App, Caller, CaseStage, CaseView, CreateAs, ErrorKind, Origin, Typed, pack_archive};
-use mimamori_domain::{Action, InstitutionId, Kind, ObjectId, Outcome, Result};
+use mimamori_app::{
+    Act, App, Caller, CaseStage, CaseView, CreateAs, ErrorKind, JobEnd, MailFailure, MailRound, Mailer,
+    Origin, Typed, pack_archive,
+};
+use mimamori_domain::{Action, Clock as _, InstitutionId, Kind, ObjectId, Outcome, Result};
 use mimamori_policy::{ChangeKind, Pack};
 use mimamori_store::Store;
 
@@ -17,9 +20,8 @@ use crate::town::Town;
 
 const ADOPTION: &str = "rules-adoption";
 
-const ROLES: &str = "\
-  - {code: greeter, ja: \"受付\", en: \"greeter\", scope: installation, appointed-by: [operations-manager]}
-";
+// A line that continues a string loses its indentation: it is spelt out.
+const ROLES: &str = "\x20 - {code: greeter, ja: \"受付\", en: \"greeter\", scope: installation, appointed-by: [operations-manager]}\n";
 const REGISTER: &str = "\
 registers:
   - code: visitors
@@ -149,6 +151,15 @@ async fn adopt(app: &App, pack: &Pack) -> (Arc<App>, ObjectId) {
     let now = app.in_force().await.unwrap();
     assert_eq!(now.pack().hash(), pack.hash());
     (now, case)
+}
+
+/// The installation under other rules, adopted by people of its own who are added for it; whatever works
+/// under the earlier ones has to begin anew.
+pub async fn under(site: &Site, institution: InstitutionId, pack: &Pack) -> Arc<App> {
+    for (login, role) in &PEOPLE[..3] {
+        site.staff(login, None, institution, &[role]).await;
+    }
+    adopt(&site.app, pack).await.0
 }
 
 async fn rules_follow_an_approved_procedure(on: On) {
@@ -370,6 +381,76 @@ async fn what_is_refused_or_wrong_changes_nothing() {
     act(&app, "privacy", late, Act::Pass).await.unwrap();
     act(&app, "head", late, Act::Pass).await.unwrap();
     assert_eq!(app.in_force().await.unwrap().pack().hash(), with_visitors().hash());
+}
+
+/// A mail server that takes everything; before the first message something happens.
+struct Post<'a> {
+    first: tokio::sync::Mutex<Option<futures::future::BoxFuture<'a, ()>>>,
+}
+
+impl Mailer for Post<'_> {
+    async fn send(&self, _: &str, _: &str, _: &str) -> std::result::Result<(), MailFailure> {
+        if let Some(happening) = self.first.lock().await.take() {
+            happening.await;
+        }
+        Ok(())
+    }
+}
+
+/// What runs beside the requests holds the application that the program started with.
+#[tokio::test]
+async fn jobs_go_on_under_the_new_rules() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    let site = site_on(On::Sqlite).await;
+    let started = site.second(Arc::clone(&site.store)).await;
+    let (visitors, idle) = (with_visitors(), with_other_idle_time());
+    let (app, _) = adopt(&site.app, &visitors).await;
+    // The rules' last step waits for them: the staff are to be told.
+    let ops = enter(&app, "ops").await;
+    app.set_own_mail(&ops, "ops@example.jp").await.unwrap();
+
+    let size = site.store.head().await.unwrap().unwrap().size;
+    started.refused_before_sign_in(&Origin::default(), "sign-in-failed");
+    started.write_refusals().await.unwrap();
+    started.note_job("checkpoint", JobEnd::Done).await.unwrap();
+    let report = started.verify_when_due(DAY).await.unwrap().unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    let post = Post { first: tokio::sync::Mutex::new(None) };
+    let sent = MailRound { sent: 1, ..MailRound::default() };
+    assert_eq!(started.remind_by_mail(&post, "https://mimamori.example").await.unwrap(), sent);
+    let left = entries(&*site.store, size).await;
+    assert!(left.len() >= 6 && left.iter().all(|entry| entry.draft.pack == visitors.hash()), "{left:?}");
+
+    // An adoption while a message is on its way: that it has left is kept, under the rules by then.
+    site.clock.advance(DAY);
+    let case = reviewed(&app, &idle).await;
+    let post = Post {
+        first: tokio::sync::Mutex::new(Some(Box::pin(async {
+            act(&app, "head", case, Act::Pass).await.unwrap();
+        }))),
+    };
+    assert_eq!(started.remind_by_mail(&post, "https://mimamori.example").await.unwrap(), sent);
+    assert!(post.first.lock().await.is_none(), "the adoption happened");
+    let app = app.in_force().await.unwrap();
+    assert_eq!(app.pack().hash(), idle.hash());
+    let told = app.reminders(&enter(&app, "ops").await).await.unwrap();
+    assert!(told.last_mail.is_some_and(|(at, sent)| sent && at == site.clock.now()));
+}
+
+/// The same rules are read and built once, however many ask at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_rules_are_loaded_once() {
+    let site = site_on(On::Sqlite).await;
+    let other = site.second(Arc::clone(&site.store)).await;
+    adopt(&site.app, &with_visitors()).await;
+    let asked = futures::future::join_all((0..20).map(|_| {
+        let other = Arc::clone(&other);
+        tokio::spawn(async move { other.in_force().await.unwrap() })
+    }));
+    let all: Vec<Arc<App>> = asked.await.into_iter().map(|app| app.unwrap()).collect();
+    assert_eq!(all[0].pack().hash(), with_visitors().hash());
+    assert!(all.iter().all(|app| std::ptr::eq(app.pack(), all[0].pack()) && app.same_rules(&all[0])));
+    assert!(all[0].later_rules(&other) && !other.later_rules(&all[0]) && !all[0].later_rules(&all[1]));
 }
 
 /// The application of before answers nothing once the rules in force cannot be loaded.
