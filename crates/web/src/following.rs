@@ -17,12 +17,13 @@ use mimamori_app::App;
 use tower::ServiceExt as _;
 
 use crate::error::Fault;
+use crate::routes::Surface;
 use crate::settings::Web;
 
 /// A router that is built anew for each version of the rules.
-pub(crate) fn router(web: &Web, build: fn(&Web) -> Router) -> Router {
+pub(crate) fn router(web: &Web, surface: Surface, build: fn(&Web) -> Router) -> Router {
     let held = RwLock::new((web.clone(), build(web)));
-    let following = Arc::new(Following { held, build });
+    let following = Arc::new(Following { held, surface, build });
     Router::new().fallback(move |request: Request| {
         let following = Arc::clone(&following);
         async move { following.answer(request).await }
@@ -31,31 +32,32 @@ pub(crate) fn router(web: &Web, build: fn(&Web) -> Router) -> Router {
 
 struct Following {
     held: RwLock<(Web, Router)>,
+    surface: Surface,
     build: fn(&Web) -> Router,
 }
 
 impl Following {
-    async fn answer(&self, mut request: Request) -> Response {
+    async fn answer(&self, request: Request) -> Response {
         let (web, router) = self.held();
+        // A bounded number of requests at once; beyond that 503 at once rather than a queue that nobody
+        // waits for. Asking for the rules is a part of answering: it waits for the database too.
+        let Ok(_place) = web.places(self.surface).try_acquire() else {
+            tracing::warn!("too many requests at once");
+            return refused(router, request, Fault::status(StatusCode::SERVICE_UNAVAILABLE)).await;
+        };
         // What never changes with the rules must not wait for them: the page of a failure needs it.
         if request.uri().path().starts_with("/assets/") {
             return run(router, request).await;
         }
-        let (app, router) = match web.app.in_force().await {
-            Ok(app) => {
-                let router = self.under(&app);
-                (app, router)
-            }
-            Err(error) => {
-                request.extensions_mut().insert(NoRules(Fault::from(error)));
-                return run(router, request).await;
-            }
+        let app = match in_force(&web, &web.app).await {
+            Ok(app) => app,
+            Err(fault) => return refused(router, request, fault).await,
         };
         let again = repeatable(&request);
-        let response = run(router, request).await;
+        let response = run(self.under(&app), request).await;
         let busy = response.status() == StatusCode::TOO_MANY_REQUESTS;
         let Some(again) = again.filter(|_| busy) else { return response };
-        match app.in_force().await {
+        match in_force(&web, &app).await {
             Ok(now) if !now.same_rules(&app) => run(self.under(&now), again).await,
             _ => response,
         }
@@ -71,16 +73,42 @@ impl Following {
         if web.app.same_rules(app) {
             return router;
         }
-        let web = web.under(Arc::clone(app));
+        // All requests come here at once after an adoption: one builds.
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.0.app.same_rules(app) {
+            return held.1.clone();
+        }
+        let web = held.0.under(Arc::clone(app));
         let router = (self.build)(&web);
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = (web, router.clone());
+        // A request that asked just before the adoption is answered, and leaves the later ones in place.
+        if app.later_rules(&held.0.app) {
+            *held = (web, router.clone());
+        }
         router
     }
 }
 
-/// Marks a request that may not be answered: the rules in force cannot be loaded.
+/// The application under the rules in force, within the time that an answer may take.
+async fn in_force(web: &Web, app: &App) -> Result<Arc<App>, Fault> {
+    match tokio::time::timeout(web.settings.answer_timeout, app.in_force()).await {
+        Ok(asked) => asked.map_err(Fault::from),
+        Err(_) => {
+            tracing::error!("the rules in force could not be asked for in time");
+            Err(Fault::status(StatusCode::SERVICE_UNAVAILABLE))
+        }
+    }
+}
+
+/// Marks a request that may not be answered: there is no place for it, or the rules in force cannot be
+/// loaded.
 #[derive(Debug, Clone)]
-pub(crate) struct NoRules(pub(crate) Fault);
+pub(crate) struct Refused(pub(crate) Fault);
+
+/// The surface's own words for a request that never comes to its handler.
+async fn refused(router: Router, mut request: Request, fault: Fault) -> Response {
+    request.extensions_mut().insert(Refused(fault));
+    run(router, request).await
+}
 
 async fn run(router: Router, request: Request) -> Response {
     router.oneshot(request).await.into_response()

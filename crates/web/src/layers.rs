@@ -15,7 +15,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
 use crate::error::{Fault, Rendered};
-use crate::following::NoRules;
+use crate::following::Refused;
 use crate::layout::Visit;
 use crate::routes::Surface;
 use crate::settings::Web;
@@ -103,28 +103,19 @@ async fn headers(web: &Web, surface: Surface, request: Request, next: Next) -> R
 }
 
 /// The routes' own answer, whatever happens in them.
-pub(crate) async fn answer(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(web: &Web, request: Request, next: Next) -> Response {
     // Nothing of the request is looked at again after a panic.
-    match AssertUnwindSafe(places(web, surface, request, next)).catch_unwind().await {
+    match AssertUnwindSafe(bounded(web, request, next)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => panicked(panic),
     }
 }
 
-/// A bounded number of requests at once, each for a bounded time; beyond that 503 at once rather
-/// than a queue that nobody waits for.
-async fn places(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
-    if let Some(NoRules(fault)) = request.extensions().get::<NoRules>() {
+/// What may be answered at all, within a bounded time.
+async fn bounded(web: &Web, request: Request, next: Next) -> Response {
+    if let Some(Refused(fault)) = request.extensions().get::<Refused>() {
         return fault.clone().into_response();
     }
-    let places = match surface {
-        Surface::Staff => &web.staff_places,
-        Surface::Fhir => &web.fhir_places,
-    };
-    let Ok(_place) = places.try_acquire() else {
-        tracing::warn!("too many requests at once");
-        return Fault::status(StatusCode::SERVICE_UNAVAILABLE).into_response();
-    };
     match tokio::time::timeout(web.settings.answer_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -147,7 +138,7 @@ async fn finish_page(web: &Web, mut request: Request, next: Next) -> Response {
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = session::origin(request.extensions());
     request.extensions_mut().insert(visit.clone());
-    let response = answer(web, Surface::Staff, request, next).await;
+    let response = answer(web, request, next).await;
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     if !failed || response.extensions().get::<Rendered>().is_some() {

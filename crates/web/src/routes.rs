@@ -217,12 +217,12 @@ pub static ROUTES: &[Route] = routes! {
 
 /// Pages for people, under the rules in force at each request.
 pub fn staff_router(web: &Web) -> Router {
-    following::router(web, staff)
+    following::router(web, Surface::Staff, staff)
 }
 
 /// FHIR REST, under `/fhir`, under the rules in force at each request.
 pub fn fhir_router(web: &Web) -> Router {
-    following::router(web, fhir_rest)
+    following::router(web, Surface::Fhir, fhir_rest)
 }
 
 fn staff(web: &Web) -> Router {

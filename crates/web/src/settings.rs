@@ -9,6 +9,7 @@ use mimamori_domain::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::present::Occupations;
+use crate::routes::Surface;
 use crate::waiting::Waiting;
 
 /// How the edge behaves; fixed while the program runs.
@@ -109,6 +110,14 @@ impl Web {
             waiting: Arc::clone(&self.waiting),
             started: self.started,
         }))
+    }
+
+    /// Places for requests that a surface works on at once.
+    pub(crate) fn places(&self, surface: Surface) -> &Semaphore {
+        match surface {
+            Surface::Staff => &self.staff_places,
+            Surface::Fhir => &self.fhir_places,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -17,7 +17,6 @@ use mimamori_fhir::{Coding, Issue, IssueCode, Meta, Severity, operation_outcome,
 
 use crate::error::{self, Fault, Rendered};
 use crate::layers;
-use crate::routes::Surface;
 use crate::settings::Web;
 
 /// Tags a version with the state of its record.
@@ -104,7 +103,7 @@ pub(crate) async fn finish(web: &Web, request: Request, next: Next) -> Response 
     let json = headers::json(request.headers(), request.uri().query());
     let head = request.method() == Method::HEAD;
     let response = if json {
-        layers::answer(web, Surface::Fhir, request, next).await
+        layers::answer(web, request, next).await
     } else {
         Refusal::status(StatusCode::NOT_ACCEPTABLE).into_response()
     };

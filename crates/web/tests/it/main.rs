@@ -4,6 +4,9 @@
 mod adoption;
 mod fhir;
 mod governance;
+#[allow(dead_code, reason = "the tests of the use cases use more of it")]
+#[path = "../../../app/tests/it/hooked.rs"]
+mod hooked;
 mod pages;
 mod reminders;
 mod routes;

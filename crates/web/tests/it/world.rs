@@ -15,7 +15,11 @@ use mimamori_store::EngineOptions;
 use mimamori_store_sqlite::SqliteOptions;
 use mimamori_vault::{Ring, RootKeyFile, Vault};
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tower::ServiceExt;
+
+use crate::hooked::Hooked;
 
 pub const PASSWORD: &str = "yukidoke-no-kawa-7";
 
@@ -42,6 +46,8 @@ pub struct World {
     pub fhir: Router,
     pub token: String,
     pub institution: InstitutionId,
+    /// The database, for letting something happen right before a commit.
+    pub hooked: Arc<Hooked>,
     clock: Arc<Moved>,
     folder: tempfile::TempDir,
 }
@@ -88,8 +94,9 @@ impl World {
         let options = SqliteOptions { create: true, ..SqliteOptions::new(engine) };
         let store = mimamori_store_sqlite::open(at("data").to_str().unwrap(), options).await.unwrap();
         std::fs::create_dir(at("state")).unwrap();
+        let hooked = Hooked::new(Arc::new(store));
         let parts = Parts {
-            store: Arc::new(store),
+            store: Arc::<Hooked>::clone(&hooked),
             vault: Arc::new(Vault::new(ring)),
             pack: Arc::new(pack),
             clock: Arc::clone(&clock),
@@ -125,6 +132,7 @@ impl World {
             fhir: fhir_router(&web),
             token,
             institution: own,
+            hooked,
             clock: moved,
             folder,
         }
@@ -142,6 +150,15 @@ impl World {
         let data = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("data"));
         let mut found = data.map(|path| std::fs::read(path).unwrap());
         found.any(|content| content.windows(bytes.len()).any(|part| part == bytes))
+    }
+
+    /// Runs SQL behind the program's back.
+    pub async fn run(&self, sql: &str) {
+        let options = SqliteConnectOptions::new()
+            .filename(self.folder.path().join("data"))
+            .busy_timeout(Duration::from_secs(5));
+        let mut connection = options.connect().await.unwrap();
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.unwrap();
     }
 
     /// Lets days go by: who was signed in is not any more.
