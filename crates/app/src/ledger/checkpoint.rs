@@ -238,6 +238,10 @@ impl App {
             Some(grown) => grown,
             None => self.kept_tiles(head).await?,
         };
+        // Fewer entries than this program has seen: signing finds what was rolled back.
+        if grown.size > head.size {
+            return Ok(());
+        }
         loop {
             let until = head.size.min(grown.size.saturating_add(self.tile_step.load(Ordering::Relaxed)));
             let leaves = self.leaves(head.epoch, grown.size, until).await?;

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimamori_app::{Act, App, ErrorKind, Finding, ReviewQuery, State, Transport, Window};
+use mimamori_app::{Act, App, ErrorKind, Finding, Origin, ReviewQuery, State, Transport, Window};
 use mimamori_domain::Clock as _;
 use mimamori_policy::Pack;
 use mimamori_policy::model::CHECKS;
 
 use crate::cluster::Cluster;
 use crate::hooked::Hooked;
-use crate::office::{DAY, MONDAY, Office, clause_of, document, files, finds, load, with_parameters};
+use crate::office::{DAY, MONDAY, Office, PACK, clause_of, document, files, finds, load, with_parameters};
 use crate::procedures::form;
 use crate::support::{Database, On, START, parts};
 use crate::town::Town;
@@ -82,11 +82,9 @@ async fn a_database_that_forgets_is_found_out() {
 
     let cluster = Cluster::start("-c max_connections=20");
     let database = Database::Postgres(cluster.url(&cluster.create().await));
-    let site = crate::support::Site::at(tempfile::TempDir::new().unwrap(), database).await;
-    let mut parts = crate::support::parts(&site.folder, Arc::clone(&site.store), Arc::clone(&site.clock));
-    parts.pack = load(files());
-    let app = mimamori_app::App::open(parts).await.unwrap();
-    let operator = app.operator("tester");
+    let folder = tempfile::TempDir::new().unwrap();
+    let site = crate::procedures::site_in(folder, database, load(files())).await;
+    let (app, operator) = (Arc::clone(&site.app), site.operator());
     assert_eq!(finds(&app, &operator, "database-durable").await, Kept);
     site.database.run("ALTER SYSTEM SET full_page_writes = off").await.unwrap();
     site.database.run("SELECT pg_reload_conf()").await.unwrap();
@@ -102,8 +100,6 @@ async fn a_database_that_forgets_is_found_out() {
 /// What the rules leave to the site and the site has not said yet is shown, with where to say it.
 #[tokio::test]
 async fn clauses_that_wait_for_a_value_are_shown() {
-    let office = Office::new(On::Sqlite, &["ops"]).await;
-    let operator = office.site.operator();
     for key in [
         "accounts.unused-days",
         "accounts.most-administrators",
@@ -132,13 +128,13 @@ async fn clauses_that_wait_for_a_value_are_shown() {
         waiting.insert("controls/office.yaml".to_owned(), controls.into_bytes());
         let pack = load(waiting);
         assert_eq!(pack.unset_parameters().map(|one| one.key.as_str()).collect::<Vec<_>>(), [key]);
-        let app = office.under(pack).await;
-        let (_, words) = clause_of(&app, &operator, "9-9").await;
+        let site = crate::procedures::site_under(On::Sqlite, pack).await;
+        let (_, words) = clause_of(&site.app, &site.operator(), "9-9").await;
         let told: Vec<_> = words.iter().filter(|words| words.contains("cannot be computed")).collect();
         assert_eq!(told.len(), 1, "{key}: {words:?}");
         assert!(told[0].contains(&format!("parameter {key} is not set")) && told[0].contains("site.yaml"));
+        site.store.close().await;
     }
-    office.clean().await;
 }
 
 async fn what_is_stored_is_checked(on: On) {
@@ -191,13 +187,14 @@ async fn what_is_set_is_checked() {
         ("password-rules", number("password.least-characters", 8)),
     ] {
         assert_eq!(office.finds(check).await, Kept, "{check}");
-        let app = office.under(with_parameters(&wrong)).await;
-        assert_eq!(finds(&app, &operator, check).await, NotKept, "{check}");
+        let lax = crate::procedures::site_under(On::Sqlite, with_parameters(&wrong)).await;
+        assert_eq!(finds(&lax.app, &lax.operator(), check).await, NotKept, "{check}");
+        lax.store.close().await;
     }
 
     assert_eq!(office.finds("transport-encryption").await, Unknown);
     for (transport, found) in [(Transport::Plain, NotKept), (Transport::Encrypted, Kept)] {
-        let app = office.under(load(files())).await;
+        let app = office.second().await;
         app.set_transport(transport);
         assert_eq!(finds(&app, &operator, "transport-encryption").await, found);
     }
@@ -221,8 +218,8 @@ async fn what_is_set_is_checked() {
     );
     open.insert("access.cedar".to_owned(), rules);
     open.insert("access.cedarschema".to_owned(), of_base("access.cedarschema"));
-    let app = office.under(load(open)).await;
-    assert_eq!(finds(&app, &operator, "access-decisions").await, NotKept);
+    let app = office.under(&load(open)).await;
+    assert_eq!(finds(&app, &app.operator("tester"), "access-decisions").await, NotKept);
     office.clean().await;
 }
 
@@ -257,23 +254,24 @@ async fn who_has_which_account_and_role_is_checked() {
     }
     app.appoint(&operator, &office.appointment("two", "help-desk")).await.unwrap();
     assert_eq!(office.finds("administrators-limit").await, Kept);
-    let stricter = office.under(with_parameters("{key: accounts.most-administrators, value: 1}")).await;
-    assert_eq!(finds(&stricter, &operator, "administrators-limit").await, NotKept);
-
     assert_eq!(office.finds("appointments-separate").await, Kept);
+    assert_eq!(office.finds("accounts-unused").await, Kept);
     let mut apart = files();
+    let rows = "{key: accounts.most-administrators, value: 1}";
+    apart.insert("pack.yaml".to_owned(), format!("{PACK}parameters: [{rows}]\n").into_bytes());
     let roles = apart.get_mut("roles.yaml").unwrap();
     roles.extend_from_slice(
         "  - {code: help-desk, ja: \"窓口\", en: \"help desk\", scope: installation, \
          appointed-by: [operations-manager], not-with: [system-manager]}\n"
             .as_bytes(),
     );
-    let app = office.under(load(apart)).await;
-    assert_eq!(finds(&app, &operator, "appointments-separate").await, NotKept);
+    let stricter = office.under(&load(apart)).await;
+    let operator = stricter.operator("tester");
+    assert_eq!(finds(&stricter, &operator, "administrators-limit").await, NotKept);
+    assert_eq!(finds(&stricter, &operator, "appointments-separate").await, NotKept);
 
-    assert_eq!(office.finds("accounts-unused").await, Kept);
     office.site.clock.advance(DAY * 91);
-    assert_eq!(office.finds("accounts-unused").await, NotKept);
+    assert_eq!(finds(&stricter, &operator, "accounts-unused").await, NotKept);
     office.clean().await;
 }
 
@@ -426,11 +424,12 @@ async fn the_worst_answer_counts() {
     let text = String::from_utf8(controls.clone()).unwrap();
     *controls = text.replace("clauses: [office.4-4]", "clauses: [office.4-4, office.3-1]").into_bytes();
     let office = Office::new(On::Sqlite, &["ops"]).await;
-    let app = office.under(load(files)).await;
-    let operator = office.site.operator();
+    let app = office.under(&load(files)).await;
+    let operator = app.operator("tester");
     let (state, words) = clause_of(&app, &operator, "3-1").await;
     assert_eq!((state, words.len()), (State::NeverDone, 2));
-    let ops = office.call("ops").await;
+    let signed = app.sign_in("ops", crate::support::PASSWORD, &Origin::default()).await.unwrap();
+    let ops = app.caller(&signed.token, &Origin::default()).await.unwrap();
     app.publish_document(&ops, "house-rules", 0, &document("2026-11-21")).await.unwrap();
     assert_eq!(clause_of(&app, &operator, "3-1").await.0, State::Kept);
     office.clean().await;

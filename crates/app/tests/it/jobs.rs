@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mimamori_app::{DutyState, DutyView, ErrorKind, JobEnd, JobFailure, JobTrouble};
 
-use crate::office::{DAY, MONDAY, Office, files, load, two_months};
+use crate::office::{DAY, MONDAY, Office, two_months};
 use crate::support::On;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -96,7 +96,7 @@ async fn a_job_that_runs_all_the_time_is_noted_once_a_day_and_when_it_changes() 
 
 async fn two_programs_verify_once(on: On) {
     let office = Office::new(on, &[]).await;
-    let other = office.under(load(files())).await;
+    let other = office.second().await;
     let (here, there) = tokio::join!(office.site.app.verify_when_due(DAY), other.verify_when_due(DAY));
     let ran = [here.unwrap(), there.unwrap()].iter().filter(|report| report.is_some()).count();
     assert_eq!(ran, 1);
@@ -121,7 +121,7 @@ async fn a_verification_that_finds_something_leaves_the_duty_due_and_says_how_mu
     office
         .site
         .database
-        .run("UPDATE object_head SET sort_time = sort_time + 1 WHERE kind = 'account'")
+        .run("UPDATE object_head SET updated = updated + 1 WHERE kind = 'account'")
         .await
         .unwrap();
     let report = office.app().verify_when_due(DAY).await.unwrap().unwrap();

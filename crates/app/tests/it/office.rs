@@ -10,14 +10,14 @@ use mimamori_domain::{ActorId, Clock as _, InstitutionId, ObjectId, Result, Time
 use mimamori_policy::Pack;
 
 use crate::procedures::{form, site_under};
-use crate::support::{On, START, Site, parts};
+use crate::support::{On, START, Site};
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// Monday, 23 November 2026, 00:00 in Tokyo: when the office's weekly duties first open.
 pub const MONDAY: Timestamp = Timestamp::from_micros(1_795_359_600_000_000);
 
-const PACK: &str = "\
+pub const PACK: &str = "\
 id: office
 extends: base
 ja: \"事務所の規程\"
@@ -211,12 +211,14 @@ impl Office {
         self.site.sign_in(login).await
     }
 
-    /// The same installation under another pack.
-    pub async fn under(&self, pack: Arc<Pack>) -> Arc<App> {
-        let site = &self.site;
-        let mut parts = parts(&site.folder, Arc::clone(&site.store), Arc::clone(&site.clock));
-        parts.pack = pack;
-        App::open(parts).await.unwrap()
+    /// Another program of the installation.
+    pub async fn second(&self) -> Arc<App> {
+        self.site.second(Arc::clone(&self.site.store)).await
+    }
+
+    /// The installation under other rules, once: what works under the earlier ones may do nothing more.
+    pub async fn under(&self, pack: &Pack) -> Arc<App> {
+        crate::adoption::under(&self.site, self.institution, pack).await
     }
 
     pub async fn enter(&self, register: &str) -> ObjectId {

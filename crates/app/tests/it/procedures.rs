@@ -167,6 +167,11 @@ fn small() -> Arc<Pack> {
 pub async fn site_under(on: On, pack: Arc<Pack>) -> Site {
     let folder = TempDir::new().unwrap();
     let database = Database::fresh(on, &folder).await;
+    site_in(folder, database, pack).await
+}
+
+/// A new installation under a pack, in an empty database.
+pub async fn site_in(folder: TempDir, database: Database, pack: Arc<Pack>) -> Site {
     let root = RootKeyFile::create(&folder.path().join("root.key")).unwrap();
     Ring::create(&folder.path().join("ring"), &root, START).unwrap();
     let clock = Arc::new(ManualClock::at(START));

@@ -122,15 +122,13 @@ impl Office {
         self.site.store.head().await.unwrap().unwrap().size
     }
 
-    /// Another program of the installation, under a pack.
-    async fn second(&self, pack: Arc<Pack>, patience: Option<Duration>) -> Arc<App> {
+    /// Another program of the installation.
+    async fn second(&self, patience: Option<Duration>) -> Arc<App> {
         let store = match patience {
             Some(patience) => self.site.database.open_patiently(&self.site.clock, patience).await,
             None => Arc::clone(&self.site.store),
         };
-        let mut parts = parts(&self.site.folder, store, Arc::clone(&self.site.clock));
-        parts.pack = pack;
-        App::open(parts).await.unwrap()
+        App::open(parts(&self.site.folder, store, Arc::clone(&self.site.clock))).await.unwrap()
     }
 
     async fn clean(&self) {
@@ -569,7 +567,8 @@ async fn an_entry_stays_readable_when_the_rules_change() {
         .filter(|line| !line.contains("code: kind"))
         .map(|line| line.replace("\"件名\", en: \"Topic\"", "\"題名\", en: \"Subject\"") + "\n")
         .collect();
-    let app = office.second(pack_with(&fields), None).await;
+    let third = office.add("keeper", &[("topic", "もう一つ"), ("kind", "in")]).await.unwrap();
+    let app = crate::adoption::under(&office.site, office.here, &pack_with(&fields)).await;
     let origin = mimamori_app::Origin::default();
     let signed = app.sign_in("keeper", crate::support::PASSWORD, &origin).await.unwrap();
     let keeper = app.caller(&signed.token, &origin).await.unwrap();
@@ -581,7 +580,6 @@ async fn an_entry_stays_readable_when_the_rules_change() {
     assert_eq!(old.fields[0].name.get(Language::En), "Topic");
     assert!(matches!(&old.shown["kind"][..], [Label::Word(word)] if word.get(Language::En) == "outside"));
     // What only the earlier rules had is told in a table too.
-    let third = office.add("keeper", &[("topic", "もう一つ"), ("kind", "in")]).await.unwrap();
     let query = RegisterQuery::default();
     let out = app.export_entries(&keeper, "training", &query, TableFormat::Csv, Language::Ja).await.unwrap();
     let text = String::from_utf8(out.bytes).unwrap();
@@ -596,7 +594,7 @@ async fn entries_open_under_a_new_ring_key() {
     let entry = office.add("keeper", &[("topic", "鍵")]).await.unwrap();
     let root = RootKeyFile::open(&office.site.folder.path().join("root.key")).unwrap();
     office.app().rotate_ring(&office.site.operator(), &root).await.unwrap();
-    for app in [Arc::clone(&office.site.app), office.second(pack(), None).await] {
+    for app in [Arc::clone(&office.site.app), office.second(None).await] {
         let origin = mimamori_app::Origin::default();
         let signed = app.sign_in("keeper", crate::support::PASSWORD, &origin).await.unwrap();
         let keeper = app.caller(&signed.token, &origin).await.unwrap();
@@ -642,8 +640,11 @@ async fn while_nothing_can_be_recorded_nothing_is_told_and_nothing_done() {
     let file = office.app().attach_file(&keeper, "a.txt", b"text").await.unwrap();
     let typed = form(&[("topic", "秘密"), ("paper", &file.to_string())]);
     let entry = office.app().add_entry(&keeper, "training", &typed).await.unwrap();
-    let app = office.second(pack(), Some(Duration::from_millis(50))).await;
+    let app = office.second(Some(Duration::from_millis(50))).await;
     app.entry(&keeper, "training", entry).await.unwrap();
+    // A file belongs to one entry: another one brings its own.
+    let again = office.app().attach_file(&keeper, "b.txt", b"text").await.unwrap();
+    let another = form(&[("topic", "秘密"), ("paper", &again.to_string())]);
     let before = office.size().await;
     let mut other = lock(&office.site.database).await;
     let (query, csv) = (RegisterQuery::default(), TableFormat::Csv);
@@ -657,7 +658,7 @@ async fn while_nothing_can_be_recorded_nothing_is_told_and_nothing_done() {
             "export_entries",
             app.export_entries(&keeper, "training", &query, csv, Language::Ja).await.map(drop),
         ),
-        ("add_entry", app.add_entry(&keeper, "training", &typed).await.map(drop)),
+        ("add_entry", app.add_entry(&keeper, "training", &another).await.map(drop)),
         ("amend_entry", app.amend_entry(&keeper, "training", entry, 1, &typed, "x").await),
         ("strike_entry", app.strike_entry(&keeper, "training", entry, 1, "x").await),
         ("review_register", app.review_register(&keeper, "training", true, "").await.map(drop)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mimamori_app::{DutyState, ErrorKind, MailFailure, MailRound, Mailer, Window};
 
-use crate::office::{DAY, MONDAY, Office, files, load};
+use crate::office::{DAY, MONDAY, Office};
 use crate::procedures::form;
 use crate::support::{On, PASSWORD, START};
 
@@ -96,7 +96,7 @@ async fn a_reminder_goes_out_once_a_day_and_names_nothing(on: On) {
     }
     // Neither the next round, nor another program, nor this one after a restart sends it again.
     assert_eq!(round(&office, &post).await, MailRound::default());
-    let other = office.under(load(files())).await;
+    let other = office.second().await;
     assert_eq!(other.remind_by_mail(&post, LINK).await.unwrap(), MailRound::default());
     office.site.clock.advance(DAY * 3);
     let both = tokio::join!(app.remind_by_mail(&post, LINK), other.remind_by_mail(&post, LINK));
@@ -161,7 +161,7 @@ async fn a_program_that_ends_while_it_sends_does_not_send_again() {
         tokio::time::timeout(Duration::from_secs(2), office.app().remind_by_mail(&Silent, LINK)).await;
     assert!(given_up.is_err());
     let post = Post::default();
-    let other = office.under(load(files())).await;
+    let other = office.second().await;
     assert_eq!(other.remind_by_mail(&post, LINK).await.unwrap().sent, 0);
     office.site.clock.advance(DAY);
     assert_eq!(other.remind_by_mail(&post, LINK).await.unwrap().sent, 1);
@@ -177,7 +177,6 @@ async fn an_address_is_ones_own_or_an_administrators_to_set() {
     assert_eq!(wrong.kind(), ErrorKind::Invalid);
     let others = app.set_mail(&office.call("plain").await, ops, "x@example.jp").await.unwrap_err();
     assert_eq!(others.kind(), ErrorKind::Forbidden);
-    app.set_mail(&office.call("plain").await, plain, "x@example.jp").await.unwrap_err();
     let working = app.for_operations(&office.call("ops").await).await.unwrap();
     app.set_mail(&working, plain, "plain@example.jp").await.unwrap();
     let told = app.reminders(&office.call("plain").await).await.unwrap();

@@ -248,9 +248,11 @@ async fn an_index_column_that_looks_alike(base: &Base) {
     let first = actors.iter().zip(&actors[1..]).position(|(one, next)| one.is_some() && next.is_some());
     let first = first.unwrap();
     let (one, next) = (actors[first].unwrap(), actors[first + 1].unwrap());
-    let lacking = rows.iter().position(|row| row.opt_blob(4).unwrap().is_none()).unwrap();
+    // Of a row with several wrong columns the first one is named: every change has a row of its own.
+    let lacks = |at: &usize| rows[*at].opt_blob(4).unwrap().is_none();
+    let lacking = (first + 2..rows.len()).find(lacks).unwrap();
     let quiet = rows.len() - 1;
-    assert!(quiet > lacking && quiet > first + 1);
+    assert!(quiet > lacking);
     let changes = [
         (first, "actor", copy.id(&one[..15])),
         (first + 1, "actor", copy.id([&one[15..], next].concat())),

@@ -323,9 +323,9 @@ pack-versions-hint = The policy pack changes by an approved procedure only. What
 changes-title = What the policy pack changes
 changes-counts = { $added } added, { $removed } removed, { $changed } changed
 changes-more = { $n ->
-    [one] One more change. Look at all of them before you approve.
-   *[other] { $n } more changes. Look at all of them before you approve.
-}
+        [one] One more change. Look at all of them before you approve.
+        *[other] { $n } more changes. Look at all of them before you approve.
+    }
 changes-all = See all changes
 changes-access = The rules about who may see what (access policies) change.
 changes-outdated = Another policy pack came into force after this was handed in. It cannot be approved. Return it, so that its changes are seen anew.

@@ -50,12 +50,13 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Families whose last part is a code from data or from a word list.
-const FAMILIES: [&str; 22] = [
+const FAMILIES: [&str; 23] = [
     "act-",
     "action-",
     "area-",
     "argument-",
     "basis-",
+    "changed-",
     "code-",
     "done-",
     "effect-",

@@ -415,15 +415,15 @@ async fn the_hub_leads_only_where_somebody_may_look() {
             assert_eq!(world.get(address, &cookie).await.status, StatusCode::OK, "{login}: {address}");
         }
         // And nothing that may be looked at is left out.
-        for address in ["duties", "documents", "roles", "contacts", "controls", "clauses"] {
+        for address in ["duties", "reminders", "documents", "roles", "contacts", "controls", "clauses"] {
             let address = format!("/rules/{address}");
             let open = world.get(&address, &cookie).await.status == StatusCode::OK;
             assert_eq!(open, offered.contains(&address), "{login}: {address}");
         }
         most = most.max(offered.len());
         if login == "hanako" {
-            assert_eq!(offered, ["/rules/procedures", "/rules/cases"]);
+            assert_eq!(offered, ["/rules/procedures", "/rules/cases", "/rules/documents"]);
         }
     }
-    assert_eq!(most, 10);
+    assert_eq!(most, 11);
 }

@@ -176,9 +176,15 @@ async fn a_register_of_the_pack_takes_every_type_of_field() {
     assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.body);
     let entry = added.header("location").split('?').next().unwrap().to_owned();
     let page = look(&world, &entry, &cookie, "an entry of every type").await;
-    for shown in
-        ["0.5 kg", "ケーブル", "ケース", "試験 監査子", "借用書.pdf", "2026年11月1日 09:00", subject.as_str()]
-    {
+    for shown in [
+        "0.5 kg",
+        "ケーブル",
+        "ケース",
+        "試験 監査子",
+        "借用書.pdf",
+        "2026年11月1日（日）09:00",
+        subject.as_str(),
+    ] {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     let link = page.body.split("/files/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
