@@ -118,6 +118,10 @@ pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProb
     }
     let layers = chain::resolve(files, find, &mut problems);
     let merged = Merged::of(&layers, &mut problems);
+    // One broken line would be followed by hundreds about what stands in that file.
+    if merged.unread {
+        return Err(problems.into_sorted());
+    }
     let problems = RefCell::new(problems);
     let parts = check::parts(&Context { merged: &merged, problems: &problems });
     let mut problems = problems.into_inner();

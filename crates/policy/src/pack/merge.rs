@@ -78,6 +78,8 @@ pub(crate) struct Merged {
     /// Content of the nearest `access.cedar` and `access.cedarschema`, with their paths.
     pub policies: Option<(String, String)>,
     pub schema: Option<(String, String)>,
+    /// A file could not be read at all: what the others say of its objects cannot be told right from wrong.
+    pub unread: bool,
 }
 
 /// Where a list of objects stands: file or folder, its key, what its objects are, the key of their code.
@@ -161,6 +163,7 @@ impl Merged {
                 continue;
             };
             let Some(content) = text(&layer.files, path, &full, problems) else {
+                self.unread = true;
                 continue;
             };
             match path.as_str() {
@@ -168,6 +171,7 @@ impl Merged {
                 SCHEMA => self.schema = Some((full, content.to_owned())),
                 _ => {
                     let Some(node) = yaml::read(content, &full, problems) else {
+                        self.unread = true;
                         continue;
                     };
                     if !matches!(node.value, Value::Map(_)) {

@@ -136,6 +136,16 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_not_blamed_on_the_others() {
+    let mut files = changed("roles.yaml", "  - code: auditor", "- code: auditor");
+    files.insert("classes.yaml".into(), b"\xff".to_vec());
+    let found = problems(files);
+    let told: Vec<_> = found.iter().map(|p| p.file.as_str()).collect();
+    assert_eq!(told, ["classes.yaml", "roles.yaml"], "{found:?}");
+    assert!(found[0].message == "not UTF-8" && found[1].message.starts_with("not YAML"), "{found:?}");
+}
+
+#[test]
 fn the_ledger_outlives_the_records() {
     let found = problems(changed(
         "pack.yaml",
