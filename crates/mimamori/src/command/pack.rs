@@ -147,16 +147,22 @@ fn load_valid(place: &Path) -> Result<Pack> {
 }
 
 fn run_archive(context: &Context, asked: &Archive) -> Result<Exit> {
+    let (pack, bytes) = write_archive(asked)?;
+    let value = json!({"id": pack.id(), "hash": pack.hash_text(), "file": asked.file, "bytes": bytes});
+    let text = format!("{} ({})\nwritten to {}", pack.id(), pack.hash_text(), asked.file.display());
+    context.console.result(&value, text);
+    Ok(Exit::Done)
+}
+
+/// Writes a pack that can be adopted; gives it, and the size of the file in bytes.
+fn write_archive(asked: &Archive) -> Result<(Pack, usize)> {
     let pack = load_valid(&asked.pack)?;
     packs::require_set(&pack)?;
     let bytes = mimamori_app::pack_archive(&pack)?;
     std::fs::write(&asked.file, &bytes).map_err(|error| {
         Failure::new(Exit::CannotCreate, format!("{} cannot be written: {error}", asked.file.display()))
     })?;
-    let value = json!({"id": pack.id(), "hash": pack.hash_text(), "file": asked.file, "bytes": bytes.len()});
-    let text = format!("{} ({})\nwritten to {}", pack.id(), pack.hash_text(), asked.file.display());
-    context.console.result(&value, text);
-    Ok(Exit::Done)
+    Ok((pack, bytes.len()))
 }
 
 fn change_value(change: &Change) -> Value {
@@ -216,6 +222,26 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/base");
         assert_eq!(load(&folder).unwrap().id(), "base");
         assert!(load(Path::new("no-such-pack")).is_err());
+    }
+
+    #[test]
+    fn an_archive_is_written_of_what_can_be_adopted_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = |pack: &str, file: &str| Archive { pack: pack.into(), file: folder.path().join(file) };
+        let (pack, size) = write_archive(&asked("komaki", "rules.zip")).unwrap();
+        let written = std::fs::read(folder.path().join("rules.zip")).unwrap();
+        assert_eq!((pack.id(), size), ("komaki", written.len()));
+        assert_eq!(written, mimamori_app::pack_archive(&Pack::embedded("komaki").unwrap()).unwrap());
+        // What only the site can say is not said; there is no such pack; there is no such folder.
+        for (pack, file, exit) in [
+            ("kasama", "unset.zip", Exit::Configuration),
+            ("no-such-pack", "none.zip", Exit::Configuration),
+            ("base", "no-such-folder/base.zip", Exit::CannotCreate),
+        ] {
+            let failure = write_archive(&asked(pack, file)).unwrap_err();
+            assert_eq!(failure.exit, exit, "{pack}: {}", failure.message);
+            assert!(!folder.path().join(file).exists(), "{pack}");
+        }
     }
 
     #[test]
