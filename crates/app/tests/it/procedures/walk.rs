@@ -40,7 +40,6 @@ struct City {
     subject: SubjectId,
     citizen: Option<Caller>,
     entries: BTreeMap<String, ObjectId>,
-    file: Option<ObjectId>,
     /// Forms take a policy pack where they take a file.
     archive: bool,
     faults: Vec<String>,
@@ -92,7 +91,6 @@ impl City {
             subject,
             citizen,
             entries: BTreeMap::new(),
-            file: None,
             archive: false,
             faults: Vec::new(),
             walked: 0,
@@ -147,7 +145,7 @@ impl City {
         let words: Vec<Who> = register.keeper.iter().chain(&register.writers).cloned().collect();
         let keeper = self.somebody(&words).await?;
         let wanted: Vec<Field> = register.fields.iter().filter(|field| field.required).cloned().collect();
-        let typed = Box::pin(self.typed(&wanted, &Wish::new(), "", None)).await;
+        let typed = Box::pin(self.typed(&keeper, &wanted, &Wish::new(), "", None)).await;
         match self.app().add_entry(&keeper, &register.code, &typed).await {
             Ok(entry) => {
                 self.entries.insert(register.code.clone(), entry);
@@ -160,9 +158,10 @@ impl City {
         }
     }
 
-    /// A filled-in form. `prefix` is the step's code and a dot; `known` what was chosen before.
+    /// A form filled in by somebody. `prefix` is the step's code and a dot; `known` what was chosen before.
     async fn typed(
         &mut self,
+        by: &Caller,
         fields: &[Field],
         known: &Wish,
         prefix: &str,
@@ -198,7 +197,7 @@ impl City {
                     }
                 }
                 FieldType::Entry { register } => self.entry(register).await.map(|id| id.to_string()),
-                FieldType::File => Some(self.file().await.to_string()),
+                FieldType::File => Some(self.file(by).await.to_string()),
                 FieldType::Derived(_) => None,
             };
             if let Some(value) = value {
@@ -234,15 +233,10 @@ impl City {
         self.plain(if changes { "changed" } else { "named" })
     }
 
-    async fn file(&mut self) -> ObjectId {
-        if let Some(file) = self.file {
-            return file;
-        }
-        let caller = self.caller(self.plain("plain")).await;
+    /// A file of one's own: it becomes part of one thing only.
+    async fn file(&self, by: &Caller) -> ObjectId {
         let bytes = if self.archive { other_pack(&self.pack) } else { "試し".as_bytes().to_vec() };
-        let file = self.app().attach_file(&caller, "memo.txt", &bytes).await.unwrap();
-        self.file = Some(file);
-        file
+        self.app().attach_file(by, "memo.txt", &bytes).await.unwrap()
     }
 
     async fn applicant(&mut self, procedure: &Procedure) -> Option<Caller> {
@@ -295,7 +289,7 @@ impl City {
             self.fault(procedure, "nobody inside can begin it");
             return None;
         };
-        let typed = self.typed(&procedure.fields, wish, "", Some(procedure)).await;
+        let typed = self.typed(&applicant, &procedure.fields, wish, "", Some(procedure)).await;
         match self.app().begin_case(&applicant, &procedure.code, &typed, false).await {
             Ok(case) => Some((applicant, case)),
             Err(error) => {
@@ -337,7 +331,8 @@ impl City {
             view.values.iter().filter_map(|(code, value)| Some((code.clone(), value.as_str()?.to_owned()))),
         );
         let prefix = format!("{}.", step.code);
-        let typed = self.typed(&step.fields, &known, &prefix, Some(procedure)).await;
+        let caller = self.caller(person).await;
+        let typed = self.typed(&caller, &step.fields, &known, &prefix, Some(procedure)).await;
         let app = self.app();
         if strict {
             let wrong = self.caller(self.plain("wrong")).await;
@@ -357,7 +352,6 @@ impl City {
                 assert!(!own, "{}/{}: the applicant decides", procedure.code, step.code);
             }
         }
-        let caller = self.caller(person).await;
         if let Err(error) = app.act_on_case(&caller, view.id, view.version, &act, &typed).await {
             self.fault(procedure, &format!("{}: {error} {:?}", step.code, error.faults()));
             return false;
@@ -552,7 +546,6 @@ async fn walk_pack(id: &'static str) -> Vec<String> {
     for procedure in pack.procedures() {
         // New rules would end this walk: `adoption.rs` goes on from there.
         let adopts = procedure.effects.iter().any(|effect| effect.action == EffectKind::AdoptPack);
-        city.file = None;
         city.archive = adopts;
         if adopts {
             city.walked += 1;
