@@ -128,7 +128,7 @@ impl Hasher {
         self.argon2
             .hash_password_into_with_memory(password.as_bytes(), &salt, &mut out, &mut self.memory[..])
             .map_err(|_| Error::internal("a password could not be hashed"))?;
-        self.forget();
+        self.forget(self.argon2.params().block_count());
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -157,14 +157,16 @@ impl Hasher {
             None => argon2.hash_password_into(password.as_bytes(), salt, &mut out),
         };
         done.map_err(|_| unreadable())?;
-        self.forget();
+        self.forget(blocks);
         // `Output` compares in constant time.
         Ok(Output::new(&out).is_ok_and(|out| out == *expected))
     }
 
-    /// What was derived from a password does not stay in memory until the next one.
-    fn forget(&mut self) {
-        self.memory.fill(Block::new());
+    /// What was derived from a password does not stay in memory until the next one: it lies in so many
+    /// blocks from the first.
+    fn forget(&mut self, blocks: usize) {
+        let used = blocks.min(self.memory.len());
+        self.memory.iter_mut().take(used).for_each(|block| *block = Block::new());
     }
 }
 

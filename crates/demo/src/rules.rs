@@ -17,6 +17,10 @@ static REASONS: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/rules/reasons.tsv")).collect());
 const SITE: &str = include_str!("../data/rules/site.tsv");
 const DOCUMENT: &str = include_str!("../data/rules/document.tsv");
+const PAPER: &str = include_str!("../data/rules/paper.tsv");
+
+/// The parameter that a proposal of new rules changes.
+pub const REVISED: &str = "break-glass.review-days";
 
 /// Numbers drawn from a seed, for whoever writes the history: the same seed draws the same.
 #[derive(Debug, Clone)]
@@ -114,6 +118,15 @@ pub fn document(name: &str, organisation: &str) -> String {
     lines.join("\n")
 }
 
+/// The text of a paper that is attached to a form, made on a day as it is written in Japan.
+#[must_use]
+pub fn paper(name: &str, organisation: &str, day: &str) -> String {
+    let put = |row: Row| {
+        row.text(0).replace("{name}", name).replace("{organisation}", organisation).replace("{day}", day)
+    };
+    rows(PAPER).map(put).collect::<Vec<_>>().join("\n")
+}
+
 fn sentence(listed: &'static str, story: usize) -> &'static str {
     let count = listed.split(" | ").count();
     listed.split(" | ").nth(story % count.max(1)).unwrap_or("").trim()
@@ -156,5 +169,8 @@ mod tests {
         }
         assert!(!site_examples().collect::<Vec<_>>().is_empty());
         assert!(document("運用管理規程", "ひだまり市").contains("運用管理規程"));
+        let paper = paper("契約書", "ひだまり市", "2026年6月1日");
+        assert!(["契約書", "ひだまり市", "2026年6月1日"].iter().all(|part| paper.contains(part)), "{paper}");
+        assert!(!paper.contains('{'), "{paper}");
     }
 }

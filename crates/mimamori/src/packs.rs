@@ -31,13 +31,18 @@ pub fn chosen(place: &Path, values: &[String]) -> Result<Pack> {
         place.to_str().filter(|id| !place.exists() && Pack::embedded_ids().any(|known| known == *id));
     let pack = built_in.map_or_else(|| Pack::load(place), Pack::embedded);
     let pack = pack.map_err(|problems| not_valid(Some(place), &problems))?;
-    if values.is_empty() {
-        return Ok(pack);
-    }
+    if values.is_empty() { Ok(pack) } else { with_parameters(&pack, values) }
+}
+
+/// A pack with values that the site gives, as [`chosen`].
+///
+/// # Errors
+/// As [`chosen`].
+pub fn with_parameters(pack: &Pack, values: &[String]) -> Result<Pack> {
     let mut files = pack.files().clone();
     let site = files.get(SITE).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     files.insert(SITE.to_owned(), with_values(&site, values)?.into_bytes());
-    Pack::from_files(files).map_err(|problems| not_valid(Some(place), &problems))
+    Pack::from_files(files).map_err(|problems| not_valid(Some(Path::new(pack.id())), &problems))
 }
 
 /// Refuses a pack that leaves something open which only the site can say.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mimamori_demo::{Options, Typical, city, rules, typical_sign_ins};
-use mimamori_domain::{ManualClock, SystemClock, Timestamp};
+use mimamori_domain::{Error, ManualClock, SystemClock, Timestamp};
 use mimamori_policy::model::{Procedure, Who};
 use mimamori_policy::{Language, Pack};
 use serde_json::{Value, json};
@@ -175,6 +175,22 @@ fn demo_pack(place: &Path) -> Result<Pack> {
     packs::chosen(place, &values)
 }
 
+/// A pack with one of its numbers changed, another way for each `turn`: what somebody proposes.
+///
+/// # Errors
+/// Internal when such a pack is not valid.
+fn revised(pack: &Pack, turn: u64) -> std::result::Result<Pack, Error> {
+    let key = rules::REVISED;
+    let bounds = pack.parameter(key).and_then(|parameter| Some((parameter.least?, parameter.most?)));
+    let (least, most) = bounds.ok_or_else(|| Error::internal("the parameter to be revised has no bounds"))?;
+    let now = pack.parameter_u64(key)?;
+    let others: Vec<u64> = (least..=most).filter(|other| *other != now).collect();
+    let place = usize::try_from(turn).unwrap_or(0) % others.len().max(1);
+    let new = others.get(place).copied().unwrap_or(now);
+    packs::with_parameters(pack, &[format!("{key}={new}")])
+        .map_err(|failure| Error::internal(failure.message))
+}
+
 /// Half past eight in the morning of that day in Japan.
 fn opening(day: Timestamp) -> Timestamp {
     let japan = jiff::tz::Offset::constant(9);
@@ -224,16 +240,22 @@ fn sign_ins(options: &Options, pack: &Pack, filled: &Filled) -> Vec<Typical> {
                 decided.map(|procedure| procedure.name(language)),
                 kept.map(|register| register.name(language)),
             ];
-            let tried = words.iter().zip(names).filter_map(|(word, name)| Some(format!("{word}: {}", name?)));
-            waiting.map(ToOwned::to_owned).into_iter().chain(tried).collect::<Vec<_>>().join(", ")
+            let (colon, comma) = if language == Language::Ja { ("：", "、") } else { (": ", ", ") };
+            let tried =
+                words.iter().zip(names).filter_map(|(word, name)| Some(format!("{word}{colon}{}", name?)));
+            waiting.map(ToOwned::to_owned).into_iter().chain(tried).collect::<Vec<_>>().join(comma)
         };
         let waiting = waits(&holder.login);
         let ja = try_in(Language::Ja, ["申請", "判断", "台帳"], waiting.map(|(ja, _)| ja.as_str()));
         let en = try_in(Language::En, ["applies", "decides", "keeps"], waiting.map(|(_, en)| en.as_str()));
+        let with = |words: &str, open: &str, close: &str| match words {
+            "" => String::new(),
+            words => format!("{open}{words}{close}"),
+        };
         found.push(Typical {
             login: holder.login.clone(),
-            who_ja: format!("{} {}（{ja}）", role.name(Language::Ja), holder.name),
-            who_en: format!("{} ({en})", role.name(Language::En)),
+            who_ja: format!("{} {}{}", role.name(Language::Ja), holder.name, with(&ja, "（", "）")),
+            who_en: format!("{}{}", role.name(Language::En), with(&en, " (", ")")),
         });
     }
     found

@@ -416,7 +416,8 @@ impl App {
 /// A value in Japanese words, for a text.
 fn words(label: Label) -> String {
     match label {
-        Label::Plain(text) | Label::Moment(text) | Label::Subject(text) => text,
+        Label::Plain(text) | Label::Subject(text) => text,
+        Label::Moment(text) => text.replace('T', " "),
         Label::Word(word) => word.get(Language::Ja).to_owned(),
         Label::YesNo(yes) => if yes { "はい" } else { "いいえ" }.to_owned(),
         Label::Number(number, unit) => {

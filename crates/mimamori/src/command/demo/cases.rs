@@ -44,14 +44,8 @@ impl History<'_> {
         self.one_of(&words)
     }
 
-    async fn filled(
-        &mut self,
-        pack: &Pack,
-        procedure: &Procedure,
-        applicant: usize,
-    ) -> Result<Option<Typed>, Error> {
-        self.attach(&procedure.fields, applicant).await?;
-        let form = Form {
+    fn form<'a>(&self, procedure: &'a Procedure, applicant: usize) -> Form<'a> {
+        Form {
             object: &procedure.code,
             fields: &procedure.fields,
             step: None,
@@ -59,8 +53,7 @@ impl History<'_> {
             at: self.now(),
             story: self.story,
             by: applicant,
-        };
-        Ok(form.fill(pack, &self.cast, &self.known, &Earlier::new(), &mut self.chance))
+        }
     }
 
     pub(super) async fn begin(
@@ -72,13 +65,15 @@ impl History<'_> {
     ) -> Result<(), Error> {
         let Some(procedure) = pack.procedure(code) else { return Ok(()) };
         let Some(applicant) = applicant.or_else(|| self.applicant(procedure, plan)) else { return Ok(()) };
-        let Some(typed) = self.filled(pack, procedure, applicant).await? else {
-            *self.left_out.entry(format!("{code}: nothing yet to refer to")).or_default() += 1;
-            return Ok(());
-        };
+        let form = self.form(procedure, applicant);
+        let Some(mut typed) = self.filled_in(pack, &form, &Earlier::new(), 0).await? else { return Ok(()) };
         // Nobody who is still needed stops their own account.
         let plan = if ends_applicant(procedure) && plan != Plan::Withdraw { Plan::Wait } else { plan };
+        // The history ends under the rules that it began under.
+        let passes = matches!(plan, Plan::Pass | Plan::Prompt | Plan::Return);
+        let plan = if adopts_rules(procedure) && passes { Plan::Refuse } else { plan };
         let caller = self.cast.caller(self.app, applicant).await?;
+        self.attach(&form, &caller, &mut typed).await?;
         let first = matches!(plan, Plan::Emergency | Plan::EmergencyReport);
         let case = self.app.begin_case(&caller, code, &typed, first).await?;
         let mut earlier = Earlier::new();
@@ -103,11 +98,14 @@ impl History<'_> {
         let Some(applicant) = applicant.or_else(|| self.applicant(procedure, Plan::Pass)) else {
             return Ok(());
         };
-        let Some(typed) = self.filled(pack, procedure, applicant).await? else { return Ok(()) };
+        let form = self.form(procedure, applicant);
+        let Some(typed) = self.filled_in(pack, &form, &Earlier::new(), 0).await? else { return Ok(()) };
         let written = typed.len().div_ceil(2);
         let first = procedure.fields.iter().filter_map(|field| typed.get_key_value(&field.code));
-        let typed: Typed = first.take(written).map(|(code, texts)| (code.clone(), texts.clone())).collect();
+        let mut typed: Typed =
+            first.take(written).map(|(code, texts)| (code.clone(), texts.clone())).collect();
         let caller = self.cast.caller(self.app, applicant).await?;
+        self.attach(&form, &caller, &mut typed).await?;
         self.app.save_draft(&caller, code, None, &typed).await.map(drop)
     }
 
@@ -170,7 +168,10 @@ impl History<'_> {
             })
             .filter_map(|person| self.cast.place_of(person.actor))
             .collect();
-        people.retain(|member| !self.cast.spare.contains(member));
+        // Those whose accounts are applied for and stopped act where it is for nobody else.
+        if people.iter().any(|member| !self.cast.spare.contains(member)) {
+            people.retain(|member| !self.cast.spare.contains(member));
+        }
         people.sort_unstable();
         let Some(by) = self.chance.pick(&people).copied() else {
             *self
@@ -192,7 +193,6 @@ impl History<'_> {
             return Ok(());
         };
         if fills {
-            self.attach(&step.fields, by).await?;
             let form = Form {
                 object: &view.procedure.code,
                 fields: &step.fields,
@@ -202,14 +202,9 @@ impl History<'_> {
                 story,
                 by,
             };
-            match form.fill(pack, &self.cast, &self.known, &earlier, &mut self.chance) {
-                Some(filled) => typed = filled,
-                None => {
-                    let what = format!("{} {}: nothing yet to refer to", view.procedure.code, step.code);
-                    *self.left_out.entry(what).or_default() += 1;
-                    return Ok(());
-                }
-            }
+            let Some(filled) = self.filled_in(pack, &form, &earlier, 0).await? else { return Ok(()) };
+            typed = filled;
+            self.attach(&form, &caller, &mut typed).await?;
         }
         let done = self.app.act_on_case(&caller, view.id, view.version, &act, &typed).await;
         match done {
@@ -274,10 +269,18 @@ impl History<'_> {
     /// Tasks that a decision left to people: most are done.
     async fn by_hand(&mut self, view: &CaseView) -> Result<(), Error> {
         for task in view.by_hand.iter().filter(|task| task.done.is_none()) {
-            let people = task.people.iter().filter_map(|word| self.cast.holders.get(word)?.first().copied());
-            let Some(by) = people.into_iter().next().filter(|_| !self.story.is_multiple_of(7)) else {
-                continue;
+            let people: Vec<usize> = task
+                .people
+                .iter()
+                .filter_map(|word| self.cast.holders.get(word))
+                .flatten()
+                .copied()
+                .collect();
+            let near = match self.cases.get(&view.id) {
+                Some(running) => self.cast.near(&people, running.applicant),
+                None => people,
             };
+            let Some(by) = near.first().copied().filter(|_| !self.story.is_multiple_of(7)) else { continue };
             let caller = self.cast.caller(self.app, by).await?;
             let note = self.say("done", &view.procedure.code);
             self.app.carry_out_by_hand(&caller, task.id, task.version, &note).await?;
@@ -295,6 +298,11 @@ fn ends_applicant(procedure: &Procedure) -> bool {
         );
         ends && effect.with.values().any(|source| *source == Source::Applicant)
     })
+}
+
+/// Whether an approved case brings other rules into force.
+fn adopts_rules(procedure: &Procedure) -> bool {
+    procedure.effects.iter().any(|effect| effect.action == EffectKind::AdoptPack)
 }
 
 /// Whether some step has a term of less than a day.

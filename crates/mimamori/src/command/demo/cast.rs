@@ -278,6 +278,25 @@ impl Cast {
         found
     }
 
+    /// The unit (部署) of somebody.
+    #[must_use]
+    pub fn unit(&self, at: usize) -> Option<&str> {
+        self.members.get(at)?.unit.as_deref()
+    }
+
+    /// Whom somebody works for.
+    #[must_use]
+    pub fn institution(&self, at: usize) -> Option<InstitutionId> {
+        self.members.get(at)?.institution
+    }
+
+    /// Of these people those of the same unit as somebody, where there are any.
+    #[must_use]
+    pub fn near(&self, people: &[usize], of: usize) -> Vec<usize> {
+        let near: Vec<usize> = people.iter().copied().filter(|at| self.unit(*at) == self.unit(of)).collect();
+        if near.is_empty() { people.to_vec() } else { near }
+    }
+
     /// Places of everybody who works for an institution.
     pub fn staff(&self) -> impl Iterator<Item = usize> + '_ {
         self.members.iter().enumerate().filter(|(_, member)| !member.citizen).map(|(at, _)| at)

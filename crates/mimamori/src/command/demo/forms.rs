@@ -16,6 +16,8 @@ use super::cast::Cast;
 const OPTIONAL_PERCENT: i32 = 65;
 /// People in a field that holds several.
 const SEVERAL: usize = 3;
+/// Choices in a field that holds several, at most.
+const MOST_CHOSEN: i32 = 5;
 
 /// What forms may refer to.
 #[derive(Debug, Default)]
@@ -27,8 +29,18 @@ pub struct Known {
     pub assets: Vec<ObjectId>,
     /// Entries by their register.
     pub entries: BTreeMap<String, Vec<ObjectId>>,
-    /// Made once: what forms attach.
-    pub file: Option<ObjectId>,
+}
+
+/// Stands in a form where a file is to be attached, until somebody attaches it.
+pub const FILE: &str = "file";
+
+/// What a form cannot be filled in without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lacks {
+    /// An entry of this register, which has none yet.
+    Entry(String),
+    /// Something that nobody writes into a register.
+    Other,
 }
 
 /// One form to be filled in.
@@ -51,7 +63,10 @@ pub struct Form<'a> {
 pub type Earlier = BTreeMap<String, Vec<String>>;
 
 impl Form<'_> {
-    /// The form filled in; `None` when it needs something that is not there yet.
+    /// The form filled in, with [`FILE`] for each file.
+    ///
+    /// # Errors
+    /// What it needs that is not there yet.
     pub fn fill(
         &self,
         pack: &Pack,
@@ -59,7 +74,7 @@ impl Form<'_> {
         known: &Known,
         earlier: &Earlier,
         chance: &mut Chance,
-    ) -> Option<Typed> {
+    ) -> Result<Typed, Lacks> {
         let mut typed = Typed::new();
         for field in self.fields {
             let asked = field.when.as_ref().is_none_or(|when| self.holds(when, &typed, earlier));
@@ -69,11 +84,11 @@ impl Form<'_> {
             }
             match self.value(field, pack, cast, known, chance).filter(|_| wanted) {
                 Some(values) => drop(typed.insert(field.code.clone(), values)),
-                None if field.required => return None,
+                None if field.required => return Err(lacks(pack, &field.kind)),
                 None => {}
             }
         }
-        Some(typed)
+        Ok(typed)
     }
 
     fn holds(&self, when: &Condition, typed: &Typed, earlier: &Earlier) -> bool {
@@ -115,7 +130,11 @@ impl Form<'_> {
                 // Most forms are about the usual things, which stand first.
                 let place = chance.between(0, i32::try_from(codes.len()).ok()?.saturating_sub(1));
                 let usual = if chance.percent(40) { 0 } else { usize::try_from(place).ok()? };
-                one(codes.get(usual)?.clone())
+                // Of several, those that follow each other in the list go together.
+                let count =
+                    if field.many { usize::try_from(chance.between(1, MOST_CHOSEN)).ok()? } else { 1 };
+                let chosen: Vec<String> = codes.into_iter().skip(usual).take(count).collect();
+                (!chosen.is_empty()).then_some(chosen)
             }
             FieldType::YesNo => one(if chance.percent(60) { "yes" } else { "no" }.to_owned()),
             FieldType::Person => {
@@ -137,7 +156,7 @@ impl Form<'_> {
             FieldType::Institution => one(chance.pick(&known.institutions)?.to_string()),
             FieldType::Asset => one(chance.pick(&known.assets)?.to_string()),
             FieldType::Entry { register } => one(chance.pick(known.entries.get(register)?)?.to_string()),
-            FieldType::File => known.file.map(|file| vec![file.to_string()]),
+            FieldType::File => one(FILE.to_owned()),
             FieldType::Subject => one(chance.pick(&known.subjects)?.to_string()),
             FieldType::Derived(_) => None,
         }
@@ -175,6 +194,17 @@ impl Form<'_> {
         let at = jiff::tz::Offset::constant(9).to_datetime(jiff::Timestamp::from(self.at)).date();
         let day = at.checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
         Some((day, hour))
+    }
+}
+
+fn lacks(pack: &Pack, kind: &FieldType) -> Lacks {
+    match kind {
+        FieldType::Entry { register } => Lacks::Entry(register.clone()),
+        FieldType::Asset => {
+            let assets = pack.registers().iter().find(|register| register.assets);
+            assets.map_or(Lacks::Other, |register| Lacks::Entry(register.code.clone()))
+        }
+        _ => Lacks::Other,
     }
 }
 

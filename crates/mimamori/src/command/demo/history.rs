@@ -5,22 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use mimamori_app::{App, Caller, DutyState, NewDocument, NewStatement, Typed, Window};
+use mimamori_app::{App, Caller, DutyState, NewDocument, NewStatement, Typed, Window, pack_archive};
 use mimamori_demo::rules::{self, Chance};
 use mimamori_domain::{Error, ManualClock, ObjectId, SubjectId, Timestamp};
-use mimamori_policy::model::{Field, FieldType, Period, Proof, Register, Who};
-use mimamori_policy::{Language, Pack};
+use mimamori_policy::model::{
+    EffectKind, Field, FieldType, Per, Period, Procedure, Proof, Register, Source, Who,
+};
+use mimamori_policy::{Language, Pack, RoleScope};
 
 use super::care::{self, Visit};
 use super::cases::Running;
 use super::cast::Cast;
 use super::fill::{LeftOut, leave_out};
-use super::forms::{Earlier, Form, Known};
+use super::forms::{Earlier, Form, Known, Lacks};
 use crate::console::Console;
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
-/// What the paper is called that forms attach.
-const PAPER: &str = "別紙";
+/// A form that needs an entry which needs an entry, and so on: so far.
+const DEEPEST: u32 = 4;
 /// Every so many entries is amended later, and every so many struck out.
 const AMENDED: usize = 11;
 const STRUCK: usize = 17;
@@ -53,8 +55,9 @@ pub(super) enum Job {
     Acknowledge(String, usize),
     Attest(String),
     Enter(String),
-    Amend(String, ObjectId, Typed),
-    Strike(String, ObjectId),
+    /// A register, the entry, who wrote it, and what it holds.
+    Amend(String, ObjectId, usize, Typed),
+    Strike(String, ObjectId, usize),
     Review(String),
     Skip(String, Timestamp),
     /// A procedure, what becomes of it, and who applies where that is not anybody.
@@ -89,14 +92,14 @@ pub struct History<'a> {
     pub(super) visits: Vec<Visit>,
     /// Duties whose last occurrence nobody sees to.
     pub(super) forgotten: BTreeSet<String>,
-    /// What each person attached.
-    papers: HashMap<usize, ObjectId>,
     /// How often each kind of thing was said.
     said: BTreeMap<&'static str, usize>,
     pub(super) number: u64,
     /// Entries so far.
     entered: usize,
     pub(super) story: usize,
+    /// How often new rules were proposed.
+    revisions: u64,
 }
 
 impl<'a> History<'a> {
@@ -127,11 +130,11 @@ impl<'a> History<'a> {
             queue: BTreeMap::new(),
             cases: HashMap::new(),
             forgotten: BTreeSet::new(),
-            papers: HashMap::new(),
             said: BTreeMap::new(),
             number: 0,
             entered: 0,
             story: 0,
+            revisions: 0,
         }
     }
 
@@ -182,11 +185,11 @@ impl<'a> History<'a> {
                 }
             }
             Job::Attest(code) => self.attest(pack, &code).await,
-            Job::Enter(code) => self.enter(pack, &code).await,
-            Job::Amend(code, entry, typed) => self.amend(pack, &code, entry, typed).await,
-            Job::Strike(code, entry) => {
+            Job::Enter(code) => self.enter(pack, &code, 0).await,
+            Job::Amend(code, entry, by, typed) => self.amend(pack, &code, (entry, by), typed).await,
+            Job::Strike(code, entry, by) => {
                 let Some(register) = pack.register(&code) else { return Ok(()) };
-                let Some(member) = self.one_of(&register.keeper) else { return Ok(()) };
+                let Some(member) = self.keeper(pack, register, by) else { return Ok(()) };
                 let caller = self.cast.caller(self.app, member).await?;
                 let seen = self.app.entry(&caller, &code, entry).await?.versions.len() as u64;
                 let reason = self.say("strike", &code);
@@ -219,17 +222,83 @@ impl<'a> History<'a> {
         self.chance.pick(&named).copied()
     }
 
-    /// Attaches the paper that somebody's forms refer to, where a form has a place for one.
-    pub(super) async fn attach(&mut self, fields: &[Field], by: usize) -> Result<(), Error> {
-        self.known.file = self.papers.get(&by).copied();
-        if self.known.file.is_none() && fields.iter().any(|field| field.kind == FieldType::File) {
-            let caller = self.cast.caller(self.app, by).await?;
-            let text = rules::document(PAPER, self.app.pack().organisation(Language::Ja));
-            let file = self.app.attach_file(&caller, &format!("{PAPER}.txt"), text.as_bytes()).await?;
-            self.papers.insert(by, file);
-            self.known.file = Some(file);
+    /// Who keeps the register where this person wrote into it.
+    fn keeper(&mut self, pack: &Pack, register: &Register, by: usize) -> Option<usize> {
+        let mut keepers = Vec::new();
+        for who in &register.keeper {
+            let scope = match who {
+                Who::Role(code) => pack.role(code).map(|role| role.scope),
+                _ => None,
+            };
+            let same = |at: &usize| match (scope, register.per) {
+                (Some(RoleScope::Unit), Per::Unit | Per::Institution) => {
+                    self.cast.unit(*at) == self.cast.unit(by)
+                }
+                (Some(RoleScope::Institution), Per::Unit | Per::Institution) => {
+                    self.cast.institution(*at) == self.cast.institution(by)
+                }
+                _ => true,
+            };
+            keepers.extend(self.cast.named(std::slice::from_ref(who)).into_iter().filter(same));
+        }
+        self.chance.pick(&keepers).copied()
+    }
+
+    /// A form filled in. What it refers to and is not there yet is written down first.
+    pub(super) async fn filled_in(
+        &mut self,
+        pack: &Pack,
+        form: &Form<'_>,
+        earlier: &Earlier,
+        deep: u32,
+    ) -> Result<Option<Typed>, Error> {
+        let mut missing = BTreeSet::new();
+        loop {
+            match form.fill(pack, &self.cast, &self.known, earlier, &mut self.chance) {
+                Ok(typed) => return Ok(Some(typed)),
+                Err(Lacks::Entry(register)) if deep < DEEPEST && missing.insert(register.clone()) => {
+                    Box::pin(self.enter(pack, &register, deep + 1)).await?;
+                }
+                Err(_) => {
+                    let step = form.step.map_or_else(String::new, |step| format!(" {step}"));
+                    let what = format!("{}{step}: nothing yet to refer to", form.object);
+                    *self.left_out.entry(what).or_default() += 1;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Attaches the files of a form that was filled in, each a paper of its own.
+    pub(super) async fn attach(
+        &mut self,
+        form: &Form<'_>,
+        caller: &Caller,
+        typed: &mut Typed,
+    ) -> Result<(), Error> {
+        for field in form.fields.iter().filter(|field| field.kind == FieldType::File) {
+            let Some(values) = typed.get_mut(&field.code) else { continue };
+            let (name, bytes) = match form.procedure.filter(|procedure| adopts(procedure, &field.code)) {
+                Some(_) => self.revision()?,
+                None => {
+                    let (name, now) = (field.name(Language::Ja), mimamori_domain::Clock::now(self.clock));
+                    let day = jiff::tz::Offset::constant(9).to_datetime(jiff::Timestamp::from(now)).date();
+                    let organisation = self.app.pack().organisation(Language::Ja);
+                    let text = rules::paper(name, organisation, &day.strftime("%Y年%-m月%-d日").to_string());
+                    (format!("{name}_{}.txt", day.strftime("%Y%m%d")), text.into_bytes())
+                }
+            };
+            let file = self.app.attach_file(caller, &name, &bytes).await?;
+            *values = vec![file.to_string()];
         }
         Ok(())
+    }
+
+    /// The rules in force with one of their numbers changed: what a proposal of new rules brings.
+    fn revision(&mut self) -> Result<(String, Vec<u8>), Error> {
+        self.revisions += 1;
+        let pack = super::revised(self.app.pack(), self.revisions)?;
+        Ok((format!("{}-{}.zip", pack.id(), self.revisions), pack_archive(&pack)?))
     }
 
     async fn publish(&mut self, pack: &Pack, code: &str) -> Result<(), Error> {
@@ -281,11 +350,10 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    async fn enter(&mut self, pack: &Pack, code: &str) -> Result<(), Error> {
+    async fn enter(&mut self, pack: &Pack, code: &str, deep: u32) -> Result<(), Error> {
         let Some(register) = pack.register(code) else { return Ok(()) };
         let words: Vec<Who> = register.keeper.iter().chain(&register.writers).cloned().collect();
         let Some(by) = self.one_of(&words) else { return Ok(()) };
-        self.attach(&register.fields, by).await?;
         let form = Form {
             object: code,
             fields: &register.fields,
@@ -295,30 +363,35 @@ impl<'a> History<'a> {
             story: self.story,
             by,
         };
-        let typed = form.fill(pack, &self.cast, &self.known, &Earlier::new(), &mut self.chance);
-        let Some(typed) = typed else {
-            *self.left_out.entry(format!("{code}: nothing yet to refer to")).or_default() += 1;
+        let Some(mut typed) = self.filled_in(pack, &form, &Earlier::new(), deep).await? else {
             return Ok(());
         };
         let caller = self.cast.caller(self.app, by).await?;
+        self.attach(&form, &caller, &mut typed).await?;
         let entry = self.app.add_entry(&caller, code, &typed).await?;
         self.keep(register.assets, code, entry);
         // Mistakes are found soon.
         self.entered += 1;
         if self.entered % AMENDED == 4 {
             let at = self.work_time(self.now(), (0, 6));
-            self.at(at, Job::Amend(code.to_owned(), entry, typed));
+            self.at(at, Job::Amend(code.to_owned(), entry, by, typed));
         } else if !register.assets && self.entered % STRUCK == 13 {
             let at = self.work_time(self.now(), (0, 3));
-            self.at(at, Job::Strike(code.to_owned(), entry));
+            self.at(at, Job::Strike(code.to_owned(), entry, by));
         }
         Ok(())
     }
 
-    async fn amend(&mut self, pack: &Pack, code: &str, entry: ObjectId, typed: Typed) -> Result<(), Error> {
+    async fn amend(
+        &mut self,
+        pack: &Pack,
+        code: &str,
+        (entry, by): (ObjectId, usize),
+        typed: Typed,
+    ) -> Result<(), Error> {
         let Some(register) = pack.register(code) else { return Ok(()) };
         let Some((typed, said)) = self.corrected(register, typed) else { return Ok(()) };
-        let Some(member) = self.one_of(&register.keeper) else { return Ok(()) };
+        let Some(member) = self.keeper(pack, register, by) else { return Ok(()) };
         let caller = self.cast.caller(self.app, member).await?;
         let seen = self.app.entry(&caller, code, entry).await?.versions.len() as u64;
         let reason = self.say(said, code);
@@ -404,12 +477,22 @@ impl<'a> History<'a> {
     }
 }
 
+/// Whether a field holds the rules that an approved case brings into force.
+pub(super) fn adopts(procedure: &Procedure, field: &str) -> bool {
+    let proposed =
+        |source: &Source| matches!(source, Source::Field(at) if at.step.is_none() && at.field == field);
+    procedure
+        .effects
+        .iter()
+        .any(|effect| effect.action == EffectKind::AdoptPack && effect.with.values().any(proposed))
+}
+
 /// What is said of a job that was left out: the kind and the code, nobody's words.
 fn named(job: &Job) -> String {
     match job {
         Job::Publish(code) | Job::Acknowledge(code, _) => format!("document {code}"),
         Job::Attest(code) => format!("statement {code}"),
-        Job::Enter(code) | Job::Amend(code, ..) | Job::Strike(code, _) | Job::Review(code) => {
+        Job::Enter(code) | Job::Amend(code, ..) | Job::Strike(code, ..) | Job::Review(code) => {
             format!("register {code}")
         }
         Job::Skip(code, _) => format!("duty {code}"),
