@@ -1,5 +1,11 @@
 //! The edge over a real application on SQLite.
-#![allow(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code, helpers included: what fails here fails the test"
+)]
 
 mod adoption;
 mod fhir;
