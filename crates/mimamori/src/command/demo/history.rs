@@ -455,8 +455,7 @@ impl<'a> History<'a> {
         let window = Window { from: self.from, until: self.now() };
         let late: Vec<_> = self.app.duties(self.operator, window).await?;
         for view in late.iter().filter(|view| view.state == DutyState::Overdue) {
-            let newest =
-                late.iter().filter(|other| other.code == view.code && other.due <= self.until).next_back();
+            let newest = late.iter().rfind(|other| other.code == view.code && other.due <= self.until);
             let left = self.forgotten.contains(&view.code)
                 && newest.is_some_and(|newest| newest.opens == view.opens);
             // What a job would have to prove was done by other means.
