@@ -491,7 +491,7 @@ async fn a_locked_file_refuses_everything_and_recovers() {
     let asking = Asking::new(&town).await;
     // A program that does not wait long for the lock, and has answered before.
     let store =
-        town.site.database.open_patiently(&town.site.clock, std::time::Duration::from_millis(50)).await;
+        town.site.database.open_patiently(&town.site.clock, std::time::Duration::from_millis(100)).await;
     let app = town.site.second(Arc::clone(&store)).await;
     all_recover(&app, &asking, town.ids).await;
     let before = store.head().await.unwrap();
