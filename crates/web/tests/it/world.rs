@@ -69,7 +69,14 @@ pub async fn send(router: &Router, request: Request<Body>) -> Answer {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    // Files may be anything; what is said in words is UTF-8.
+    let kind = parts.headers.get("content-type").map_or("", |v| v.to_str().unwrap());
+    let file = !(kind.is_empty() || kind.starts_with("text/") || kind.contains("json"));
+    let body = match String::from_utf8(body.to_vec()) {
+        Err(error) if file => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        body => body.unwrap(),
+    };
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 impl World {
