@@ -14,7 +14,6 @@ use super::purpose;
 use super::values::Values;
 use super::who::target;
 use crate::App;
-use crate::access::decided;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::record::fault;
@@ -185,13 +184,7 @@ impl App {
                 body: &body,
             };
             let commitment = self.write_governed(caller, unit, &writing).await?;
-            let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
-            entry.resource = Self::resource_of::<LentBody>(object);
-            entry.version = Some(1);
-            entry.commitments = vec![commitment];
-            let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
-            let entry = self.with_sealed(caller, entry, index, None)?;
-            unit.entries.push(entry);
+            self.tell_created::<LentBody>(caller, decision, unit, object, commitment)?;
         }
         Ok(())
     }

@@ -248,6 +248,28 @@ impl App {
         Ok(put_version(unit, version, writing.sorted))
     }
 
+    /// Adds the ledger entry of a new object to the unit that writes it, after those already there.
+    ///
+    /// # Errors
+    /// Unavailable when the entry cannot be sealed.
+    pub(crate) fn tell_created<T: Body>(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        object: ObjectId,
+        commitment: [u8; 32],
+    ) -> Result<()> {
+        let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
+        entry.resource = Self::resource_of::<T>(object);
+        entry.version = Some(1);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, None)?;
+        unit.entries.push(entry);
+        Ok(())
+    }
+
     /// Commits one version, with the ledger entry of the change. `stated` goes sealed into the entry.
     ///
     /// # Errors

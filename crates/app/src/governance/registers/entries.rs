@@ -7,7 +7,7 @@ use mimamori_store::Unit;
 
 use super::{RegisterEntry, RegisterRights, place_of};
 use crate::App;
-use crate::access::{Settled, decided, kept_changing};
+use crate::access::{Settled, kept_changing};
 use crate::caller::Caller;
 use crate::governance::attachments::{OpenedFile, files_in};
 use crate::governance::object::{Governed, Look, Writing};
@@ -145,14 +145,7 @@ impl App {
         from_case: Option<ObjectId>,
     ) -> Result<()> {
         let commitment = self.put_new(caller, unit, register, (object, values), from_case).await?;
-        let mut entry = decided(caller.entry(unit.id, Action::Create), decision);
-        entry.resource = Self::resource_of::<RegisterEntry>(object);
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
-        let entry = self.with_sealed(caller, entry, index, None)?;
-        unit.entries.push(entry);
-        Ok(())
+        self.tell_created::<RegisterEntry>(caller, decision, unit, object, commitment)
     }
 
     /// Puts a new entry into a unit; gives its commitment, which a ledger entry of the unit must carry.
