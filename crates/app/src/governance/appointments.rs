@@ -439,12 +439,8 @@ impl App {
             self.pack.roles().iter().any(|role| self.appoints_within(&caller, &role.code, Reach::Anywhere));
         let decision = self.require_general(&caller, Action::Search, target(THING, appoints)).await?;
         let views = self.role_views(&caller).await?;
-        self.note_look(
-            &caller,
-            &decision,
-            Look::at(Action::Search, THING).count(views.iter().map(|view| view.appointments.len()).sum()),
-        )
-        .await?;
+        let told = views.iter().map(|view| view.appointments.len()).sum();
+        self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(told)).await?;
         Ok(views)
     }
 
@@ -461,12 +457,8 @@ impl App {
             view.appointments.retain(|appointment| appointment.in_force);
         }
         views.retain(|view| !view.appointments.is_empty());
-        self.note_look(
-            &caller,
-            &decision,
-            Look::at(Action::Read, THING).count(views.iter().map(|view| view.appointments.len()).sum()),
-        )
-        .await?;
+        let told = views.iter().map(|view| view.appointments.len()).sum();
+        self.note_look(&caller, &decision, Look::at(Action::Read, THING).count(told)).await?;
         Ok(views)
     }
 

@@ -169,6 +169,12 @@ fn back(detail: &AccountDetail) -> String {
     }
 }
 
+/// Back to that list, which says what was done.
+fn back_saying(back: &str, done: &str) -> Answered {
+    let join = if back.contains('?') { '&' } else { '?' };
+    Ok(see(&format!("{back}{join}done={done}")))
+}
+
 async fn form(ask: Ask, actor: &str, doing: Doing) -> Answered {
     page(&asked(&ask, actor, doing).await?.1)
 }
@@ -187,10 +193,7 @@ async fn carried_out(ask: Ask, actor: &str, fields: &Fields, doing: Doing) -> An
     };
     let [.., word] = doing.words();
     match done {
-        Ok(()) => {
-            let join = if form.back.contains('?') { '&' } else { '?' };
-            Ok(see(&format!("{}{join}done={word}", form.back)))
-        }
+        Ok(()) => back_saying(&form.back, word),
         Err(error) => {
             let fault = Fault::from(error);
             if !shown_again(&fault) {
@@ -255,11 +258,7 @@ pub(crate) async fn mail(ask: Ask, Path(actor): Path<String>, fields: Fields) ->
     let mut form = mail_page(&ask, actor).await?;
     fields.get("mail").clone_into(&mut form.mail);
     match ask.web.app.set_mail(&ask.caller, actor, &form.mail).await {
-        Ok(()) => {
-            let join = if form.back.contains('?') { '&' } else { '?' };
-            let done = if form.mail.is_empty() { "mail-removed" } else { "mail-saved" };
-            Ok(see(&format!("{}{join}done={done}", form.back)))
-        }
+        Ok(()) => back_saying(&form.back, if form.mail.is_empty() { "mail-removed" } else { "mail-saved" }),
         Err(error) => {
             let fault = Fault::from(error);
             if !shown_again(&fault) {
