@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode,
-    RecordState, Result, RoleCode, SubjectId,
+    RecordState, Result, RoleCode, SubjectId, Timestamp,
 };
 use mimamori_policy::{Decision, GeneralTarget, RoleScope};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
 use mimamori_vault::{SecretKey, hash_token, random_token};
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
-use crate::body::{self, Account, AccountKind, Role, kind};
+use crate::body::{self, Account, AccountKind, Credential, Role, kind};
 use crate::caller::{Caller, scope};
 use crate::context::{object_from_row, open_object};
 use crate::keys::{insert_key, staff_key};
-use crate::passwords::MOST_BYTES;
 use crate::record::{NewVersion, checked, fault, put_version};
 use crate::{ActorView, App, Stored, sql};
 
@@ -137,11 +136,26 @@ impl App {
         Ok(views)
     }
 
-    /// Adds a staff account with its appointments.
+    /// Adds a staff account with its appointments and a password that its owner chose there and then.
+    /// Whose owner is not there gets a first password ([`App::issue_staff`]).
     ///
     /// # Errors
-    /// Invalid for a name or role that is not allowed; conflict when the sign-in name is taken.
+    /// Invalid for a name, role or password that is not allowed; conflict when the sign-in name is taken.
     pub async fn add_staff(&self, caller: &Caller, staff: &NewStaff) -> Result<ActorId> {
+        let privileged =
+            staff.roles.iter().any(|role| self.pack.role(role).is_some_and(|role| role.privileged));
+        let hash = self.fit_password(&new_account(staff), privileged, false, &staff.password).await?;
+        self.add_staff_with(caller, staff, hash, None).await
+    }
+
+    /// Adds a staff account with the hash of its password, a first one if `first_until` says until when.
+    pub(crate) async fn add_staff_with(
+        &self,
+        caller: &Caller,
+        staff: &NewStaff,
+        hash: String,
+        first_until: Option<Timestamp>,
+    ) -> Result<ActorId> {
         if let Some(occupation) = &staff.occupation
             && self.pack.occupation(occupation).is_none()
         {
@@ -158,21 +172,9 @@ impl App {
             }
         }
         self.require_appointing(caller, &staff.roles, staff.institution).await?;
-        let account = Account {
-            kind: AccountKind::Staff,
-            login: staff.login.trim().to_lowercase(),
-            name: staff.name.clone(),
-            kana: staff.kana.clone(),
-            occupation: staff.occupation.clone(),
-            institution: staff.institution,
-            unit: None,
-            mail: None,
-            own_subject: None,
-            password: Some(self.new_password(&staff.password).await?),
-            scopes: Vec::new(),
-            active: true,
-            stopped_because: None,
-        };
+        let mut account = new_account(staff);
+        account.password = Some(hash);
+        account.credential = self.new_credential(first_until);
         self.add_account(caller, account, &staff.roles).await
     }
 
@@ -188,7 +190,7 @@ impl App {
         password: &str,
         own: Option<SubjectId>,
     ) -> Result<ActorId> {
-        let account = Account {
+        let mut account = Account {
             kind: AccountKind::Citizen,
             login: login.trim().to_lowercase(),
             name: name.to_owned(),
@@ -198,11 +200,13 @@ impl App {
             unit: None,
             mail: None,
             own_subject: own,
-            password: Some(self.new_password(password).await?),
+            password: None,
             scopes: Vec::new(),
             active: true,
             stopped_because: None,
+            credential: self.new_credential(None),
         };
+        account.password = Some(self.fit_password(&account, false, false, password).await?);
         let actor = self.add_account(caller, account, &[]).await?;
         if let Some(subject) = own {
             self.set_own_actor(caller, subject, actor).await?;
@@ -210,13 +214,14 @@ impl App {
         Ok(actor)
     }
 
-    async fn new_password(&self, password: &str) -> Result<String> {
-        let least = self.pack.parameter_u64("password.least-characters")?;
-        if (password.chars().count() as u64) < least || password.len() > MOST_BYTES {
-            let rule = format!("a password has at least {least} characters and at most {MOST_BYTES} bytes");
-            return Err(fault("password", &rule, "value"));
+    fn new_credential(&self, first_until: Option<Timestamp>) -> Credential {
+        let now = self.clock.now().as_micros();
+        Credential {
+            chosen: first_until.is_none().then_some(now),
+            first_until: first_until.map(Timestamp::as_micros),
+            since: Some(now),
+            ..Credential::default()
         }
-        self.passwords.hash(password).await
     }
 
     async fn add_account(&self, caller: &Caller, account: Account, roles: &[RoleCode]) -> Result<ActorId> {
@@ -339,14 +344,25 @@ impl App {
         })
     }
 
-    /// Sets a new password for an account.
+    /// Sets a password that its owner chose at the machine itself: for the operator, who fills an
+    /// installation. Anybody else's is reissued ([`App::reissue_password`]) or changed by its owner.
     ///
     /// # Errors
-    /// Not found for an unknown sign-in name; invalid for a password against the rules.
+    /// Forbidden to everybody else; not found for an unknown sign-in name; invalid for a password against
+    /// the rules.
     pub async fn set_password(&self, caller: &Caller, login: &str, password: &str) -> Result<()> {
-        let hash = self.new_password(password).await?;
-        self.change_account(caller, login, Action::Update, None, |account| {
+        if caller.context.is_some() {
+            return Err(Error::forbidden());
+        }
+        let actor = self.actor_named(caller, login).await?;
+        let context = self.actor_context_now(actor).await?;
+        let now = self.clock.now();
+        let privileged = self.holds_privileged(&context, now);
+        let hash = self.fit_password(&context.account, privileged, false, password).await?;
+        self.change_actor(caller, actor, Action::Update, None, |account| {
             account.password = Some(hash.clone());
+            account.credential.chosen = Some(now.as_micros());
+            account.credential.first_until = None;
             Ok(())
         })
         .await
@@ -370,12 +386,8 @@ impl App {
     /// # Errors
     /// Not found for an unknown sign-in name.
     pub async fn resume_account(&self, caller: &Caller, login: &str) -> Result<()> {
-        self.change_account(caller, login, Action::Update, None, |account| {
-            account.active = true;
-            account.stopped_because = None;
-            Ok(())
-        })
-        .await
+        let now = self.clock.now().as_micros();
+        self.change_account(caller, login, Action::Update, None, |account| resume(account, now)).await
     }
 
     /// Says which unit (部署) of the site somebody belongs to; none takes it back.
@@ -575,6 +587,7 @@ impl App {
             scopes: scopes.to_vec(),
             active: true,
             stopped_because: None,
+            credential: Credential::default(),
         };
         let actor = self.keep_account(caller, account, &[], Unit::new()).await?;
         let secret = random_token().map_err(Error::unavailable)?;
@@ -613,6 +626,37 @@ impl App {
             Ok(())
         })
         .await
+    }
+}
+
+/// Lets a stopped account go on. One whose password may have leaked goes on with another one only.
+pub(crate) fn resume(account: &mut Account, now: i64) -> Result<()> {
+    if account.credential.leaked.is_some() {
+        return Err(Error::conflict("this password may have leaked: issue another one instead"));
+    }
+    account.active = true;
+    account.stopped_because = None;
+    account.credential.since = Some(now);
+    Ok(())
+}
+
+/// The account of a new staff member, without a password.
+fn new_account(staff: &NewStaff) -> Account {
+    Account {
+        kind: AccountKind::Staff,
+        login: staff.login.trim().to_lowercase(),
+        name: staff.name.clone(),
+        kana: staff.kana.clone(),
+        occupation: staff.occupation.clone(),
+        institution: staff.institution,
+        unit: None,
+        mail: None,
+        own_subject: None,
+        password: None,
+        scopes: Vec::new(),
+        active: true,
+        stopped_because: None,
+        credential: Credential::default(),
     }
 }
 

@@ -32,6 +32,17 @@ pub struct AccountDetail {
     pub may_resume: bool,
     /// The mail address may be changed.
     pub may_change: bool,
+    /// Whether another password may be issued, and the account unlocked.
+    pub may_reissue: bool,
+    /// Until when tries to sign in are refused somewhere, UTC.
+    pub locked_until: Option<Timestamp>,
+    /// Nobody used it for as long as the pack names for a report.
+    pub unused: bool,
+    /// A first password is out and not used yet; until when it is good, UTC.
+    pub first_until: Option<Timestamp>,
+    /// The password may have leaked: another one waits to be issued.
+    pub leaked: bool,
+    pub citizen: bool,
 }
 
 /// The address stays out of debug output (invariant 9).
@@ -142,21 +153,21 @@ impl App {
     /// # Errors
     /// Invalid without a reason; conflict for an account that is in use.
     pub async fn resume_actor(&self, caller: &Caller, actor: ActorId, reason: &str) -> Result<()> {
-        let reason = stated_reason(reason)?;
+        let (reason, now) = (stated_reason(reason)?, self.clock.now().as_micros());
         self.change_actor(caller, actor, Action::Update, Some(reason), |account| {
             if account.active {
                 return Err(Error::conflict("this account is in use already"));
             }
-            account.active = true;
-            account.stopped_because = None;
-            Ok(())
+            crate::accounts::resume(account, now)
         })
         .await
     }
 
     async fn detail_of(&self, caller: &Caller, context: &ActorContext) -> Result<AccountDetail> {
         let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+        let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
         let (account, now) = (&context.account, self.clock.now());
+        let locked_until = self.locked_until(&account.login, now).await?;
         let may = |action| self.decide_general(caller, action, &target_of(context), now).allowed;
         let other = context.actor != caller.actor;
         Ok(AccountDetail {
@@ -171,9 +182,20 @@ impl App {
             mail: account.mail.clone(),
             may_change: account.active && account.kind == AccountKind::Staff && may(Action::Update),
             roles: context.grants(now).into_iter().map(|grant| grant.role).collect(),
-            last_sign_in: last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?,
+            last_sign_in: last,
             may_stop: other && account.active && may(Action::Withdraw),
-            may_resume: other && !account.active && may(Action::Update),
+            may_resume: other
+                && !account.active
+                && account.credential.leaked.is_none()
+                && may(Action::Update),
+            may_reissue: other
+                && (account.active || account.credential.leaked.is_some())
+                && may(Action::Update),
+            locked_until,
+            unused: account.active && self.long_unused(&account.credential, last, now)?,
+            first_until: account.credential.first_until.map(crate::body::time),
+            leaked: account.credential.leaked.is_some(),
+            citizen: account.kind == AccountKind::Citizen,
         })
     }
 }

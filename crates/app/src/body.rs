@@ -100,6 +100,29 @@ pub(crate) struct Account {
     pub(crate) active: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopped_because: Option<String>,
+    /// What belongs to the password.
+    #[serde(default)]
+    pub(crate) credential: Credential,
+}
+
+/// What is kept beside a password. Times are microseconds UTC.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Credential {
+    /// When its owner chose it; none for a first password, and for what an older program kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chosen: Option<i64>,
+    /// It is a first password, good until then and only for choosing one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_until: Option<i64>,
+    /// Hashes of earlier ones, the latest first, as many as the pack refuses to be used again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) earlier: Vec<String>,
+    /// Since when disuse is counted if nobody signs in: the account was made, resumed or reissued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<i64>,
+    /// It may have leaked: the account is stopped and waits for another password since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leaked: Option<i64>,
 }
 
 impl Body for Account {

@@ -70,6 +70,8 @@ pub struct Caller {
     pub(crate) remark: Option<String>,
     /// Hash of the pack in force.
     pub(crate) pack: [u8; 32],
+    /// Signed in with a first password, or one whose time is over: nothing is open but choosing another.
+    pub(crate) must_change: bool,
 }
 
 /// Names stay out of debug output (invariant 9).
@@ -114,6 +116,7 @@ impl Caller {
             roles,
             remark: None,
             pack,
+            must_change: false,
         }
     }
 
@@ -138,7 +141,22 @@ impl Caller {
             roles: Vec::new(),
             remark: Some(remark.to_owned()),
             pack,
+            must_change: false,
         }
+    }
+
+    /// The same caller, to whom nothing is open but choosing another password: to the rules they have
+    /// not finished signing in.
+    pub(crate) fn until_changed(mut self) -> Self {
+        self.must_change = true;
+        Arc::make_mut(&mut self.facts).authentication_strength = 0;
+        self
+    }
+
+    /// Whether another password must be chosen before anything else is answered.
+    #[must_use]
+    pub fn must_change_password(&self) -> bool {
+        self.must_change
     }
 
     /// The beginning of an entry about what this caller does.

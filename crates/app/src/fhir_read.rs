@@ -79,6 +79,11 @@ pub(crate) fn person_name_and_reading(bytes: &[u8]) -> Result<(String, Option<St
     Ok((person_name(bytes)?, reading.map(name_text)))
 }
 
+/// A Patient's day of birth as far as it is known: `1950-03-04`, `1950-03`, `1950`.
+pub(crate) fn birth_date(bytes: &[u8]) -> Result<Option<String>> {
+    Ok(at(&parse(bytes)?, "birthDate").as_str().map(ToOwned::to_owned))
+}
+
 fn is_reading(name: &Value) -> bool {
     at(name, "extension")
         .as_array()

@@ -14,8 +14,17 @@ use zeroize::Zeroizing;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// So many passwords wait; more are told to come back.
+/// So many passwords wait in each of the two lines; more are told to come back.
 const WAITING: usize = 64;
+
+/// Who waits in which line: the first one is always served first, so that a flood from elsewhere keeps
+/// nobody waiting who signs in from where they usually do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Somebody signed in, or whose account signed in from there lately.
+    Known,
+    Stranger,
+}
 
 /// No longer password is hashed, so that nobody can make it costly.
 pub(crate) const MOST_BYTES: usize = 256;
@@ -23,7 +32,10 @@ pub(crate) const MOST_BYTES: usize = 256;
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
-    work: SyncSender<Job>,
+    known: SyncSender<Job>,
+    strangers: SyncSender<Job>,
+    /// Rung once for each job, after it was put into its line.
+    bell: SyncSender<()>,
     /// The hash of nobody's password: checked for unknown names, so that they take as long.
     nobody: Arc<str>,
 }
@@ -41,44 +53,55 @@ impl Passwords {
         let mut hasher = Hasher::new()?;
         let nobody =
             hasher.hash(&hex::encode(mimamori_vault::random_token().map_err(Error::unavailable)?))?;
-        let (work, jobs) = sync_channel(WAITING);
+        let (known, first) = sync_channel(WAITING);
+        let (strangers, second) = sync_channel(WAITING);
+        let (bell, rung) = sync_channel(2 * WAITING);
         // It ends when the last sender is gone.
         std::thread::Builder::new()
             .name("passwords".to_owned())
-            .spawn(move || hasher.run(&jobs))
+            .spawn(move || hasher.run(&rung, &[first, second]))
             .map_err(Error::unavailable)?;
-        Ok(Self { work, nobody: nobody.into() })
+        Ok(Self { known, strangers, bell, nobody: nobody.into() })
     }
 
     /// The hash of a password in PHC string form.
     pub(crate) async fn hash(&self, password: &str) -> Result<String> {
         let (done, answer) = oneshot::channel();
-        self.send(Job::Hash(Zeroizing::new(password.to_owned()), done))?;
+        self.send(Job::Hash(Zeroizing::new(password.to_owned()), done), Line::Known)?;
         answer.await.map_err(Error::unavailable)?
     }
 
     /// Whether a password is the one of this hash; without a hash the same work is done in vain.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool> {
+    pub(crate) async fn verify(&self, password: &str, hash: Option<String>, line: Line) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
         let (done, answer) = oneshot::channel();
-        self.send(Job::Verify(Zeroizing::new(password.to_owned()), hash, done))?;
+        self.send(Job::Verify(Zeroizing::new(password.to_owned()), hash, done), line)?;
         Ok(answer.await.map_err(Error::unavailable)?? && known)
     }
 
     /// Makes hashes that cost nothing, or those of [`MEMORY_KIB`] again.
     pub(crate) fn light(&self, light: bool) -> Result<()> {
-        self.send(if light { Job::Cost(Params::MIN_M_COST, 1) } else { Job::Cost(MEMORY_KIB, PASSES) })
+        let cost = if light { Job::Cost(Params::MIN_M_COST, 1) } else { Job::Cost(MEMORY_KIB, PASSES) };
+        self.send(cost, Line::Known)
     }
 
-    fn send(&self, job: Job) -> Result<()> {
-        self.work.try_send(job).map_err(|error| match error {
+    fn send(&self, job: Job, line: Line) -> Result<()> {
+        let work = if line == Line::Known { &self.known } else { &self.strangers };
+        work.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => {
                 Error::new(ErrorKind::Unavailable, "too many sign-ins at once; please try again shortly")
                     .with_detail("the queue of passwords is full")
             }
             TrySendError::Disconnected(_) => Error::unavailable("the thread for passwords has ended"),
-        })
+        })?;
+        // A full bell is being heard: whoever hears it looks into both lines until they are empty.
+        match self.bell.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(())) => Ok(()),
+            Err(TrySendError::Disconnected(())) => {
+                Err(Error::unavailable("the thread for passwords has ended"))
+            }
+        }
     }
 }
 
@@ -95,8 +118,16 @@ impl Hasher {
         Ok(Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params), memory })
     }
 
-    fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
+    fn run(mut self, bell: &Receiver<()>, lines: &[Receiver<Job>; 2]) {
+        while let Ok(()) = bell.recv() {
+            while let Some(job) = lines.iter().find_map(|line| line.try_recv().ok()) {
+                self.work(job);
+            }
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        {
             // Whoever gave up waiting is passed over: nothing is worked out for nobody.
             match job {
                 Job::Hash(password, done) if !done.is_closed() => {
@@ -181,25 +212,25 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash("natsu-no-yoru-2026").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify("natsu-no-yoru-2026", Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("natsu-no-yoru-2027", Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("natsu-no-yoru-2026", None).await.unwrap());
+        assert!(passwords.verify("natsu-no-yoru-2026", Some(hash.clone()), Line::Stranger).await.unwrap());
+        assert!(!passwords.verify("natsu-no-yoru-2027", Some(hash.clone()), Line::Stranger).await.unwrap());
+        assert!(!passwords.verify("natsu-no-yoru-2026", None, Line::Stranger).await.unwrap());
         assert_eq!(
-            passwords.verify("x", Some("no hash".to_owned())).await.unwrap_err().kind(),
+            passwords.verify("x", Some("no hash".to_owned()), Line::Stranger).await.unwrap_err().kind(),
             ErrorKind::Internal
         );
         // The library's own way agrees, in both directions.
         let library = Argon2::default();
         assert!(library.verify_password(b"natsu-no-yoru-2026", hash.as_str()).is_ok());
         let other = library.hash_password(b"natsu-no-yoru-2026").unwrap().to_string();
-        assert!(passwords.verify("natsu-no-yoru-2026", Some(other.clone())).await.unwrap());
-        assert!(!passwords.verify("natsu-no-yoru-2027", Some(other)).await.unwrap());
+        assert!(passwords.verify("natsu-no-yoru-2026", Some(other.clone()), Line::Stranger).await.unwrap());
+        assert!(!passwords.verify("natsu-no-yoru-2027", Some(other), Line::Stranger).await.unwrap());
         // Two salts, and costs of another day.
         assert_ne!(hash, passwords.hash("natsu-no-yoru-2026").await.unwrap());
         let costs = Params::new(32 * 1024, 1, 1, None).unwrap();
         let other = Argon2::new(Algorithm::Argon2id, Version::V0x13, costs);
         let other = other.hash_password(b"natsu-no-yoru-2026").unwrap().to_string();
-        assert!(passwords.verify("natsu-no-yoru-2026", Some(other)).await.unwrap());
+        assert!(passwords.verify("natsu-no-yoru-2026", Some(other), Line::Stranger).await.unwrap());
     }
 
     #[test]
@@ -213,12 +244,32 @@ mod tests {
     #[tokio::test]
     async fn too_many_at_once_are_told_to_come_back_and_the_others_are_answered() {
         let passwords = Passwords::new().unwrap();
-        let all = (0..WAITING + 20).map(|_| passwords.verify("natsu-no-yoru", None));
+        let all = (0..WAITING + 20).map(|_| passwords.verify("natsu-no-yoru", None, Line::Stranger));
         let answers = futures::future::join_all(all).await;
         let (done, busy): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
         assert!(done.len() >= WAITING, "{}", done.len());
         assert!(!busy.is_empty());
         assert!(busy.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Unavailable));
         assert!(passwords.hash("natsu-no-yoru-2026").await.is_ok());
+    }
+
+    /// Proves: whoever signs in from where they usually do is served before a flood of strangers.
+    #[tokio::test]
+    async fn a_flood_of_strangers_keeps_nobody_known_waiting() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash("natsu-no-yoru-2026").await.unwrap();
+        let order = std::sync::Mutex::new(Vec::new());
+        let strangers = (0..WAITING).map(|_| async {
+            let _ = passwords.verify("natsu-no-yoru", None, Line::Stranger).await;
+            order.lock().unwrap().push(Line::Stranger);
+        });
+        let known = async {
+            assert!(passwords.verify("natsu-no-yoru-2026", Some(hash), Line::Known).await.unwrap());
+            order.lock().unwrap().push(Line::Known);
+        };
+        futures::join!(futures::future::join_all(strangers), known);
+        let order = order.into_inner().unwrap();
+        let at = order.iter().position(|line| *line == Line::Known).unwrap();
+        assert!(order.len() == WAITING + 1 && at < WAITING / 2, "{at} of {}", order.len());
     }
 }

@@ -44,8 +44,8 @@ impl App {
         *counts.entry(key).or_insert(0) += 1;
     }
 
-    /// Writes down what was counted, under the rules in force now: rows per address and minute, and one
-    /// ledger entry with the sum.
+    /// Writes down what was counted, under the rules in force now, and sweeps counters of tries: rows per
+    /// address and minute, and one ledger entry with the sum.
     ///
     /// # Errors
     /// Unavailable; what was counted is kept and written the next time.
@@ -58,6 +58,7 @@ impl App {
         if counts.is_empty() {
             return Ok(());
         }
+        let swept = self.sweep_tries().await;
         let caller = self.itself();
         let mut unit = Unit::new();
         for ((minute, address, reason), count) in &counts {
@@ -74,6 +75,6 @@ impl App {
                 *kept.entry(key).or_insert(0) += count;
             }
         }
-        written.map(|_| ())
+        written.map(drop).and(swept)
     }
 }

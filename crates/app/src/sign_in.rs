@@ -8,8 +8,8 @@ use mimamori_vault::{IndexField, hash_token, random_token};
 
 use crate::access::Settled;
 use crate::caller::{Caller, SessionRef};
-use crate::passwords::MOST_BYTES;
-use crate::refusals::address_hash;
+use crate::credentials::Limits;
+use crate::passwords::{Line, MOST_BYTES};
 use crate::sessions::Session;
 use crate::{App, Origin, sql};
 
@@ -21,6 +21,8 @@ pub struct SignedIn {
     pub last_sign_in: Option<Timestamp>,
     /// Failed tries since then.
     pub failed_since: u32,
+    /// Another password must be chosen before anything else is answered.
+    pub must_change: bool,
 }
 
 /// The token stays out of debug output.
@@ -39,37 +41,44 @@ impl App {
     /// Signs a staff member or citizen user in.
     ///
     /// # Errors
-    /// Unauthenticated, the same for an unknown name and a wrong password and after the same work;
-    /// busy while further tries must wait.
+    /// Unauthenticated, the same for an unknown name and a wrong password and after the same work; busy
+    /// while further tries must wait, whether or not somebody has the name; gone, to whoever knows the
+    /// password, for a first password whose time is over and for an account that was not used for long.
     pub async fn sign_in(&self, login: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
         if login.len() > MOST_BYTES || password.len() > MOST_BYTES || login.is_empty() {
             return Err(refused());
         }
         let now = self.clock.now();
-        let login_token = self.login_token(login);
-        let address = address_hash(&self.address_salt, origin.address);
-        let attempts = self.attempts(&login_token, &address).await?;
-        if attempts.locked_until > now {
-            self.refused_before_sign_in(origin, "sign-in-locked");
-            return Err(Error::new(
-                ErrorKind::Busy,
-                "there were too many failed tries; please wait a little before the next one",
-            ));
+        let (tried, limits) = (self.try_of(login, origin), Limits::of(&self.pack)?);
+        let attempts = self.counted(&tried, now).await?;
+        if attempts.waits_until(&limits, now, false).is_some() {
+            return Err(self.refused_to_wait(origin));
         }
-        let actor = self.actor_of_login(&login_token).await?;
+        let actor = self.actor_of_login(&tried.login).await?;
         let context = match actor {
             Some(actor) => Some(self.actor_context_now(actor).await?),
             None => None,
         }
         // The account itself says whose name it is; the row that led here might have been changed.
         .filter(|context| context.account.login == login.trim().to_lowercase());
+        self.count_try(&tried, &attempts, &limits, context.is_some(), now).await?;
+        // Others tried at the same time: together they get no more tries than one after the other.
+        if self.counted(&tried, now).await?.waits_until(&limits, now, true).is_some() {
+            return Err(self.refused_to_wait(origin));
+        }
         let hash = context.as_ref().filter(|c| c.account.active).and_then(|c| c.account.password.clone());
-        let right = self.passwords.verify(password, hash).await?;
+        let line = if attempts.known { Line::Known } else { Line::Stranger };
+        let right = self.passwords.verify(password, hash, line).await?;
         let Some(context) = context.filter(|_| right) else {
-            self.count_failure(&login_token, &address, &attempts, now).await?;
             self.refused_before_sign_in(origin, "sign-in-failed");
             return Err(refused());
         };
+        let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+        let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
+        if let Some(over) = self.over(&context.account.credential, last, now)? {
+            self.refused_before_sign_in(origin, "sign-in-over");
+            return Err(over);
+        }
 
         let secret = random_token().map_err(Error::unavailable)?;
         let expires = now.plus(self.session_absolute()?);
@@ -82,7 +91,7 @@ impl App {
             last_seen: now,
             bearer: false,
         };
-        let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
+        let must_change = self.must_change(&context.account, false, now)?;
         let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
         let mut unit = Unit::new();
         unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, now)));
@@ -90,15 +99,21 @@ impl App {
         if let Settled::Again = self.settle(&caller, unit.entry(entry)).await? {
             return Err(refused());
         }
-        self.store
-            .upkeep(vec![Change::any(&sql::FORGET_FAILURES, vec![login_token.clone().into()])])
-            .await
-            .map_err(crate::access::commit_error)?;
+        self.forget_tries(&tried, &attempts, session.id.as_bytes(), expires, now).await?;
         Ok(SignedIn {
             token: hex::encode(secret),
-            last_sign_in: last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?,
-            failed_since: attempts.failures,
+            last_sign_in: last,
+            failed_since: u32::try_from(attempts.tally).unwrap_or(u32::MAX),
+            must_change,
         })
+    }
+
+    fn refused_to_wait(&self, origin: &Origin) -> Error {
+        self.refused_before_sign_in(origin, "sign-in-locked");
+        Error::new(
+            ErrorKind::Busy,
+            "there were too many failed tries; please wait a little before the next one",
+        )
     }
 
     /// Ends the caller's session.
@@ -173,7 +188,9 @@ impl App {
             last_seen: session.last_seen,
             bearer,
         };
-        Ok(Caller::of_session(context, session, origin, now, self.pack.hash()))
+        let must_change = !bearer && self.must_change(&context.account, false, now)?;
+        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        Ok(if must_change { caller.until_changed() } else { caller })
     }
 
     /// A session's id is made with a key from what its row says, so that a row written behind the
@@ -202,76 +219,6 @@ impl App {
     pub(crate) async fn actor_of_login(&self, login_token: &[u8]) -> Result<Option<ActorId>> {
         let row = self.store.query_one(&sql::LOGIN, vec![login_token.into()]).await?;
         row.map(|row| row.id_of(0)).transpose().map_err(Error::unavailable)
-    }
-
-    async fn attempts(&self, login: &[u8], address: &[u8; 16]) -> Result<Attempts> {
-        let args = vec![login.into(), (*address).into(), ANY.into(), ANY.into()];
-        let mut attempts = Attempts::default();
-        for row in self.store.query(&sql::ATTEMPTS, args).await? {
-            attempts.add(&row, login).map_err(Error::unavailable)?;
-        }
-        Ok(attempts)
-    }
-
-    /// Counts a failure for this name from this address, for the name, and for the address. Only
-    /// name and address together make somebody wait long: so that nobody can lock another person
-    /// out from elsewhere.
-    async fn count_failure(
-        &self,
-        login: &[u8],
-        address: &[u8; 16],
-        attempts: &Attempts,
-        now: Timestamp,
-    ) -> Result<()> {
-        let lock_after = self.pack.parameter_u64("sign-in.lock-after-failures")?;
-        let lock = Duration::from_secs(60 * self.pack.parameter_u64("sign-in.lock-minutes")?);
-        let delays = self.pack.parameter_list("sign-in.delays-seconds")?;
-        let wait = |failures: u64| {
-            let at = usize::try_from(failures).unwrap_or(usize::MAX).min(delays.len().saturating_sub(1));
-            Duration::from_secs(delays.get(at).copied().unwrap_or(0))
-        };
-        let failures = u64::from(attempts.here) + 1;
-        let pair = if failures >= lock_after { lock } else { wait(failures) };
-        // An address from which many names were tried waits too, ten times later.
-        let from_address = u64::from(attempts.from_address) + 1;
-        let whole = if from_address >= lock_after * 10 { lock } else { Duration::ZERO };
-        let row = |login: &[u8], address: &[u8], wait: Duration| {
-            let args = vec![login.into(), address.into(), now.into(), now.plus(wait).into()];
-            Change::any(&sql::COUNT_FAILURE, args)
-        };
-        let changes =
-            vec![row(login, address, pair), row(login, ANY, Duration::ZERO), row(ANY, address, whole)];
-        self.store.upkeep(changes).await.map_err(crate::access::commit_error)?;
-        Ok(())
-    }
-}
-
-/// Stands for every name, or every address.
-const ANY: &[u8] = &[0; 16];
-
-/// Failed tries so far.
-#[derive(Default)]
-struct Attempts {
-    /// Of this name, from anywhere.
-    failures: u32,
-    /// Of this name from this address.
-    here: u32,
-    /// From this address.
-    from_address: u32,
-    locked_until: Timestamp,
-}
-
-impl Attempts {
-    fn add(&mut self, row: &Row, login: &[u8]) -> Result<(), mimamori_store::RowError> {
-        let failures = u32::try_from(row.unsigned(2)?).unwrap_or(u32::MAX);
-        let of_login = row.blob(0)? == login;
-        match (of_login, row.blob(1)? == ANY) {
-            (true, true) => self.failures = failures,
-            (true, false) => self.here = failures,
-            (false, _) => self.from_address = failures,
-        }
-        self.locked_until = self.locked_until.max(row.time(4)?);
-        Ok(())
     }
 }
 

@@ -408,25 +408,104 @@ pub static LAST_SESSION: Statement = Statement::read(
     &[Int],
 );
 
-/// Failed sign-ins: failures, last failure, locked until.
+/// Counters of failed tries of a name ($1) from a place ($2), for any name or place ($3), whether the name
+/// is known there ($4), and the name's tally ($5) and grace ($6).
 pub static ATTEMPTS: Statement = Statement::read(
     "app.attempts",
     "SELECT login_token, address_hash, failures, last_failure, locked_until FROM sign_in_attempt \
      WHERE (login_token = $1 AND address_hash = $2) OR (login_token = $3 AND address_hash = $2) \
-     OR (login_token = $1 AND address_hash = $4)",
-    &[Blob, Blob, Blob, Blob],
+     OR (login_token = $1 AND address_hash = $3) OR (login_token = $4 AND address_hash = $2) \
+     OR (login_token = $1 AND address_hash = $5) OR (login_token = $1 AND address_hash = $6)",
+    &[Blob, Blob, Blob, Blob, Blob, Blob],
     &[Blob, Blob, Int, Int, Int],
 );
 
-/// Counts one more failure and notes until when further tries are refused.
+/// Counts one more failure, anew when the last one was before $5; the row is kept until $4.
 pub static COUNT_FAILURE: Statement = Statement::upkeep(
     "app.count_failure",
     "INSERT INTO sign_in_attempt (login_token, address_hash, failures, last_failure, locked_until) \
      VALUES ($1, $2, 1, $3, $4) ON CONFLICT (login_token, address_hash) DO UPDATE SET \
-     failures = sign_in_attempt.failures + 1, last_failure = excluded.last_failure, \
-     locked_until = excluded.locked_until",
-    &[Blob, Blob, Int, Int],
+     failures = CASE WHEN sign_in_attempt.last_failure <= $5 THEN 1 ELSE sign_in_attempt.failures + 1 END, \
+     last_failure = excluded.last_failure, locked_until = excluded.locked_until",
+    &[Blob, Blob, Int, Int, Int],
     &[],
+);
+
+/// Notes a number beside a name or session: name, place, number, time, kept until.
+pub static KEEP_ATTEMPT: Statement = Statement::upkeep(
+    "app.keep_attempt",
+    "INSERT INTO sign_in_attempt (login_token, address_hash, failures, last_failure, locked_until) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login_token, address_hash) DO UPDATE SET \
+     failures = excluded.failures, last_failure = excluded.last_failure, \
+     locked_until = excluded.locked_until",
+    &[Blob, Blob, Int, Int, Int],
+    &[],
+);
+
+/// Takes one failure back: it was none.
+pub static TAKE_BACK: Statement = Statement::upkeep(
+    "app.take_back",
+    "UPDATE sign_in_attempt SET failures = failures - 1 \
+     WHERE login_token = $1 AND address_hash = $2 AND failures > 0",
+    &[Blob, Blob],
+    &[],
+);
+
+/// Where a name failed so many times or more, and when last.
+pub static LOCKED_PLACES: Statement = Statement::read(
+    "app.locked_places",
+    "SELECT address_hash, last_failure FROM sign_in_attempt \
+     WHERE login_token = $1 AND failures >= $2 ORDER BY last_failure DESC LIMIT 100",
+    &[Blob, Int],
+    &[Blob, Int],
+);
+
+/// A number beside a session.
+pub static TALLIED: Statement = Statement::read(
+    "app.tallied",
+    "SELECT failures FROM sign_in_attempt WHERE login_token = $1 AND address_hash = $2",
+    &[Blob, Blob],
+    &[Int],
+);
+
+/// Takes away rows whose time is over.
+pub static SWEEP_ATTEMPTS: Statement = Statement::upkeep(
+    "app.sweep_attempts",
+    "DELETE FROM sign_in_attempt WHERE last_failure < $1 AND locked_until < $1",
+    &[Int],
+    &[],
+);
+
+/// The sessions of an account that go on, but for one.
+pub static OTHER_SESSIONS: Statement = Statement::read(
+    "app.other_sessions",
+    "SELECT id FROM session WHERE actor = $1 AND token_hash <> $2 AND ended IS NULL AND expires > $3 \
+     ORDER BY created DESC LIMIT 500",
+    &[Blob, Blob, Int],
+    &[Blob],
+);
+
+/// Ends the sessions of an account, but for one.
+pub static END_OTHER_SESSIONS: Statement = Statement::change(
+    "app.end_other_sessions",
+    "UPDATE session SET ended = $3 WHERE actor = $1 AND token_hash <> $2 AND ended IS NULL AND expires > $3",
+    &[Blob, Blob, Int],
+);
+
+/// The last other session of an account.
+pub static SESSION_BEFORE: Statement = Statement::read(
+    "app.session_before",
+    "SELECT created FROM session WHERE actor = $1 AND token_hash <> $2 ORDER BY created DESC LIMIT 1",
+    &[Blob, Blob],
+    &[Int],
+);
+
+/// When an account last signed out.
+pub static LAST_SIGN_OUT: Statement = Statement::read(
+    "app.last_sign_out",
+    "SELECT ended FROM session WHERE actor = $1 AND ended IS NOT NULL ORDER BY ended DESC LIMIT 1",
+    &[Blob],
+    &[Int],
 );
 
 /// Forgets failures after a success.
@@ -625,6 +704,15 @@ pub static ALL: &[&Statement] = &[
     &LAST_SESSION,
     &ATTEMPTS,
     &COUNT_FAILURE,
+    &KEEP_ATTEMPT,
+    &TAKE_BACK,
+    &LOCKED_PLACES,
+    &TALLIED,
+    &SWEEP_ATTEMPTS,
+    &OTHER_SESSIONS,
+    &END_OTHER_SESSIONS,
+    &SESSION_BEFORE,
+    &LAST_SIGN_OUT,
     &FORGET_FAILURES,
     &COUNT_REFUSALS,
     &TIMELINE,

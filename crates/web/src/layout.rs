@@ -113,7 +113,7 @@ impl Layout {
             name: c.name().to_owned(),
             institution: c.institution_name().map(str::to_owned),
             staff: c.is_staff(),
-            links: Navigation::of(web, c),
+            links: if c.must_change_password() { Navigation::default() } else { Navigation::of(web, c) },
             waiting: Some(web.waiting.count(c.actor_id())).filter(|n| *n > 0),
             until: c.session_expires().map(dates::time_of_day),
         });
@@ -190,7 +190,10 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 27] = [
+pub(crate) const DONE: [&str; 30] = [
+    "password-changed",
+    "unlocked",
+    "leak-stopped",
     "confirmed",
     "amended",
     "withdrawn",

@@ -13,7 +13,8 @@ use crate::pages::governance::{
     reviews, roles, tables,
 };
 use crate::pages::{
-    accounts, emergency, home, language, looked, note, person, record, review, search, sign_in, vital_signs,
+    accounts, emergency, home, language, looked, note, own_account, person, record, reissue, review, search,
+    sign_in, vital_signs,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -102,6 +103,10 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/sign-out" => sign_in::leave;
     // The address is the secret, and what it shows names nobody.
     Staff None    get  "/calendar/{secret}" => reminders::feed;
+
+    Staff Session get  "/account" => own_account::show;
+    Staff Session post "/account/password" => own_account::change;
+    Staff Session post "/account/leak" => own_account::leak;
 
     Staff Session get  "/" => home::show;
     Staff Session get  "/people/search" => search::form;
@@ -205,6 +210,11 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/admin/accounts/{actor}/resume" => accounts::resume, for Operations;
     Staff Session get  "/admin/accounts/{actor}/mail" => accounts::mail_form, for Operations;
     Staff Session post "/admin/accounts/{actor}/mail" => accounts::mail, for Operations;
+
+    Staff Session get  "/admin/accounts/{actor}/reissue" => reissue::form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/reissue" => reissue::issue, for Operations;
+    Staff Session post "/admin/accounts/{actor}/unlock" => reissue::unlock, for Operations;
+    Staff Session post "/admin/accounts/{actor}/leak" => reissue::leak, for Operations;
 
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;

@@ -11,6 +11,7 @@ use mimamori_app::{Caller, Origin};
 use mimamori_domain::ErrorKind;
 
 use crate::error::Fault;
+use crate::layout::see;
 use crate::settings::Web;
 
 /// Over TLS the prefix makes browsers refuse the cookie from anywhere but this host by TLS; plain
@@ -66,12 +67,19 @@ pub(crate) fn origin(extensions: &axum::http::Extensions) -> Origin {
     Origin { address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()), ..Origin::default() }
 }
 
+/// What is open to whoever must choose another password first.
+const MAY_COME_FIRST: [&str; 4] = ["/account", "/account/password", "/account/leak", "/sign-out"];
+
 /// Layer of routes whose authorisation is `session`.
 pub(crate) async fn require_session(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(token) = session_token(request.headers(), web.settings.tls) else {
         return Fault::status(StatusCode::UNAUTHORIZED).into_response();
     };
     match web.app.caller(token, &origin(request.extensions())).await {
+        // Nothing else is answered before a first password was changed.
+        Ok(caller) if caller.must_change_password() && !MAY_COME_FIRST.contains(&request.uri().path()) => {
+            see("/account")
+        }
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;

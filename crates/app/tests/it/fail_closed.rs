@@ -102,6 +102,14 @@ const TABLE: &[(&str, Then)] = &[
     ("revoke_token", Changes),
     ("rotate_index", Changes),
     ("set_password", Changes),
+    ("change_own_password", Changes),
+    ("issue_staff", Changes),
+    ("reissue_password", Elsewhere("credentials.rs")),
+    ("report_own_leak", Changes),
+    ("suspect_leak", Changes),
+    ("unlock_account", Changes),
+    ("own_sign_ins", Gives("when the caller signed in and out, to the caller themself")),
+    ("actor_named", Gives("the pseudonymous id of a sign-in name, to the operator of the machine")),
     ("set_protection", Changes),
     ("set_unit", Changes),
     ("shred", Changes),
@@ -391,6 +399,22 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "set_unit" => app.set_unit(operator, "aki", None).await,
         "revoke_token" => app.revoke_token(operator, *program).await,
         "rotate_index" => app.rotate_index(operator).await.map(drop),
+        "change_own_password" => app.change_own_password(hana, PASSWORD, "midori-densha-ga-hashi-7").await,
+        "issue_staff" => {
+            let staff = NewStaff {
+                login: "aratani".to_owned(),
+                name: "新谷".to_owned(),
+                kana: None,
+                occupation: None,
+                institution: Some(ids.hospital),
+                roles: Vec::new(),
+                password: String::new(),
+            };
+            app.issue_staff(operator, &staff).await.map(drop)
+        }
+        "report_own_leak" => app.report_own_leak(hana).await,
+        "suspect_leak" => app.suspect_leak(operator, ids.aki, "紛失").await,
+        "unlock_account" => app.unlock_account(operator, ids.aki).await,
         "set_password" => app.set_password(operator, "aki", PASSWORD).await,
         "set_protection" => app.set_protection(operator, ids.subject, true).await,
         "shred" => {

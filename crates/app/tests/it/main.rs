@@ -13,6 +13,7 @@ mod adoption;
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;
 mod core;
+mod credentials;
 mod drafts;
 mod emergency;
 mod fail_closed;

@@ -1,8 +1,8 @@
 //! `mimamori user`: accounts of staff.
 
 use clap::{Args, Subcommand};
-use mimamori_app::NewStaff;
-use mimamori_domain::{InstitutionId, OccupationCode, RoleCode};
+use mimamori_app::{IdentityProof, InitialSecret, NewStaff};
+use mimamori_domain::{InstitutionId, ObjectId, OccupationCode, RoleCode};
 use serde_json::json;
 
 use crate::cli::Context;
@@ -12,10 +12,14 @@ use crate::installation::Installation;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an account; the password is asked for, never an argument
+    /// Make an account; its first password is made and printed once
     Add(Add),
-    /// Set another password
+    /// Issue another first password after making sure who it is for; printed once
     Password(Password),
+    /// Stop an account whose password may have leaked, until another one is issued
+    Leak(Stop),
+    /// Let somebody try again who is locked out after failed tries
+    Unlock(Login),
     /// Stop an account: sessions end at once
     Stop(Stop),
     /// Let a stopped account sign in again
@@ -43,7 +47,7 @@ pub struct Add {
     /// A duty they are appointed to, a code of the policy pack; may be repeated
     #[arg(long = "role")]
     roles: Vec<RoleCode>,
-    /// Read the password from standard input instead of asking
+    /// They chose a password themselves and are here: read it from standard input
     #[arg(long)]
     password_stdin: bool,
 }
@@ -52,9 +56,15 @@ pub struct Add {
 pub struct Password {
     /// What the person signs in with
     login: String,
-    /// Read the password from standard input instead of asking
+    /// Why; kept in the ledger
     #[arg(long)]
-    password_stdin: bool,
+    reason: String,
+    /// How it was made sure who they are; kept in the ledger
+    #[arg(long)]
+    proof: String,
+    /// Identifier of the approved case, when the pack names a procedure for it
+    #[arg(long, value_name = "ID")]
+    case: Option<ObjectId>,
 }
 
 #[derive(Debug, Args)]
@@ -82,7 +92,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     match command {
         Command::Add(add) => {
             let staff = NewStaff {
-                password: console.new_password(add.password_stdin)?,
+                password: if add.password_stdin { console.new_password(true)? } else { String::new() },
                 login: add.login,
                 name: add.name,
                 kana: add.kana,
@@ -90,14 +100,42 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
                 institution: add.institution,
                 roles: add.roles,
             };
-            let actor = app.add_staff(&operator, &staff).await?;
-            console
-                .result(&json!({"actor": actor, "login": staff.login}), format!("{} {actor}", staff.login));
+            if add.password_stdin {
+                let actor = app.add_staff(&operator, &staff).await?;
+                let text = format!("{} {actor}", staff.login);
+                console.result(&json!({"actor": actor, "login": staff.login}), text);
+            } else {
+                let (actor, issued) = app.issue_staff(&operator, &staff).await?;
+                let value = json!({
+                    "actor": actor,
+                    "login": staff.login,
+                    "first_password": issued.secret.as_str(),
+                    "until": good_until(&issued),
+                });
+                console.result(&value, format!("{} {actor}\n{}", staff.login, told(&issued)));
+            }
         }
         Command::Password(arguments) => {
-            let password = console.new_password(arguments.password_stdin)?;
-            app.set_password(&operator, &arguments.login, &password).await?;
-            console.result(&json!({"login": arguments.login}), "the password was set");
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            let proof =
+                IdentityProof { reason: arguments.reason, how: arguments.proof, case: arguments.case };
+            let issued = app.reissue_password(&operator, actor, &proof).await?;
+            let value = json!({
+                "login": arguments.login,
+                "first_password": issued.secret.as_str(),
+                "until": good_until(&issued),
+            });
+            console.result(&value, told(&issued));
+        }
+        Command::Leak(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.suspect_leak(&operator, actor, &arguments.reason).await?;
+            console.result(&json!({"login": arguments.login, "active": false}), "the account was stopped");
+        }
+        Command::Unlock(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.unlock_account(&operator, actor).await?;
+            console.result(&json!({"login": arguments.login}), "the account was unlocked");
         }
         Command::Stop(arguments) => {
             app.stop_account(&operator, &arguments.login, &arguments.reason).await?;
@@ -145,4 +183,18 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     }
     installation.close().await;
     Ok(Exit::Done)
+}
+
+/// What is told once about a first password.
+fn told(issued: &InitialSecret) -> String {
+    format!(
+        "仮パスワード / first password: {}\n{} まで / until {}; 最初に変更が必要 / to be changed at first sign-in",
+        issued.secret.as_str(),
+        good_until(issued),
+        good_until(issued),
+    )
+}
+
+fn good_until(issued: &InitialSecret) -> String {
+    issued.until.to_string()
 }

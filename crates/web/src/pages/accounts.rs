@@ -39,6 +39,13 @@ pub(super) struct Row {
     pub(super) may_stop: bool,
     pub(super) may_resume: bool,
     pub(super) may_change: bool,
+    pub(super) may_reissue: bool,
+    /// Until when tries to sign in are refused.
+    pub(super) locked: Option<String>,
+    pub(super) leaked: bool,
+    pub(super) unused: bool,
+    /// A first password is out, good until then.
+    pub(super) first: Option<String>,
 }
 
 impl Row {
@@ -68,6 +75,11 @@ impl Row {
             may_stop: detail.may_stop,
             may_resume: detail.may_resume,
             may_change: detail.may_change,
+            may_reissue: detail.may_reissue,
+            locked: detail.locked_until.map(|until| dates::date_time(until, texts)),
+            leaked: detail.leaked,
+            unused: detail.unused,
+            first: detail.first_until.map(|until| dates::date_time(until, texts)),
         }
     }
 }
@@ -89,7 +101,9 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
             .into_iter()
             .map(|(id, name)| Institution { chosen: chosen == id, id: id.to_string(), name })
             .collect(),
-        changes: found.iter().any(|detail| detail.may_stop || detail.may_resume || detail.may_change),
+        changes: found.iter().any(|detail| {
+            detail.may_stop || detail.may_resume || detail.may_change || detail.may_reissue
+        }),
         rows: found.iter().map(|detail| Row::of(detail, &ask)).collect(),
     })
 }

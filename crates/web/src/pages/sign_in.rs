@@ -9,6 +9,7 @@ use mimamori_domain::ErrorKind;
 use crate::dates;
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query, local_path};
+use crate::language::Language;
 use crate::layout::{Ask, Layout, Visit, page, page_with, see};
 use crate::session;
 use crate::settings::Web;
@@ -23,6 +24,8 @@ pub(super) struct Form {
     /// The installation's own notice; empty for the built-in one.
     pub(super) installation_notice: String,
     pub(super) error: Option<String>,
+    /// Somebody has just had their account stopped, because the password may have leaked.
+    pub(super) stopped: bool,
     /// The browser asks for what needs a session.
     pub(super) needed: bool,
 }
@@ -52,10 +55,21 @@ fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
         l: Layout::new(web, visit, None, "sign-in-title").at("/sign-in"),
         login: fields.get("login").to_owned(),
         to: local_path(fields.get("return")).unwrap_or("/").to_owned(),
-        installation_notice: web.settings.sign_in_notice.clone(),
+        installation_notice: notice(web, visit),
+        stopped: fields.get("stopped") == "leak",
         error: None,
         needed: fields.some("return").is_some(),
     }
+}
+
+/// The installation's notice, else the pack's in the language of the page; empty for the built-in one.
+fn notice(web: &Web, visit: &Visit) -> String {
+    let key = match visit.texts.language {
+        Language::Japanese => "sign-in.notice-ja",
+        Language::English => "sign-in.notice-en",
+    };
+    let own = web.settings.sign_in_notice.clone();
+    if own.is_empty() { web.app.pack().parameter_text(key).unwrap_or_default().to_owned() } else { own }
 }
 
 #[derive(Template)]
@@ -83,6 +97,8 @@ pub(crate) async fn enter(
         Err(error) => {
             let (status, text) = match error.kind() {
                 ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
+                // Told only to whoever knows the password.
+                ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "sign-in-over"),
                 ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
                 _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
             };
@@ -93,7 +109,9 @@ pub(crate) async fn enter(
     };
     let cookie = session::cookie(&signed.token, web.settings.tls);
     let cookie = cookie.ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    let mut response = if signed.failed_since == 0 {
+    let mut response = if signed.must_change {
+        see("/account")
+    } else if signed.failed_since == 0 {
         see(&form.to)
     } else {
         page(&Signed {

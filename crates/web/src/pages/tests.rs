@@ -133,6 +133,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     add(
         "sign_in",
         sign_in::Form {
+            stopped: true,
             l: signing_in,
             login: HOSTILE.to_owned(),
             to: "/".to_owned(),
@@ -419,7 +420,57 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         may_stop: active,
         may_resume: !active,
         may_change: active,
+        may_reissue: true,
+        locked: active.then(|| "2026年11月21日（土）10:00".to_owned()),
+        leaked: !active,
+        unused: active,
+        first: active.then(|| "2026年11月24日（火）09:30".to_owned()),
     };
+    add(
+        "own_account",
+        own_account::Page {
+            l: l("own-account"),
+            must: true,
+            least: 13,
+            last_in: Some("2026年11月20日（金）09:30".to_owned()),
+            last_out: None,
+            failed: 2,
+            error: Some(texts.get("password-differ")),
+        }
+        .render(),
+    );
+    add(
+        "reissue",
+        reissue::Form {
+            l: l("reissue-title").current("accounts"),
+            base: "/admin/accounts/x".to_owned(),
+            back: "/".to_owned(),
+            name: HOSTILE.to_owned(),
+            login: "kango".to_owned(),
+            locked: Some("2026年11月21日（土）10:00".to_owned()),
+            leaked: true,
+            asks_case: true,
+            reason: HOSTILE.to_owned(),
+            how: HOSTILE.to_owned(),
+            case: HOSTILE.to_owned(),
+            error: Some(texts.get("reason-missing")),
+        }
+        .render(),
+    );
+    add(
+        "letter",
+        reissue::Letter {
+            l: l("letter-page").current("accounts"),
+            name: HOSTILE.to_owned(),
+            institution: Some("みほん訪問看護ステーション".to_owned()),
+            login: "kango".to_owned(),
+            secret: "7kmp-q3xh-9tzw-c4ny-bd82".to_owned(),
+            site: "mimamori.example.jp".to_owned(),
+            until: "2026年11月24日（火）09:30".to_owned(),
+            back: "/".to_owned(),
+        }
+        .render(),
+    );
     for (name, rows) in [("accounts", vec![account(true), account(false)]), ("accounts_empty", Vec::new())] {
         let chosen =
             review::Institution {

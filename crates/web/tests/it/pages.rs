@@ -449,3 +449,67 @@ async fn a_stranger_is_refused_may_declare_an_emergency_and_is_seen() {
     // Reviewing the ledger as a whole is not theirs.
     assert_eq!(world.get("/review?from=2026-01-01", &own).await.status, StatusCode::FORBIDDEN);
 }
+
+/// Proves: whoever has a first password sees no other page until it is changed, and is told what is weak.
+#[tokio::test]
+async fn clause_kawaguchi_8_4_3_6() {
+    let world = World::new().await;
+    let staff = mimamori_app::NewStaff {
+        login: "niiyama".to_owned(),
+        name: "新山 美咲".to_owned(),
+        kana: Some("ニイヤマ ミサキ".to_owned()),
+        occupation: "nurse".parse().ok(),
+        institution: Some(world.institution),
+        roles: Vec::new(),
+        password: String::new(),
+    };
+    let (_, issued) = world.app.issue_staff(&world.app.operator("test"), &staff).await.unwrap();
+    let secret = issued.secret.as_str();
+    let answer = world.post("/sign-in", "", &[("login", "niiyama"), ("password", secret)]).await;
+    assert_eq!(answer.header("location"), "/account", "{}", answer.body);
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    for path in ["/", "/people/search", "/rules", "/admin/accounts"] {
+        assert_eq!(world.get(path, &cookie).await.header("location"), "/account", "{path}");
+    }
+    let page = world.get("/account", &cookie).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(
+        page.body.contains("ご自分のパスワードを決めてください") && !page.body.contains("href=\"/rules\"")
+    );
+    for (password, again, told) in [
+        ("niiyama-misaki", "niiyama-misaki", "ご自分の名前"),
+        ("mijikai-7", "mijikai-7", "13文字以上"),
+        ("midori-densha-ga-hashi-7", "midori-densha-ga-hashi-8", "2回で違っています"),
+    ] {
+        let form = [("present", secret), ("password", password), ("again", again)];
+        let answer = world.post("/account/password", &cookie, &form).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains(told) && !answer.body.contains(password), "{}", answer.body);
+    }
+    let password = "midori-densha-ga-hashi-7";
+    let form = [("present", secret), ("password", password), ("again", password)];
+    let answer = world.post("/account/password", &cookie, &form).await;
+    assert_eq!(answer.header("location"), "/account?done=password-changed", "{}", answer.body);
+    assert_eq!(world.get("/", &cookie).await.status, StatusCode::OK);
+
+    // A suspected leak: one action, after saying that one is sure.
+    let answer = world.post("/account/leak", &cookie, &[]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = world.post("/account/leak", &cookie, &[("sure", "yes")]).await;
+    assert_eq!(answer.header("location"), "/sign-in?stopped=leak");
+    assert_eq!(world.get("/", &cookie).await.status, StatusCode::SEE_OTHER);
+    assert!(world.get("/sign-in?stopped=leak", "").await.body.contains("アカウントを止めました"));
+
+    // Administrators see it, and issue nothing without the case that the pack asks for.
+    world.staff("kanri", "試験 管理", &["system-manager"]).await;
+    let kanri = world.sign_in("kanri").await;
+    let page = world.get("/admin/accounts", &kanri).await;
+    assert!(page.body.contains("再発行待ち"), "{}", page.body);
+    let base = between(&page.body, "href=\"/admin/accounts/", "/reissue\"").to_owned();
+    let base = base.rsplit("/admin/accounts/").next().unwrap();
+    let reissue = format!("/admin/accounts/{base}/reissue");
+    assert!(world.get(&reissue, &kanri).await.body.contains("承認の済んだ再発行の申請"));
+    let answer = world.post(&reissue, &kanri, &[("reason", "漏れた"), ("how", "対面")]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("先に申請して承認を受けてください"), "{}", answer.body);
+}

@@ -126,9 +126,18 @@ impl App {
                 let Some(account) = account else { return Ok(Did::ByHand) };
                 touched.insert(account);
                 let stops = action == EffectKind::StopAccount;
+                let leaked = self.actor_context_now(account).await?.account.credential.leaked.is_some();
+                // What may have leaked goes on with another password only: that is somebody's to issue.
+                if !stops && leaked {
+                    return Ok(Did::ByHand);
+                }
+                let now = self.clock.now().as_micros();
                 self.put_account_change(caller, decision, unit, account, None, |account| {
                     account.active = !stops;
                     account.stopped_because = stops.then(|| "by a decision of a procedure".to_owned());
+                    if !stops {
+                        account.credential.since = Some(now);
+                    }
                 })
                 .await?;
                 Ok(Did::Done)
