@@ -152,6 +152,7 @@ impl App {
         }
         match outcome {
             Ok(_) => {
+                crate::in_force::note_commit();
                 for key in bumps {
                     self.forget(key);
                 }

@@ -48,7 +48,10 @@ impl ActorContext {
 pub(crate) struct SessionRef {
     pub(crate) id: SessionId,
     pub(crate) version: i64,
+    /// When it ends whatever is done, UTC.
     pub(crate) expires: Timestamp,
+    /// When it ends if nothing more is done, UTC.
+    pub(crate) ends: Timestamp,
     /// The last use that was written down; written again at most once a minute.
     pub(crate) token_hash: [u8; 32],
     pub(crate) last_seen: Timestamp,
@@ -241,10 +244,10 @@ impl Caller {
         self.context.as_ref()?.account.own_subject
     }
 
-    /// When the session ends if nothing is done, UTC; `None` without a session.
+    /// When the session ends if nothing more is done, UTC; `None` without a session.
     #[must_use]
-    pub fn session_expires(&self) -> Option<Timestamp> {
-        self.session.map(|session| session.expires)
+    pub fn session_ends(&self) -> Option<Timestamp> {
+        self.session.map(|session| session.ends)
     }
 }
 

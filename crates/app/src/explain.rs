@@ -7,9 +7,9 @@ use mimamori_domain::{
 use mimamori_policy::{GeneralTarget, Language};
 use mimamori_store::Unit;
 
+use crate::App;
 use crate::access::decided;
-use crate::caller::{Caller, SessionRef};
-use crate::{App, Origin};
+use crate::caller::Caller;
 
 impl App {
     /// Explains the decision about an action of an account on confirmed records of a class of a
@@ -39,15 +39,7 @@ impl App {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no account of this sign-in name"))?;
         let now = self.clock.now();
         let actor_context = self.actor_context(actor).await?;
-        let session = SessionRef {
-            id: mimamori_domain::SessionId::random(),
-            version: 0,
-            expires: now,
-            token_hash: [0; 32],
-            last_seen: now,
-            bearer: false,
-        };
-        let about = Caller::of_session(actor_context, session, &Origin::default(), now, self.pack.hash());
+        let about = self.at_work(&actor_context);
         let context = self.subject_context(subject).await?;
         let label = AccessLabel { class, state: RecordState::Confirmed, institution };
         let text = self

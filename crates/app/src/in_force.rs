@@ -4,8 +4,9 @@
 //! access version [`AccessKey::PACK`] in one unit. Every unit is guarded on the access version that
 //! its rules were in force at (`access.rs`), so nothing that was decided under earlier rules commits
 //! after an adoption, whichever program made it. What is answered without a commit asks
-//! [`App::in_force`] first.
+//! [`App::in_force`]; [`App::noting_commits`] tells whether there was one.
 
+use std::cell::Cell;
 use std::sync::{Arc, PoisonError};
 
 use mimamori_domain::{Error, ObjectId, Result};
@@ -18,6 +19,17 @@ use crate::body::{self, PackBody};
 use crate::install::fact;
 use crate::keys::{InstallationKeys, key_from_row};
 use crate::{App, Shared, sql};
+
+tokio::task_local! {
+    /// Whether the work under way committed something, guarded on the rules it was done under.
+    static COMMITTED: Cell<bool>;
+}
+
+/// Notes that a unit was committed under the rules that its guard names.
+pub(crate) fn note_commit() {
+    // Work that nobody asks about, a job's for example, notes nothing.
+    let _ = COMMITTED.try_with(|committed| committed.set(true));
+}
 
 /// One version of the rules, ready to decide by.
 pub(crate) struct InForce {
@@ -84,6 +96,16 @@ impl App {
         *self.shared.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&now);
         tracing::info!(pack = %now.pack.hash_text(), "the rules in force were loaded");
         Ok(Arc::new(Self::under(Arc::clone(&self.shared), &now)))
+    }
+
+    /// Does some work, and says whether it committed something: if so, the rules it was done under were
+    /// in force then. Work handed to another task is not noticed.
+    pub fn noting_commits<T>(work: impl Future<Output = T>) -> impl Future<Output = (T, bool)> {
+        let noted = async {
+            let done = work.await;
+            (done, COMMITTED.with(Cell::get))
+        };
+        COMMITTED.scope(Cell::new(false), noted)
     }
 
     fn known(&self) -> Arc<InForce> {

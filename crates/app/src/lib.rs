@@ -34,6 +34,7 @@ mod sessions;
 mod sign_in;
 pub mod sql;
 mod view;
+mod who_sees;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -84,6 +85,7 @@ pub use view::{
     AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage, ReviewQuery,
     Stored, SubjectCount, TeamMember, TimelineFilter, Window,
 };
+pub use who_sees::{Sight, Standing, WhoSees};
 
 use crate::caller::ActorContext;
 use crate::context::SubjectContext;

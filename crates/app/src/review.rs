@@ -154,7 +154,7 @@ impl App {
 
     /// The person and their proxies may see who looked at their record; everybody else needs a role
     /// that reviews the ledger, for the whole or for their own institution.
-    async fn review_decision(
+    pub(crate) async fn review_decision(
         &self,
         caller: &Caller,
         query: &ReviewQuery,

@@ -117,6 +117,14 @@ pub static CURRENT_OF_KIND: Statement = Statement::read(
     VERSION,
 );
 
+/// Every object of a kind, in pages by id.
+pub static OBJECTS_OF_KIND: Statement = Statement::read(
+    "app.objects_of_kind",
+    "SELECT object FROM object_head WHERE kind = $1 AND object > $2 ORDER BY object LIMIT ($3 + 0)",
+    &[Text, Blob, Int],
+    &[Blob],
+);
+
 /// Current versions of the organisation's objects of one kind and code, newest first.
 pub static GOVERNED_OF_CODE: Statement = Statement::read(
     "app.governed_of_code",
@@ -666,6 +674,7 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF,
     &CURRENT_OF_SUBJECT,
     &CURRENT_OF_KIND,
+    &OBJECTS_OF_KIND,
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,

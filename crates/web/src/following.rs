@@ -1,16 +1,18 @@
 //! Routers that follow the rules in force: each request meets one version of them from start to end.
 //!
 //! Layers and handlers hold a [`Web`], and a `Web` holds the application under one version of the
-//! rules. Before each request the application is asked for the rules in force; where they are others
-//! than before, the routers are built anew over them, once. Requests under way end under the rules
-//! they began with, or, if they would still commit something, are refused by its guard: then what
-//! only reads is asked again here, and what writes is left to the person.
+//! rules. What writes asks for the rules in force before; what only reads asks afterwards, and only
+//! if nothing was committed for it: a commit is guarded on the rules, so an audited read was answered
+//! under those in force without asking once more. Where they are others than the routers have, these
+//! are built anew over them, once. A write under way ends under the rules it began with, or is refused
+//! by its guard and left to the person; a read is done again.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mimamori_app::App;
@@ -19,6 +21,9 @@ use tower::ServiceExt as _;
 use crate::error::Fault;
 use crate::routes::Surface;
 use crate::settings::Web;
+
+/// How often a read is done anew while the rules keep changing.
+const READS: usize = 3;
 
 /// A router that is built anew for each version of the rules.
 pub(crate) fn router(web: &Web, surface: Surface, build: fn(&Web) -> Router) -> Router {
@@ -49,18 +54,34 @@ impl Following {
         if request.uri().path().starts_with("/assets/") {
             return run(router, request).await;
         }
-        let app = match in_force(&web, &web.app).await {
-            Ok(app) => app,
-            Err(fault) => return refused(router, request, fault).await,
-        };
-        let again = repeatable(&request);
-        let response = run(self.under(&app), request).await;
-        let busy = response.status() == StatusCode::TOO_MANY_REQUESTS;
-        let Some(again) = again.filter(|_| busy) else { return response };
-        match in_force(&web, &app).await {
-            Ok(now) if !now.same_rules(&app) => run(self.under(&now), again).await,
-            _ => response,
+        match repeatable(&request) {
+            Some(again) => self.read(&web, router, request, again).await,
+            None => match in_force(&web, &web.app).await {
+                Ok(app) => run(self.under(&app), request).await,
+                Err(fault) => refused(router, request, fault).await,
+            },
         }
+    }
+
+    async fn read(&self, web: &Web, mut router: Router, mut request: Request, again: Parts) -> Response {
+        let mut app = Arc::clone(&web.app);
+        for _ in 0..READS {
+            let (response, committed) = App::noting_commits(run(router.clone(), request)).await;
+            // Its commit may have been refused because the rules changed.
+            let busy = response.status() == StatusCode::TOO_MANY_REQUESTS;
+            if committed && !busy {
+                return response;
+            }
+            let now = match in_force(web, &app).await {
+                Ok(now) if now.same_rules(&app) => return response,
+                Ok(now) => now,
+                Err(fault) => return refused(router, empty(&again), fault).await,
+            };
+            router = self.under(&now);
+            app = now;
+            request = empty(&again);
+        }
+        refused(router, request, Fault::status(StatusCode::SERVICE_UNAVAILABLE)).await
     }
 
     fn held(&self) -> (Web, Router) {
@@ -114,16 +135,20 @@ async fn run(router: Router, request: Request) -> Response {
     router.oneshot(request).await.into_response()
 }
 
-/// The same request once more, when it only reads.
-fn repeatable(request: &Request) -> Option<Request> {
+/// What makes the same request once more, when it only reads.
+fn repeatable(request: &Request) -> Option<Parts> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
-    let mut again = Request::new(Body::empty());
+    let mut again = Request::new(());
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.version_mut() = request.version();
     *again.headers_mut() = request.headers().clone();
     *again.extensions_mut() = request.extensions().clone();
-    Some(again)
+    Some(again.into_parts().0)
+}
+
+fn empty(parts: &Parts) -> Request {
+    Request::from_parts(parts.clone(), Body::empty())
 }

@@ -115,7 +115,7 @@ impl Layout {
             staff: c.is_staff(),
             links: if c.must_change_password() { Navigation::default() } else { Navigation::of(web, c) },
             waiting: Some(web.waiting.count(c.actor_id())).filter(|n| *n > 0),
-            until: c.session_expires().map(dates::time_of_day),
+            until: c.session_ends().map(dates::time_of_day),
         });
         Self {
             texts: visit.texts,

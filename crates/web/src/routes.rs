@@ -14,7 +14,7 @@ use crate::pages::governance::{
 };
 use crate::pages::{
     accounts, emergency, home, language, looked, note, own_account, person, record, reissue, review, search,
-    sign_in, vital_signs,
+    sign_in, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -116,6 +116,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/people/{subject}/emergency" => emergency::form;
     Staff Session post "/people/{subject}/emergency" => emergency::declare;
     Staff Session get  "/people/{subject}/looked" => looked::show;
+    Staff Session get  "/people/{subject}/who-sees" => who_sees::show;
     Staff Session get  "/people/{subject}/notes/new" => note::form;
     Staff Session post "/people/{subject}/notes" => note::save;
     Staff Session get  "/people/{subject}/vital-signs/new" => vital_signs::form;

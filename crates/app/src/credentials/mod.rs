@@ -136,7 +136,7 @@ impl App {
         for hash in present.chain(account.credential.earlier.iter().take(most)) {
             if self.passwords.verify(password, Some(hash.clone()), Line::Known).await? {
                 let rule = format!(
-                    "this password was used before; choose another one than the last {}",
+                    "this password was used before, so choose another one than the last {}",
                     most.max(1)
                 );
                 return Err(fault("password", &rule, "business-rule"));
@@ -417,7 +417,7 @@ impl App {
         let Some(procedure) = self.reissue_procedure() else { return Ok(format!("{reason} / {how}")) };
         let wrong = || {
             let rule =
-                "the approved case of the reissue procedure for this person is needed; apply for it first";
+                "the approved case of the reissue procedure for this person is needed, so apply for it first";
             fault("case", rule, "business-rule")
         };
         let id = proof.case.ok_or_else(wrong)?;

@@ -95,3 +95,26 @@ async fn accounts_are_seen_stopped_and_resumed_by_whom_the_rules_name() {
     let report = app.verify(&|_, _| {}).await.unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
 }
+
+/// Which clauses these tests prove: a test is named after its clause.
+mod clauses {
+    #[test]
+    fn clause_mic_3_3_6_2_1_1() {
+        super::operating_work_is_for_those_appointed_and_opens_no_record();
+    }
+
+    #[test]
+    fn clause_mhlw5_8_1_2_c_3_4() {
+        super::operating_work_is_for_those_appointed_and_opens_no_record();
+    }
+
+    #[test]
+    fn clause_mic_3_3_6_3_2_4() {
+        super::accounts_are_seen_stopped_and_resumed_by_whom_the_rules_name();
+    }
+
+    #[test]
+    fn clause_kawaguchi_10_6_3_suspended() {
+        super::accounts_are_seen_stopped_and_resumed_by_whom_the_rules_name();
+    }
+}

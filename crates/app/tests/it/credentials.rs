@@ -8,7 +8,8 @@ use mimamori_app::{App, Caller, CreateAs, ErrorKind, IdentityProof, NewStaff, Or
 use mimamori_domain::{ActorId, Kind};
 
 use crate::office::with_parameters;
-use crate::support::{On, PASSWORD, note, parts};
+use crate::procedures::site_under;
+use crate::support::{On, PASSWORD, note};
 use crate::town::Town;
 
 const OTHER: &str = "midori-densha-ga-hashi-7";
@@ -21,13 +22,11 @@ fn kind<T>(done: Result<T>) -> ErrorKind {
     done.err().unwrap().kind()
 }
 
-/// The same installation under a pack with other parameters.
-async fn with(town: &Town, parameters: &[(&str, &str)]) -> Arc<App> {
+/// A town whose pack has other parameters.
+async fn town_with(parameters: &[(&str, &str)]) -> Town {
     let lines: Vec<String> =
         parameters.iter().map(|(key, value)| format!("{{key: {key}, value: {value}}}")).collect();
-    let mut parts = parts(&town.site.folder, Arc::clone(&town.site.store), Arc::clone(&town.site.clock));
-    parts.pack = with_parameters(&lines.join(", "));
-    App::open(parts).await.unwrap()
+    Town::at(site_under(On::Sqlite, with_parameters(&lines.join(", "))).await).await
 }
 
 /// A nurse with a first password: who she is and what it is.
@@ -119,16 +118,17 @@ async fn clause_mic_3_2_3_1_3_7() {
 /// Proves: the fifth edition's two months can be chosen for staff; citizens are never made to change.
 #[tokio::test]
 async fn clause_mic_3_2_3_1_2_3() {
-    let town = Town::new(On::Sqlite).await;
-    let app = with(&town, &[("password.lifetime-days", "60")]).await;
-    let must =
-        async |login: &str| session(&app, login, PASSWORD, &at("192.0.2.1")).await.1.must_change_password();
-    assert!(!must("hana").await && !must("haru").await);
+    let must = async |town: &Town, login: &str| {
+        session(&town.site.app, login, PASSWORD, &at("192.0.2.1")).await.1.must_change_password()
+    };
+    let town = town_with(&[("password.lifetime-days", "60")]).await;
+    assert!(!must(&town, "hana").await && !must(&town, "haru").await);
     town.site.clock.advance(Duration::from_secs(60 * 86_400));
-    assert!(must("hana").await && !must("haru").await);
+    assert!(must(&town, "hana").await && !must(&town, "haru").await);
     // Without the parameter nothing ends.
-    let (_, hana) = session(&town.site.app, "hana", PASSWORD, &at("192.0.2.1")).await;
-    assert!(!hana.must_change_password());
+    let town = Town::new(On::Sqlite).await;
+    town.site.clock.advance(Duration::from_secs(60 * 86_400));
+    assert!(!must(&town, "hana").await);
 }
 
 /// Fails until it is refused without being looked at; gives how many tries that took.
@@ -150,20 +150,20 @@ async fn exhaust(app: &App, login: &str, origin: impl Fn(usize) -> Origin) -> us
 /// an administrator sees and ends the lock, and it ends by itself. Citizens too.
 #[tokio::test]
 async fn clause_mic_3_2_3_1_2_2() {
-    let town = Town::new(On::Sqlite).await;
     // No delays, so that failures follow each other.
-    let app = with(&town, &[("sign-in.delays-seconds", "[0]")]).await;
+    let town = town_with(&[("sign-in.delays-seconds", "[0]")]).await;
+    let app = &town.site.app;
     let desk = at("192.0.2.1");
     app.sign_in("hana", PASSWORD, &desk).await.unwrap();
     app.sign_in("haru", PASSWORD, &desk).await.unwrap();
     // An attacker with many addresses: refused after ten, like for a name that nobody has.
     for login in ["hana", "haru", "nobody"] {
         let from = |n: usize| at(&format!("198.51.100.{}", n % 200));
-        assert_eq!(exhaust(&app, login, from).await, 10, "{login}");
+        assert_eq!(exhaust(app, login, from).await, 10, "{login}");
         assert_eq!(kind(app.sign_in(login, PASSWORD, &at("203.0.113.5")).await), ErrorKind::Busy);
     }
     // Another instance, as after a restart, knows.
-    let second = with(&town, &[("sign-in.delays-seconds", "[0]")]).await;
+    let second = town.site.second(Arc::clone(&town.site.store)).await;
     assert_eq!(kind(second.sign_in("hana", PASSWORD, &at("203.0.113.5")).await), ErrorKind::Busy);
     // Where they usually work the owners sign in, and are told of the failures.
     let signed = app.sign_in("hana", PASSWORD, &desk).await.unwrap();
@@ -174,33 +174,33 @@ async fn clause_mic_3_2_3_1_2_2() {
 
     // One place: an IPv6 network is one, whatever its addresses.
     let network = |n: usize| at(&format!("2001:db8:1:2::{n:x}"));
-    assert_eq!(exhaust(&app, "jiro", network).await, 10);
+    assert_eq!(exhaust(app, "jiro", network).await, 10);
     let actor = town.ids.jiro;
     let operator = app.operator("tester");
     assert!(app.account(&operator, actor).await.unwrap().locked_until.is_some());
     app.unlock_account(&operator, actor).await.unwrap();
     assert!(app.account(&operator, actor).await.unwrap().locked_until.is_none());
     // For a while nobody elsewhere locks the name again.
-    assert_eq!(exhaust(&app, "jiro", network).await, 10);
+    assert_eq!(exhaust(app, "jiro", network).await, 10);
     app.sign_in("jiro", PASSWORD, &at("203.0.113.77")).await.unwrap();
 
     // And by itself after the pack's minutes.
-    assert_eq!(exhaust(&app, "aki", |_| desk.clone()).await, 10);
+    assert_eq!(exhaust(app, "aki", |_| desk.clone()).await, 10);
     town.site.clock.advance(Duration::from_secs(30 * 60 - 1));
     assert_eq!(kind(app.sign_in("aki", PASSWORD, &desk).await), ErrorKind::Busy);
     town.site.clock.advance(Duration::from_secs(1));
     app.sign_in("aki", PASSWORD, &desk).await.unwrap();
 
     // With the pack's own delays the third failure makes the next try wait.
-    let delayed = &town.site.app;
-    assert_eq!(exhaust(delayed, "nobody-either", |_| desk.clone()).await, 2);
+    let delayed = Town::new(On::Sqlite).await;
+    assert_eq!(exhaust(&delayed.site.app, "nobody-either", |_| desk.clone()).await, 2);
 }
 
 /// Proves: many tries at once are no way around the count.
 #[tokio::test]
 async fn tries_at_the_same_time_are_counted_one_by_one() {
-    let town = Town::new(On::Sqlite).await;
-    let app = with(&town, &[("sign-in.delays-seconds", "[0]")]).await;
+    let town = town_with(&[("sign-in.delays-seconds", "[0]")]).await;
+    let app = &town.site.app;
     let origin = at("192.0.2.1");
     let all = (0..40).map(|_| app.sign_in("hana", "wrong", &origin));
     let looked_at = futures::future::join_all(all).await;
@@ -239,20 +239,19 @@ async fn a_flood_keeps_nobody_out_who_is_known() {
 /// the record where the pack names none, and by nobody who may not.
 #[tokio::test]
 async fn clause_mic_3_2_3_1_3_3() {
-    let town = Town::new(On::Sqlite).await;
-    let (site, ids) = (&town.site, town.ids);
-    let operator = site.operator();
     let proof =
         IdentityProof { reason: "忘れた".to_owned(), how: "職員証を見た".to_owned(), case: None };
     // The base pack names a procedure: without its approved case nothing is issued.
-    let refused = site.app.reissue_password(&operator, ids.jiro, &proof).await.unwrap_err();
-    assert!(refused.message().contains("approved case"), "{refused}");
-    let app = with(&town, &[("accounts.reissue-procedure", "\"\"")]).await;
+    let strict = Town::new(On::Sqlite).await;
+    let refused = strict.site.app.reissue_password(&strict.site.operator(), strict.ids.jiro, &proof).await;
+    assert!(refused.unwrap_err().message().contains("approved case"));
+    let town = town_with(&[("accounts.reissue-procedure", "\"\"")]).await;
+    let (app, ids, operator) = (&town.site.app, town.ids, town.site.operator());
     for (reason, how) in [("", "職員証を見た"), ("忘れた", " ")] {
         let lacking = IdentityProof { reason: reason.to_owned(), how: how.to_owned(), case: None };
         assert_eq!(kind(app.reissue_password(&operator, ids.jiro, &lacking).await), ErrorKind::Invalid);
     }
-    let (token, hana) = session(&app, "hana", PASSWORD, &at("192.0.2.1")).await;
+    let (token, hana) = session(app, "hana", PASSWORD, &at("192.0.2.1")).await;
     assert_eq!(kind(app.reissue_password(&hana, ids.jiro, &proof).await), ErrorKind::Forbidden);
     assert_eq!(kind(app.reissue_password(&hana, ids.hana, &proof).await), ErrorKind::Conflict);
     let issued = app.reissue_password(&operator, ids.hana, &proof).await.unwrap();
@@ -260,7 +259,7 @@ async fn clause_mic_3_2_3_1_3_3() {
     // Sessions ended, the old one opens nothing, the new one is to be changed.
     assert_eq!(kind(app.caller(&token, &at("192.0.2.1")).await), ErrorKind::Unauthenticated);
     assert_eq!(kind(app.sign_in("hana", PASSWORD, &at("192.0.2.1")).await), ErrorKind::Unauthenticated);
-    let (_, hana) = session(&app, "hana", &issued.secret, &at("192.0.2.1")).await;
+    let (_, hana) = session(app, "hana", &issued.secret, &at("192.0.2.1")).await;
     assert!(hana.must_change_password());
     assert!(!format!("{issued:?} {proof:?}").contains(issued.secret.as_str()));
 }
@@ -269,11 +268,11 @@ async fn clause_mic_3_2_3_1_3_3() {
 /// administrator; it goes on with another password only.
 #[tokio::test]
 async fn clause_mic_3_2_3_1_3_5() {
-    let town = Town::new(On::Sqlite).await;
-    let app = with(&town, &[("accounts.reissue-procedure", "\"\"")]).await;
+    let town = town_with(&[("accounts.reissue-procedure", "\"\"")]).await;
+    let app = &town.site.app;
     let (operator, ids, origin) = (app.operator("tester"), town.ids, at("192.0.2.1"));
     let proof = IdentityProof { reason: "漏れた".to_owned(), how: "対面".to_owned(), case: None };
-    let (token, hana) = session(&app, "hana", PASSWORD, &origin).await;
+    let (token, hana) = session(app, "hana", PASSWORD, &origin).await;
     app.report_own_leak(&hana).await.unwrap();
     assert_eq!(kind(app.caller(&token, &origin).await), ErrorKind::Unauthenticated);
     assert_eq!(kind(app.sign_in("hana", PASSWORD, &origin).await), ErrorKind::Unauthenticated);
@@ -281,13 +280,13 @@ async fn clause_mic_3_2_3_1_3_5() {
     assert_eq!(kind(app.resume_actor(&operator, ids.hana, "再開").await), ErrorKind::Conflict);
     assert_eq!(kind(app.resume_account(&operator, "hana").await), ErrorKind::Conflict);
     let issued = app.reissue_password(&operator, ids.hana, &proof).await.unwrap();
-    let (_, hana) = session(&app, "hana", &issued.secret, &origin).await;
+    let (_, hana) = session(app, "hana", &issued.secret, &origin).await;
     // The leaked one is not chosen again.
     assert_eq!(kind(app.change_own_password(&hana, &issued.secret, PASSWORD).await), ErrorKind::Invalid);
     app.change_own_password(&hana, &issued.secret, OTHER).await.unwrap();
 
     // By an administrator, of a citizen; by nobody else.
-    let (token, haru) = session(&app, "haru", PASSWORD, &origin).await;
+    let (token, haru) = session(app, "haru", PASSWORD, &origin).await;
     assert_eq!(kind(app.suspect_leak(&haru, ids.jiro, "疑い").await), ErrorKind::Forbidden);
     assert_eq!(kind(app.unlock_account(&haru, ids.jiro).await), ErrorKind::Forbidden);
     app.suspect_leak(&operator, haru.actor_id(), "紛失").await.unwrap();

@@ -71,6 +71,7 @@ const TABLE: &[(&str, Then)] = &[
     ("timeline", Reads),
     ("vread", Reads),
     ("who_looked", Reads),
+    ("who_sees", Reads),
     ("acknowledge_document", Changes),
     ("appoint", Changes),
     ("attest", Changes),
@@ -350,6 +351,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "timeline" => app.timeline(hana, ids.subject, &TimelineFilter::default(), &all).await.map(drop),
         "vread" => app.vread(hana, &observed, ids.observation, 1).await.map(drop),
         "who_looked" => app.who_looked(haru, ids.subject, window, &all).await.map(drop),
+        "who_sees" => app.who_sees(haru, ids.subject, &"note".parse().unwrap()).await.map(drop),
         "add_citizen" => app.add_citizen(operator, "natsu", "鈴木 夏", PASSWORD, None).await.map(drop),
         "add_consent" => app.add_consent(hana, ids.subject, false, None, None).await.map(drop),
         "add_institution" => {

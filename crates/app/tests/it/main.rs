@@ -37,6 +37,7 @@ mod statements;
 mod support;
 mod tamper;
 mod town;
+mod who_sees;
 
 /// For the throw-away server.
 use support::run_sql;

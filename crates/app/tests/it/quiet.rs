@@ -251,3 +251,46 @@ async fn requests_given_up_leave_a_whole_ledger() {
     }
     site.store.close().await;
 }
+
+/// Proves: what lies in the database and its log tells nobody a name, a word of a record or a password.
+#[tokio::test]
+async fn the_database_holds_nothing_that_can_be_read() {
+    let town = Town::new(On::Sqlite).await;
+    let files = std::fs::read_dir(town.site.folder.path()).unwrap().filter_map(|file| {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        name.starts_with("mimamori.db").then(|| std::fs::read(path).unwrap())
+    });
+    let bytes: Vec<u8> = files.flatten().collect();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    // The rules themselves are no secret; a kind of object shows that these are the right files.
+    assert!(holds("Observation") && bytes.len() > 100_000);
+    for text in ["山田", "みどり診療所", "よく眠れた", "hana", PASSWORD, "argon2"] {
+        assert!(!holds(text), "{text}");
+    }
+}
+
+/// Which clauses these tests prove: a test is named after its clause.
+mod clauses {
+    /// Administrators of the database and of the machine read nothing.
+    #[test]
+    fn clause_mic_3_3_6_2_2_2() {
+        super::the_database_holds_nothing_that_can_be_read();
+    }
+
+    #[test]
+    fn clause_mhlw5_8_1_2_d_4() {
+        super::the_database_holds_nothing_that_can_be_read();
+        super::logs_and_debug_output_name_nobody();
+    }
+
+    #[test]
+    fn clause_mic_3_2_3_1_3_1() {
+        super::the_database_holds_nothing_that_can_be_read();
+    }
+
+    #[test]
+    fn clause_mhlw5_6_5_c_2() {
+        super::logs_and_debug_output_name_nobody();
+    }
+}

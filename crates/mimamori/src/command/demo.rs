@@ -312,11 +312,14 @@ fn show(context: &Context, home: &Home, addresses: Option<(String, String)>, mad
     let rows: Vec<Vec<String>> = made
         .typical
         .iter()
-        .map(|who| vec![who.login.clone(), who.who_ja.clone(), who.who_en.clone()])
+        .flat_map(|who| {
+            // One language a line: both on one are wider than most terminals.
+            [vec![who.login.clone(), who.who_ja.clone()], vec![String::new(), who.who_en.clone()]]
+        })
         .collect();
     let mut text = format!(
         "\n{}\n\n{}\nパスワード（全員共通） / password (everybody): {PASSWORD}\n",
-        table(&["ログイン / sign-in", "誰", "who"], &rows),
+        table(&["ログイン / sign-in", "誰 / who"], &rows),
         made.line
     );
     match addresses {

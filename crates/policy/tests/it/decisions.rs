@@ -276,3 +276,97 @@ fn what_the_pack_does_not_know_is_refused() {
         !decide(&staff("wizard", ANSWERING), Action::Read, &subject(), &label("note", Confirmed)).allowed
     );
 }
+
+/// Which clauses these rules answer: a test is named after its clause.
+mod clauses {
+    /// By profession; that a change counts at once is the application's to prove.
+    #[test]
+    fn clause_mhlw5_6_5_c_6_by_profession() {
+        super::the_answering_institution_reads_by_occupation_whatever_was_denied();
+        super::writing_needs_the_team_and_the_occupation();
+    }
+
+    #[test]
+    fn clause_mhlw5_6_5_d_1() {
+        super::a_consent_for_one_class_or_institution_reaches_no_other();
+        super::a_proxy_sees_the_classes_of_their_standing();
+    }
+
+    #[test]
+    fn clause_mic_3_2_3_2_1_2() {
+        super::a_consent_for_one_class_or_institution_reaches_no_other();
+    }
+
+    #[test]
+    fn clause_mic_3_2_3_2_2_1() {
+        super::people_are_found_and_registered_by_occupation();
+        super::the_ledger_is_reviewed_by_those_appointed_and_by_facilities_for_themselves();
+    }
+
+    #[test]
+    fn clause_osaki_11() {
+        super::writing_needs_the_team_and_the_occupation();
+        super::break_glass_is_for_the_named_occupations_with_a_reason_and_for_a_time();
+    }
+
+    #[test]
+    fn clause_mic_3_3_6_3_2_3() {
+        super::another_institution_needs_the_team_and_consent();
+        super::a_consent_for_one_class_or_institution_reaches_no_other();
+    }
+
+    #[test]
+    fn clause_kasama_3_2_by_institution() {
+        super::another_institution_needs_the_team_and_consent();
+    }
+
+    #[test]
+    fn clause_kasama_3_2_1() {
+        super::a_consent_for_one_class_or_institution_reaches_no_other();
+        super::what_the_pack_does_not_know_is_refused();
+    }
+
+    #[test]
+    fn clause_kawaguchi_9_1_1() {
+        super::another_institution_needs_the_team_and_consent();
+        super::what_the_pack_does_not_know_is_refused();
+    }
+
+    #[test]
+    fn clause_kawaguchi_9_2_1_1() {
+        super::the_purpose_must_fit();
+        super::programs_stay_within_their_scopes();
+    }
+
+    /// No office, however high, opens a notebook: what is medical is apart from what is not.
+    #[test]
+    fn clause_mic_3_2_3_2_1_1() {
+        super::roles_open_nobodys_record();
+    }
+
+    #[test]
+    fn clause_mhlw5_8_1_2_d_3() {
+        super::roles_open_nobodys_record();
+    }
+
+    #[test]
+    fn clause_mic_3_3_6_2_2_1() {
+        super::roles_open_nobodys_record();
+    }
+
+    #[test]
+    fn clause_kasama_1_3_7() {
+        super::another_institution_needs_the_team_and_consent();
+    }
+
+    #[test]
+    fn clause_kasama_1_3_8() {
+        super::people_see_their_confirmed_records_and_who_looked();
+        super::a_proxy_sees_the_classes_of_their_standing();
+    }
+
+    #[test]
+    fn clause_mhlw5_6_5_c_1_in_the_policies() {
+        super::nothing_before_signing_in();
+    }
+}

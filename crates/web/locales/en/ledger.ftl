@@ -35,3 +35,21 @@ review-empty = The ledger holds nothing of this kind. Try another period or othe
 counts-title = Counts by person
 counts-hint = How often each person's record was accessed in the period.
 counts-count = Accesses
+
+who-sees-title = Who can see this record
+who-sees-hint = Choose a class of information to see who may look at it under the rules as they stand, and why. Who did look is shown under "Who looked at this record".
+who-sees-class = Class of information
+who-sees-choose = Choose one
+who-sees-count = { $n ->
+    [one] { $n } person can see it
+   *[other] { $n } people can see it
+ }
+who-sees-empty = Nobody can see it now.
+who-sees-because = Why
+who-sees-more = There are many: not all are listed.
+who-sees-emergency = { $n ->
+    [one] { $n } more could
+   *[other] { $n } more could
+ } after declaring an emergency. A declaration is recorded and reviewed.
+standing-citizen = citizen
+standing-program = program

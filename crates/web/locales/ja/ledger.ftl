@@ -32,3 +32,15 @@ review-empty = この条件にあてはまる証跡はありません。期間�
 counts-title = 対象者ごとの件数
 counts-hint = 期間中に、だれの記録が何回アクセスされたかを、多い順に示します。
 counts-count = 件数
+
+who-sees-title = だれがこの記録を見られるか
+who-sees-hint = 情報の区分を選ぶと、いま決まりのうえで見られる人と、その理由を表示します。実際に見た人は「だれがこの記録を見たか」で確かめられます。
+who-sees-class = 情報の区分
+who-sees-choose = 選んでください
+who-sees-count = { $n }人が見られます
+who-sees-empty = いま見られる人はいません。
+who-sees-because = 見られる理由
+who-sees-more = 人数が多いため、一部だけを表示しています。
+who-sees-emergency = ほかに{ $n }人が、緊急時の宣言をすれば見られます。宣言は記録に残り、あとで点検されます。
+standing-citizen = 市民
+standing-program = 連携プログラム

@@ -101,9 +101,9 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
             .into_iter()
             .map(|(id, name)| Institution { chosen: chosen == id, id: id.to_string(), name })
             .collect(),
-        changes: found.iter().any(|detail| {
-            detail.may_stop || detail.may_resume || detail.may_change || detail.may_reissue
-        }),
+        changes: found
+            .iter()
+            .any(|detail| detail.may_stop || detail.may_resume || detail.may_change || detail.may_reissue),
         rows: found.iter().map(|detail| Row::of(detail, &ask)).collect(),
     })
 }

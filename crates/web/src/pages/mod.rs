@@ -17,6 +17,7 @@ pub(crate) mod review;
 pub(crate) mod search;
 pub(crate) mod sign_in;
 pub(crate) mod vital_signs;
+pub(crate) mod who_sees;
 
 use std::str::FromStr;
 

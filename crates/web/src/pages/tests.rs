@@ -349,6 +349,33 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         }
         .render(),
     );
+    let choice = |code: &str, name: &str, chosen| who_sees::Choice {
+        code: code.to_owned(),
+        name: name.to_owned(),
+        chosen,
+    };
+    let sees = |name: &str, what: &str| who_sees::Row {
+        name: name.to_owned(),
+        what: what.to_owned(),
+        institution: Some("みどり訪問看護ステーション".to_owned()),
+        basis: texts.get("basis-consent"),
+        because: vec![HOSTILE.to_owned()],
+    };
+    add(
+        "who_sees",
+        who_sees::Page {
+            l: l("who-sees-title"),
+            head: head(texts),
+            classes: vec![choice("note", "記録", true), choice("plan", HOSTILE, false)],
+            found: Some(who_sees::Found {
+                rows: vec![sees("看護 花子", "看護師"), sees(HOSTILE, "医師")],
+                count: 3,
+                in_emergency: 12,
+                more: true,
+            }),
+        }
+        .render(),
+    );
     let windows = || looked::windows("/w", date(2026, 11, 21), &days(), texts);
     add(
         "looked",

@@ -446,6 +446,14 @@ async fn a_stranger_is_refused_may_declare_an_emergency_and_is_seen() {
     assert_eq!(looked.status, StatusCode::OK, "{}", looked.body);
     assert!(looked.body.contains("試験 よその") && looked.body.contains("よその病院"), "{}", looked.body);
     assert!(looked.body.contains("<tr class=\"emergency\">") && looked.body.contains("生命・身体の保護"));
+    // And who could: the stranger too, while the emergency lasts.
+    let sees = world.get(&format!("{page}/who-sees?class=note"), &own).await;
+    assert_eq!(sees.status, StatusCode::OK, "{}", sees.body);
+    assert!(sees.body.contains("試験 花子") && sees.body.contains("本人は、"), "{}", sees.body);
+    assert!(sees.body.contains("試験 よその") && sees.body.contains("生命・身体の保護"));
+    assert!(sees.body.contains("緊急時の宣言をすれば"), "{}", sees.body);
+    let unknown = world.get(&format!("{page}/who-sees?class=no-such-class"), &own).await;
+    assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", unknown.body);
     // Reviewing the ledger as a whole is not theirs.
     assert_eq!(world.get("/review?from=2026-01-01", &own).await.status, StatusCode::FORBIDDEN);
 }

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::hooked::Hooked;
 
-pub const PASSWORD: &str = "yukidoke-no-kawa-7";
+pub const PASSWORD: &str = "Yukidoke-no-kawa-7";
 
 /// The system's clock, which tests may put forward.
 #[derive(Debug, Default)]

@@ -1,0 +1,134 @@
+"""Guesses passwords of many accounts, from one address and from many: failures are counted whatever the
+address, other people sign in meanwhile, owners are not locked out of where they work, and memory stays
+flat. MIMAMORI_GUESSES guesses each way, over MIMAMORI_ACCOUNTS accounts."""
+
+import itertools
+import os
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from lib.checks import Checks, say
+from lib.fhir import GONE, Browser
+from lib.program import PASSWORD, Installation, Scratch
+
+ACCOUNTS = int(os.environ.get("MIMAMORI_ACCOUNTS") or 12)
+GUESSES = int(os.environ.get("MIMAMORI_GUESSES") or 1_200)
+THREADS = 8
+# The base pack: failures in a row after which tries are refused; of a place, for names unknown there, ten
+# times as many.
+LOCK_AFTER, PLACE_LOCK_AFTER = 10, 100
+DESK, HOME, ATTACKER = "127.0.0.21", "127.0.0.22", "127.0.0.66"
+MEGABYTE = 1 << 20
+# What a thread that checks passwords keeps for good (Argon2: 19 MiB), and the counters' pages.
+MOST_GROWTH = 64 * MEGABYTE
+
+
+def login(number):
+    return f"shokuin{number:03}"
+
+
+def guess(server, tries, source_of, statuses, stop):
+    """One attacker: a new connection for each guess, as from another machine."""
+    while not stop.is_set():
+        try:
+            number = tries.get_nowait()
+        except queue.Empty:
+            return
+        browser = Browser(server.staff, source=source_of(number))
+        try:
+            statuses[browser.sign_in(login(number % ACCOUNTS), f"wrong-{number}").status] += 1
+        except GONE:
+            statuses["gone"] += 1
+        finally:
+            browser.close()
+
+
+def flood(server, source_of, meanwhile):
+    """All guesses from somewhere; what was answered how often, and what `meanwhile` found."""
+    tries, stop, counts = queue.Queue(), threading.Event(), [Counter() for _ in range(THREADS)]
+    for number in range(GUESSES):
+        tries.put(number)
+    with ThreadPoolExecutor(THREADS) as pool:
+        work = [pool.submit(guess, server, tries, source_of, counts[n], stop) for n in range(THREADS)]
+        found = []
+        try:
+            while not all(done.done() for done in work):
+                found.append(meanwhile())
+                time.sleep(0.5)
+        finally:
+            stop.set()
+        for done in work:
+            done.result()
+    return sum(counts, Counter()), found
+
+
+def enters(server, number, source):
+    """The status of signing in rightly, and how long it took."""
+    browser, begun = Browser(server.staff, source=source), time.monotonic()
+    try:
+        return browser.sign_in(login(number), PASSWORD).status, time.monotonic() - begun
+    finally:
+        browser.close()
+
+
+def from_one(checks, server):
+    statuses, found = flood(server, lambda _: ATTACKER, lambda: enters(server, 0, DESK))
+    say(f"   from one address: {dict(statuses)}")
+    checks.equal(sum(statuses.values()), GUESSES, "one address: every guess was answered")
+    checks.that(set(statuses) <= {401, 429, 503}, "one address: all were refused", dict(statuses))
+    most = min(PLACE_LOCK_AFTER, LOCK_AFTER * ACCOUNTS)
+    checks.that(0 < statuses[401] <= most, "one address: few guesses were looked at", statuses[401])
+    checks.that(all(status == 303 for status, _ in found), "one address: somebody else signs in", found)
+    say(f"   signing in meanwhile took at most {max(took for _, took in found):.1f} s")
+    refused = enters(server, 1, ATTACKER)[0]
+    checks.equal(refused, 429, "one address: it is locked for names unknown there, also with the right one")
+
+
+def from_many(checks, server):
+    addresses = itertools.product(range(1, 201), range(1, 251))
+    sources = [f"127.7.{a}.{b}" for a, b in itertools.islice(addresses, GUESSES)]
+    statuses, found = flood(server, lambda number: sources[number], lambda: enters(server, 0, DESK))
+    say(f"   from many addresses: {dict(statuses)}")
+    checks.equal(sum(statuses.values()), GUESSES, "many addresses: every guess was answered")
+    checks.that(set(statuses) <= {401, 429, 503}, "many addresses: all were refused", dict(statuses))
+    checks.that(
+        0 < statuses[401] <= LOCK_AFTER * ACCOUNTS,
+        "many addresses: no account was tried more often than the rules allow",
+        statuses[401],
+    )
+    checks.that(all(status == 303 for status, _ in found), "many addresses: the owner signs in", found)
+    locked = enters(server, 2, "127.0.0.23")[0]
+    checks.equal(locked, 429, "many addresses: elsewhere the name is locked, also with the right password")
+    checks.equal(enters(server, 1, HOME)[0], 303, "many addresses: where its owner was before it is not")
+
+
+def main():
+    checks = Checks("brute_force")
+    with Scratch() as folder:
+        installation = Installation(folder / "home").init()
+        institution = installation.institution()
+        with ThreadPoolExecutor(2) as pool:
+            more = ["--occupation", "nurse", "--institution", institution]
+            list(pool.map(lambda n: installation.staff(login(n), f"職員 {n}", *more), range(ACCOUNTS)))
+        with installation.server() as server:
+            for number, source in ((0, DESK), (1, HOME)):
+                checks.equal(enters(server, number, source)[0], 303, f"{login(number)} signs in as usual")
+            # A wrong one, so that what each checking of a password needs is there already.
+            Browser(server.staff).sign_in(login(3), "wrong")
+            before = server.memory()
+            checks.section("from one address", from_one, checks, server)
+            checks.section("from many addresses", from_many, checks, server)
+            growth = (server.memory() - before) / MEGABYTE
+            say(f"   memory grew by {growth:.1f} MiB")
+            checks.that(growth * MEGABYTE <= MOST_GROWTH, "memory stays flat", f"{growth:.1f} MiB")
+            server.stop()
+        checks.equal(installation.run("ledger", "verify").code, 0, "the ledger is whole")
+    return checks.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Guessing passwords by the thousand. See brute_force.py.
+set -euo pipefail
+exec python3 -B "$(dirname -- "${BASH_SOURCE[0]}")/brute_force.py" "$@"
