@@ -139,7 +139,7 @@ fn kinds_in(password: &str) -> u64 {
         |c| c.is_numeric(),
         |c| !c.is_uppercase() && !c.is_lowercase() && !c.is_numeric(),
     ];
-    kinds.iter().filter(|is| password.chars().any(|c| is(c))).count() as u64
+    kinds.iter().filter(|is| password.chars().any(is)).count() as u64
 }
 
 /// What somebody who knows a person would try first.

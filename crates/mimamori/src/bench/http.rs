@@ -26,7 +26,7 @@ use crate::exit::Result;
 use crate::installation::open_store;
 
 /// Turns of each side.
-const TURNS: u32 = 5;
+pub(super) const TURNS: u32 = 5;
 /// How often the start is measured.
 const STARTS: usize = 5;
 /// People whose first read is measured: as many as the program keeps in memory, and some.
@@ -82,6 +82,9 @@ pub async fn measure(
             both.compare("mixed", "plain_mixed", connections, &[asked.mixed(), asked.plain_mixed()], report)
                 .await?;
         }
+    }
+    if arguments.wants(Part::Flood) {
+        super::flood::measure(&asked, &both, report).await?;
     }
     if arguments.wants(Part::Mixed) {
         report.keep(memory("memory_mixed", &server)?.with("people", f64::from(arguments.people)));
@@ -165,12 +168,12 @@ fn numbers(measured: Measured, samples: &Samples, busy: Duration) -> Measured {
 }
 
 /// The servers that take turns.
-struct Both<'a> {
+pub(super) struct Both<'a> {
     server: &'a Server,
     plain: &'a Server,
     store: &'a dyn Store,
     /// Of one turn of one side.
-    time: Duration,
+    pub(super) time: Duration,
 }
 
 /// One side's turns together.
@@ -254,9 +257,9 @@ fn median_ratio(ours: &[f64], plain: &[f64]) -> f64 {
 
 /// Everything that is asked for.
 #[derive(Clone)]
-struct Asked {
+pub(super) struct Asked {
     filled: Filled,
-    staff: SocketAddr,
+    pub(super) staff: SocketAddr,
     fhir: SocketAddr,
     plain: SocketAddr,
     index_rows: usize,
@@ -280,7 +283,7 @@ impl Asked {
         Work { address, request: Arc::new(request), expected: Arc::new(expected) }
     }
 
-    fn reads(&self) -> Work {
+    pub(super) fn reads(&self) -> Work {
         self.work(self.fhir, Self::read_request, |status| status == StatusCode::OK)
     }
 

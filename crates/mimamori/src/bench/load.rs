@@ -1,6 +1,6 @@
 //! The client: so many connections, each one request after the other, for so long.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use super::broken;
@@ -110,7 +110,10 @@ pub async fn round(
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address).await.map_err(broken)?;
+    speak(TcpStream::connect(address).await.map_err(broken)?).await
+}
+
+async fn speak(stream: TcpStream) -> Result<SendRequest<Full<Bytes>>> {
     stream.set_nodelay(true).map_err(broken)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection);
@@ -161,6 +164,21 @@ async fn answer(
 /// As [`round`], but for the status, which is the caller's to judge.
 pub async fn once(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
     let mut sender = connect(address).await?;
+    tokio::time::timeout(LONGEST_ANSWER, answer(&mut sender, request)).await.map_err(broken)?
+}
+
+/// As [`once`], from an address of the loopback network.
+///
+/// # Errors
+/// As [`once`].
+pub async fn once_from(
+    source: IpAddr,
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes)> {
+    let socket = TcpSocket::new_v4().map_err(broken)?;
+    socket.bind(SocketAddr::new(source, 0)).map_err(broken)?;
+    let mut sender = speak(socket.connect(address).await.map_err(broken)?).await?;
     tokio::time::timeout(LONGEST_ANSWER, answer(&mut sender, request)).await.map_err(broken)?
 }
 

@@ -7,6 +7,7 @@
 
 mod child;
 mod filled;
+mod flood;
 mod http;
 mod ledger;
 mod load;
@@ -69,6 +70,8 @@ enum Part {
     Start,
     /// Audited reads of one resource
     Read,
+    /// Audited reads while passwords are guessed by the thousand
+    Flood,
     /// The page of one person's notebook
     Timeline,
     /// Durable creates of one resource
@@ -83,7 +86,7 @@ impl Arguments {
     }
 
     fn wants_server(&self) -> bool {
-        [Part::Start, Part::Read, Part::Timeline, Part::Create, Part::Mixed]
+        [Part::Start, Part::Read, Part::Flood, Part::Timeline, Part::Create, Part::Mixed]
             .into_iter()
             .any(|part| self.wants(part))
     }

@@ -15,6 +15,7 @@ const TARGETS: &[Target] = &[
     target("audited_read", Some(16), "", "ratio_to_plain_read", Bound::AtLeast(0.25)),
     target("audited_read", Some(64), "", "ratio_to_plain_read", Bound::AtLeast(0.4)),
     target("audited_read", Some(16), "", "p99_ms", Bound::AtMost(15.0)),
+    target("read_in_flood", Some(16), "", "p99_ratio", Bound::AtMost(2.0)),
     target("create", Some(16), "", "ratio_to_plain_create", Bound::AtLeast(0.4)),
     target("ledger_append", Some(64), "sqlite", "per_second", Bound::AtLeast(12_000.0)),
     target("ledger_append", Some(64), "postgres", "per_second", Bound::AtLeast(20_000.0)),
