@@ -8,19 +8,19 @@ use mimamori_store::{ColumnType, Statement};
 
 /// The columns of a version, for [`mimamori_store::ObjectVersion::from_row`].
 const VERSION: &[ColumnType] =
-    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob];
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int];
 
 /// The same, and the head's sort time after them.
 const VERSION_SORTED: &[ColumnType] =
-    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int];
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int];
 
 /// Where [`TIMELINE`] gives the sort time, and [`CURRENT_GUARDED`] the access version.
-pub const SORT_TIME_AFTER_VERSION: usize = 16;
+pub const SORT_TIME_AFTER_VERSION: usize = 17;
 
 macro_rules! version_columns {
     () => {
         "v.object, v.version, v.kind, v.subject, v.class, v.state, v.author, v.on_behalf, v.confirmer, \
-         v.institution, v.recorded, v.pack, v.key, v.body, v.commitment, v.unit"
+         v.institution, v.recorded, v.pack, v.key, v.body, v.commitment, v.unit, v.sort_time"
     };
 }
 

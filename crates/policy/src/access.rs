@@ -88,8 +88,10 @@ impl Access {
             }
         }
         // Two schemas that say the same would find the same faults: the second is asked only when the
-        // first finds none.
-        if validate(&access.policies, PROGRAM_SCHEMA, "the program's schema", sources, problems) {
+        // first finds none, and one that is the program's own, letter by letter, not at all.
+        if validate(&access.policies, PROGRAM_SCHEMA, "the program's schema", sources, problems)
+            && sources.schema != PROGRAM_SCHEMA
+        {
             validate(&access.policies, sources.schema, sources.schema_file, sources, problems);
         }
         access
@@ -223,29 +225,30 @@ fn named(
         );
         return None;
     };
-    let at = line_of(sources, name);
+    // Looked for only where there is a problem: the file is long.
+    let at = || line_of(sources, name);
     let mut words = |key: &str| {
         let words = policy.annotation(key).map(str::trim).unwrap_or_default();
         if words.is_empty() {
-            problems.add(file, at, format!("{name}: @{key} is missing"));
+            problems.add(file, at(), format!("{name}: @{key} is missing"));
         }
         words.to_owned()
     };
     let (ja, en, basis) = (words("ja"), words("en"), words("basis"));
     let known = ["id", "basis", "ja", "en"];
     for (key, _) in policy.annotations().filter(|(key, _)| !known.contains(key)) {
-        problems.add(file, at, format!("{name}: no annotation @{key}; known are @{}", known.join(", @")));
+        problems.add(file, at(), format!("{name}: no annotation @{key}; known are @{}", known.join(", @")));
     }
     let forbids = policy.effect() == CedarEffect::Forbid;
     let basis = match basis.parse::<LegalBasis>() {
         Ok(LegalBasis::None) if !forbids => {
-            problems.add(file, at, format!("{name}: what permits needs a legal basis"));
+            problems.add(file, at(), format!("{name}: what permits needs a legal basis"));
             LegalBasis::None
         }
         Ok(basis) => basis,
         Err(_) => {
             let words: Vec<_> = LegalBasis::ALL.iter().map(|b| b.as_str()).collect();
-            problems.add(file, at, format!("{name}: @basis is one of {}", words.join(", ")));
+            problems.add(file, at(), format!("{name}: @basis is one of {}", words.join(", ")));
             LegalBasis::None
         }
     };

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use cedar_policy::{
     Authorizer as CedarAuthorizer, Context, Decision as CedarDecision, Entities, Entity, EntityTypeName,
@@ -18,6 +18,7 @@ use crate::fact::Fact;
 use crate::pack::Pack;
 use crate::question::{Mentioned, Question, Tables, Target};
 use crate::request::{CallerFacts, CallerKind, GeneralTarget, SubjectFacts};
+use crate::words::Words;
 
 /// How many distinct questions are remembered. An installation asks a few thousand at most; when
 /// there are more, all are forgotten, which costs time and nothing else.
@@ -48,7 +49,9 @@ pub struct Authorizer {
     access: Access,
     mentioned: Mentioned,
     cedar: CedarAuthorizer,
-    explainer: Explainer,
+    texts: Words,
+    /// Taking policies apart costs as much as half of loading them, and few programs are ever asked why.
+    explainer: OnceLock<Explainer>,
     remembered: RwLock<HashMap<Question, Decision>>,
 }
 
@@ -61,7 +64,8 @@ impl Authorizer {
             mentioned: pack.access.mentioned(),
             access: pack.access.clone(),
             cedar: CedarAuthorizer::new(),
-            explainer: Explainer::new(pack),
+            texts: Words::new(pack),
+            explainer: OnceLock::new(),
             remembered: RwLock::new(HashMap::new()),
         }
     }
@@ -143,13 +147,14 @@ impl Authorizer {
 
     fn reasons(&self, question: Option<Question>) -> Explanation {
         let decision = self.answer(question);
+        let explainer = self.explainer.get_or_init(|| Explainer::new(&self.access, &self.texts));
         let satisfied = match &question {
             Some(question) => self
-                .ask(question, self.explainer.policies())
+                .ask(question, explainer.policies())
                 .map(|response| response.diagnostics().reason().map(ToString::to_string).collect()),
             None => None,
         };
-        self.explainer.explain(decision, satisfied.as_ref())
+        explainer.explain(decision, satisfied.as_ref())
     }
 
     /// One evaluation by Cedar, without memory.

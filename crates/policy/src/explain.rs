@@ -10,9 +10,8 @@ use cedar_policy::pst::{self, Clause, Expr};
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use mimamori_domain::LegalBasis;
 
-use crate::access::{PolicyInfo, PolicyName};
+use crate::access::{Access, PolicyInfo, PolicyName};
 use crate::authorizer::Decision;
-use crate::pack::Pack;
 use crate::text::{Language, Text};
 use crate::words::Words;
 
@@ -99,12 +98,11 @@ struct Rule {
 }
 
 impl Explainer {
-    pub(crate) fn new(pack: &Pack) -> Self {
-        let words = Words::new(pack);
+    pub(crate) fn new(access: &Access, words: &Words) -> Self {
         let mut parts = PolicySet::new();
         let mut rules = Vec::new();
-        for info in &pack.access.infos {
-            let Some(policy) = pack.access.policies.policy(&PolicyId::new(&info.name)) else {
+        for info in &access.infos {
+            let Some(policy) = access.policies.policy(&PolicyId::new(&info.name)) else {
                 continue;
             };
             let Ok(pst) = policy.to_pst() else { continue };

@@ -11,6 +11,7 @@ mod objects;
 pub mod parameters;
 mod reader;
 pub mod recurrence;
+mod tree;
 mod yaml;
 
 use std::collections::BTreeMap;

@@ -57,6 +57,7 @@ const OPERATORS: &[(BinaryOp, &str, &str)] = &[
 ];
 
 /// The words of a pack's codes.
+#[derive(Debug)]
 pub(crate) struct Words {
     codes: Vec<(&'static str, String, Text)>,
 }

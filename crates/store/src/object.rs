@@ -33,6 +33,9 @@ pub struct ObjectVersion {
     pub body: Vec<u8>,
     /// The unit that wrote it.
     pub unit: UnitId,
+    /// What lists are sorted by: when it happened, as stated in the record, UTC; `None` in versions that
+    /// were written before the ledger committed to it.
+    pub sort_time: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for ObjectVersion {
@@ -66,8 +69,12 @@ impl ObjectVersion {
     #[must_use]
     pub fn commitment(&self) -> Hash {
         let mut bytes = Vec::with_capacity(256 + self.body.len());
-        head(&mut bytes, 4, 16);
-        text(&mut bytes, "mimamori object version 1");
+        let (items, form) = match self.sort_time {
+            None => (16, "mimamori object version 1"),
+            Some(_) => (17, "mimamori object version 2"),
+        };
+        head(&mut bytes, 4, items);
+        text(&mut bytes, form);
         byte_string(&mut bytes, self.object.as_bytes());
         head(&mut bytes, 0, self.version);
         text(&mut bytes, self.kind.as_str());
@@ -83,6 +90,9 @@ impl ObjectVersion {
         optional(&mut bytes, self.key.as_ref().map(|id| id.as_bytes().as_slice()));
         byte_string(&mut bytes, &self.body);
         byte_string(&mut bytes, self.unit.as_bytes());
+        if let Some(time) = self.sort_time {
+            integer(&mut bytes, time.as_micros());
+        }
         sha256(&bytes)
     }
 
@@ -107,6 +117,7 @@ impl ObjectVersion {
             self.body.into(),
             commitment.into(),
             self.unit.into(),
+            self.sort_time.into(),
         ]
     }
 
@@ -133,6 +144,7 @@ impl ObjectVersion {
             key: row.opt_id_of(from + 12)?,
             body: row.take_blob(from + 13)?,
             unit: row.id_of(from + 15)?,
+            sort_time: row.opt_time(from + 16)?,
         };
         if version.commitment() == row.array::<32>(from + 14)? {
             Ok(version)
@@ -155,14 +167,14 @@ pub struct ObjectHead {
     pub author: Option<ActorId>,
     /// When this version was made, UTC.
     pub updated: Timestamp,
-    /// What lists are sorted by: when it happened, as stated in the record, UTC.
+    /// The version's own; when that has none, whatever was written beside it.
     pub sort_time: Timestamp,
 }
 
 impl ObjectHead {
-    /// The head that belongs to a version.
+    /// The head that belongs to a version; one that states no time is sorted by when it was made.
     #[must_use]
-    pub fn of(version: &ObjectVersion, sort_time: Timestamp) -> Self {
+    pub fn of(version: &ObjectVersion) -> Self {
         Self {
             object: version.object,
             version: version.version,
@@ -173,7 +185,7 @@ impl ObjectHead {
             institution: version.institution,
             author: version.author,
             updated: version.recorded,
-            sort_time,
+            sort_time: version.sort_time.unwrap_or(version.recorded),
         }
     }
 
@@ -304,6 +316,7 @@ mod tests {
             key: None,
             body: vec![6; 300],
             unit: UnitId::from_bytes([7; 16]),
+            sort_time: None,
         }
     }
 
@@ -312,11 +325,16 @@ mod tests {
     fn the_commitment_is_the_documented_one() {
         let shown: String = version().commitment().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(shown, "69fb0ff749c2fff8515f2195163ac59751b6cd868a00490d6c96937cc1a61374");
+        let sorted =
+            ObjectVersion { sort_time: Some(Timestamp::from_micros(1_700_000_000_000_000)), ..version() };
+        let shown: String = sorted.commitment().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(shown, "3f8b38c2374f8f616db854e4b60ba0c3094ae0e4fd5222d92daeedf4662ef598");
     }
 
     #[test]
     fn a_change_of_any_column_is_noticed() {
-        let row = version().into_row();
+        let version = ObjectVersion { sort_time: Some(Timestamp::from_micros(9)), ..version() };
+        let row = version.clone().into_row();
         for position in (0..row.len()).filter(|position| *position != 14) {
             let mut values = row.clone();
             values[position] = match &values[position] {
@@ -328,6 +346,6 @@ mod tests {
             let read = ObjectVersion::from_row(&mut Row::new(values), 0);
             assert_eq!(read, Err(ObjectVersionError::Commitment), "column {position}");
         }
-        assert_eq!(ObjectVersion::from_row(&mut Row::new(row), 0), Ok(version()));
+        assert_eq!(ObjectVersion::from_row(&mut Row::new(row), 0), Ok(version));
     }
 }

@@ -71,8 +71,14 @@ pub struct Migration {
 }
 
 /// All steps, in order, from 1 without gaps.
-pub static MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "first schema", sql: include_str!("schema/0001_first_schema.sql") }];
+pub static MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "first schema", sql: include_str!("schema/0001_first_schema.sql") },
+    Migration {
+        number: 2,
+        name: "sort time of versions",
+        sql: include_str!("schema/0002_version_sort_time.sql"),
+    },
+];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number {int} NOT NULL PRIMARY KEY, name {text} NOT NULL, applied {int} NOT NULL){table}";

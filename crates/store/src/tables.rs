@@ -63,6 +63,7 @@ tables! {
         object: Blob, version: Int, kind: Text, subject: Blob null, class: Text null, state: Text null,
         author: Blob null, on_behalf: Blob null, confirmer: Blob null, institution: Blob null,
         recorded: Int, pack: Blob, key: Blob null, body: Blob, commitment: Blob, unit: Blob,
+        sort_time: Int null,
     ];
 
     /// The current version of each object, and what it is found by.

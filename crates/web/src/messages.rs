@@ -17,6 +17,13 @@ const PART: &str = "{}";
 
 static JAPANESE: LazyLock<Messages> = LazyLock::new(|| Messages::read(TABLE));
 
+/// The message that tells a problem of a policy pack; what varies is the problem's line.
+const OF_PACK: &str = "the policy pack is not valid: {}";
+
+const PACK_TABLE: &str = include_str!("../locales/ja/pack-problems.tsv");
+
+static OF_PACKS: LazyLock<Messages> = LazyLock::new(|| Messages::read(PACK_TABLE));
+
 /// What `fault` tells the person, with the places it names; empty when the page says all.
 pub(crate) fn said(fault: &Fault, texts: &Texts) -> String {
     let mut parts: Vec<String> = told(&fault.message, texts).into_iter().collect();
@@ -62,10 +69,24 @@ impl Messages {
             return Some((*japanese).to_owned());
         }
         self.patterns.iter().find_map(|(english, japanese)| {
-            let parts = varying(english, message)?;
+            let mut parts: Vec<String> = varying(english, message)?.into_iter().map(str::to_owned).collect();
+            if *english == OF_PACK {
+                parts.iter_mut().for_each(|part| *part = pack_problem(part));
+            }
             Some(parts.iter().fold((*japanese).to_owned(), |text, part| text.replacen(PART, part, 1)))
         })
     }
+}
+
+/// A problem of a pack, `file:line: object: what is wrong`: places as they are, the rest in Japanese as
+/// far as there are words.
+fn pack_problem(line: &str) -> String {
+    let ends = std::iter::once(0).chain(line.match_indices(": ").map(|(at, mark)| at + mark.len()));
+    let told = ends.filter_map(|at| {
+        let (places, what) = line.split_at_checked(at)?;
+        Some(format!("{places}{}", OF_PACKS.find(what)?))
+    });
+    told.into_iter().next().unwrap_or_else(|| line.to_owned())
 }
 
 fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -2,8 +2,10 @@
 //! authorisation is what is enforced: a test over [`ROUTES`] therefore covers every route.
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use tower_http::limit::RequestBodyLimitLayer;
 
@@ -237,7 +239,7 @@ pub fn fhir_router(web: &Web) -> Router {
 }
 
 fn staff(web: &Web) -> Router {
-    let router = routed(Surface::Staff, web, "").fallback(nothing_here);
+    let router = routed(Surface::Staff, web, "").fallback(no_page_here);
     layers::around(router, Surface::Staff, web)
 }
 
@@ -277,6 +279,16 @@ fn limit(route: &Route, web: &Web) -> usize {
         Surface::Staff if route.path.starts_with("/rules/") => web.settings.upload_limit,
         Surface::Staff => web.settings.form_limit,
     }
+}
+
+/// A page that does not exist; whoever is signed in keeps their menu.
+async fn no_page_here(State(web): State<Web>, request: Request) -> Response {
+    let mut response = nothing_here().await.into_response();
+    let (parts, _) = request.into_parts();
+    if let Some(caller) = session::of_request(&web, &parts).await {
+        response.extensions_mut().insert(caller);
+    }
+    response
 }
 
 async fn nothing_here() -> Fault {

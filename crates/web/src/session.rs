@@ -91,6 +91,12 @@ pub(crate) async fn require_session(State(web): State<Web>, mut request: Request
     }
 }
 
+/// Who is signed in, where a request comes to no route; nothing is decided by it.
+pub(crate) async fn of_request(web: &Web, parts: &Parts) -> Option<Caller> {
+    let token = session_token(&parts.headers, web.settings.tls)?;
+    web.app.caller(token, &origin(&parts.extensions)).await.ok()
+}
+
 /// Layer of routes whose purpose is operations, inside that of their session: the handler gets the
 /// caller as somebody who does operating work, or is not reached.
 pub(crate) async fn for_operations(State(web): State<Web>, mut request: Request, next: Next) -> Response {

@@ -5,7 +5,7 @@ use mimamori_domain::{Action, Kind};
 use mimamori_policy::model::{Document, Who};
 
 use super::who::{Reach, target};
-use super::{appointments, controls, documents, duties, purpose};
+use super::{appointments, controls, documents, duties, procedures, purpose};
 use crate::App;
 use crate::caller::Caller;
 
@@ -23,6 +23,12 @@ pub struct RuleParts {
     /// Measures, attestations and the standing of clauses: [`App::attestations`],
     /// [`App::clause_states`].
     pub controls: bool,
+    /// Every case of every procedure, whoever applied.
+    pub cases: bool,
+    /// Every document, posted for the caller or not.
+    pub every_document: bool,
+    /// Every attestation, the caller's to make or not.
+    pub every_control: bool,
 }
 
 impl App {
@@ -42,6 +48,9 @@ impl App {
             is(&document.posted) || is(&document.acknowledged_by) || is(&document.owner)
         };
         RuleParts {
+            cases: may(procedures::THING, Action::Read, false),
+            every_document: may(documents::THING, Action::Read, false),
+            every_control: may(controls::THING, Action::Read, false),
             duties: may(
                 duties::THING,
                 Action::Search,

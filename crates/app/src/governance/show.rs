@@ -285,7 +285,7 @@ pub(crate) fn title(pack: &Pack, register: &Register, values: &Values) -> String
         let field = register.field(code)?;
         let text = match values.get(code)? {
             Value::String(text) => text.clone(),
-            Value::Array(many) => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("、"),
+            Value::Array(many) => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" / "),
             _ => return None,
         };
         Some(match &field.kind {

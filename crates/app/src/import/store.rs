@@ -209,9 +209,10 @@ impl App {
             pack: order.caller.pack,
             recorded: now,
         };
-        let version = version.seal(&key, Some(subject), unit.id)?;
+        let mut version = version.seal(&key, Some(subject), unit.id)?;
+        version.sort_time = Some(sort_time(&item.values, now));
         person.commitments.push(version.commitment());
-        let head = ObjectHead::of(&version, sort_time(&item.values, now));
+        let head = ObjectHead::of(&version);
         unit.changes.push(Change::insert(&tables::OBJECT_HEAD, head.into_row()));
         self.index_record(&person.context, &version, &item.values, bytes, unit)?;
         unit.changes.push(Change::object_version(version));

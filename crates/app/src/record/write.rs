@@ -164,15 +164,13 @@ impl App {
             Some(key) => key.clone(),
             None => self.writing_key(context, &label, now, unit)?,
         };
-        let version = version.seal(&key, Some(context.subject), unit.id)?;
+        let values = mimamori_fhir::search_values(resource);
+        let sealed = version.seal(&key, Some(context.subject), unit.id)?;
+        let version = ObjectVersion { sort_time: Some(sort_time(&values, now)), ..sealed };
         made.insert(label.class.clone(), key);
         let commitment = version.commitment();
         let kept = stored(&version, label, bytes);
-        let values = mimamori_fhir::search_values(resource);
-        unit.changes.push(Change::insert(
-            &tables::OBJECT_HEAD,
-            ObjectHead::of(&version, sort_time(&values, now)).into_row(),
-        ));
+        unit.changes.push(Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version).into_row()));
         self.index_record(context, &version, &values, bytes, unit)?;
         unit.changes.push(Change::object_version(version));
         let mut entry = decided(caller.entry(unit.id, Action::Create), &decision);
@@ -330,6 +328,7 @@ impl App {
                 recorded: now,
             };
             let mut version = self.seal_version(&context, version, &mut unit)?;
+            version.sort_time = Some(values.as_ref().map_or(now, |values| sort_time(values, now)));
             if matches!(step, Step::Discard) {
                 version.institution = None;
                 unit.changes.push(Change::any(&sql::DELETE_CLINICAL, vec![subject.into(), id.into()]));
@@ -339,8 +338,7 @@ impl App {
             }
             let commitment = version.commitment();
             let kept = stored(&version, label, &plain);
-            let sorted = values.as_ref().map_or(now, |values| sort_time(values, now));
-            unit.changes.push(advance(&version, sorted, current.version));
+            unit.changes.push(advance(&version, current.version));
             match &values {
                 Some(values) => self.index_record(&context, &version, values, &plain, &mut unit)?,
                 // A withdrawn team, consent or proxy no longer counts.
@@ -565,24 +563,27 @@ impl NewVersion<'_> {
             key: Some(key.id()),
             body: mimamori_vault::seal(key, &place, self.plain).map_err(vault_error)?,
             unit,
+            // Every writer says what it is sorted by before it takes the commitment.
+            sort_time: None,
         })
     }
 }
 
 /// Adds a sealed version of an object to a unit: first versions get a head, later ones move it.
-pub(crate) fn put_version(unit: &mut Unit, version: ObjectVersion, sorted: Timestamp) -> [u8; 32] {
+pub(crate) fn put_version(unit: &mut Unit, mut version: ObjectVersion, sorted: Timestamp) -> [u8; 32] {
+    version.sort_time = Some(sorted);
     let commitment = version.commitment();
     unit.changes.push(if version.version == 1 {
-        Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version, sorted).into_row())
+        Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version).into_row())
     } else {
-        advance(&version, sorted, version.version - 1)
+        advance(&version, version.version - 1)
     });
     unit.changes.push(Change::object_version(version));
     commitment
 }
 
 /// Moves an object's head to a version, if it still is at `from`.
-fn advance(version: &ObjectVersion, sorted: Timestamp, from: u64) -> Change {
+fn advance(version: &ObjectVersion, from: u64) -> Change {
     let text = |text: Option<String>| text.map_or(Value::Null(ColumnType::Text), Value::from);
     Change::one(
         &sql::ADVANCE_HEAD,
@@ -594,7 +595,7 @@ fn advance(version: &ObjectVersion, sorted: Timestamp, from: u64) -> Change {
             version.institution.into(),
             version.author.into(),
             version.recorded.into(),
-            sorted.into(),
+            version.sort_time.unwrap_or(version.recorded).into(),
             from.into(),
         ],
     )

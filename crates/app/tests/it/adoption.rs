@@ -6,8 +6,8 @@ use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 use mimamori_app::{
-    Act, App, Caller, CaseStage, CaseView, CreateAs, ErrorKind, JobEnd, MailFailure, MailRound, Mailer,
-    Origin, Typed, pack_archive,
+    Act, App, Caller, CaseStage, CaseView, CreateAs, ErrorKind, JobEnd, MailFailure, MailRound, Mailer, Mark,
+    Origin, RegisterQuery, Typed, pack_archive,
 };
 use mimamori_domain::{Action, Clock as _, InstitutionId, Kind, ObjectId, Outcome, Result};
 use mimamori_policy::{ChangeKind, Pack};
@@ -200,6 +200,8 @@ async fn rules_follow_an_approved_procedure(on: On) {
     site_staff(&app, "greta", institution, &["greeter"]).await;
     let open = second.begin_case(&ops, "visit", &who, false).await.unwrap();
     assert_eq!(view(&app, "greta", open).await.steps[0].people.len(), 1);
+    let left = second.begin_case(&ops, "visit", &who, false).await.unwrap();
+    let (draft, drafted) = second.save_draft(&ops, "visit", None, &who).await.unwrap();
 
     // The next version has none of it: what was begun is read and finished as it was begun.
     let (app, _) = adopt(&app, &idle).await;
@@ -215,8 +217,46 @@ async fn rules_follow_an_approved_procedure(on: On) {
     assert_eq!(found.rules.hash(), visitors.hash());
     let refused = app.act_on_case(&greta, open, found.version, &Act::Pass, &Typed::new()).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Forbidden);
+    // Nobody can act there any more: who appoints people sees it, and ends it with a reason.
+    site_staff(&app, "boss", institution, &["system-manager"]).await;
+    let admin = enter(&app, "boss").await;
+    let stuck: Vec<ObjectId> = app.inbox(&admin).await.unwrap().stuck.into_iter().map(|row| row.id).collect();
+    assert_eq!(stuck.len(), 2);
+    assert!(stuck.contains(&left) && stuck.contains(&open));
+    let end = |reason: &str| Act::End { reason: reason.to_owned() };
+    for (login, kind) in [("ops", ErrorKind::Forbidden), ("greta", ErrorKind::Forbidden)] {
+        let refused = act(&app, login, left, end("だれもいない")).await.unwrap_err();
+        assert_eq!(refused.kind(), kind, "{login}");
+    }
+    assert!(view(&app, "boss", left).await.may.end);
+    assert_eq!(act(&app, "boss", left, end(" ")).await.unwrap_err().kind(), ErrorKind::Invalid);
+    act(&app, "boss", left, end("受付の役割がなくなった")).await.unwrap();
+    let ended = view(&app, "ops", left).await;
+    assert_eq!(ended.stage, CaseStage::Withdrawn);
+    assert_eq!(ended.history.last().unwrap().mark, Mark::Ended);
+    // A draft of it can be read and thrown away, and nothing else.
+    let shown = app.case(&ops, draft).await.unwrap();
+    assert!(shown.gone && shown.may.edit);
+    assert_eq!(
+        app.submit_case(&ops, draft, drafted, &who, false).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(app.inbox(&ops).await.unwrap().drafts.len(), 1);
+    app.discard_draft(&ops, draft, drafted).await.unwrap();
+    assert_eq!(app.inbox(&ops).await.unwrap().drafts.len(), 0);
+    // The register's page shows what was kept, to be read only.
+    let table = app.register_entries(&ops, "visitors", &RegisterQuery::default()).await.unwrap();
+    assert!(table.gone && !table.rights.adds && !table.rights.keeps);
+    assert_eq!(table.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [entry]);
+    let sorted =
+        RegisterQuery { sort: Some("who".to_owned()), text: "山田".to_owned(), ..Default::default() };
+    assert_eq!(app.register_entries(&ops, "visitors", &sorted).await.unwrap().total, 1);
+    let unknown = app.register_entries(&ops, "never-was", &RegisterQuery::default()).await;
+    assert_eq!(unknown.unwrap_err().kind(), ErrorKind::NotFound);
     // The operations manager appointed greeters, but applied here: only another one decides.
     site_staff(&app, "ops2", institution, &["operations-manager"]).await;
+    assert_eq!(app.inbox(&admin).await.unwrap().stuck.len(), 0);
+    assert_eq!(act(&app, "boss", open, end("終える")).await.unwrap_err().kind(), ErrorKind::Forbidden);
     act(&app, "ops2", open, Act::Pass).await.unwrap();
     act(&app, "head", open, Act::Pass).await.unwrap();
     assert_eq!(view(&app, "ops", open).await.stage, CaseStage::Finished);
@@ -341,6 +381,16 @@ async fn what_is_refused_or_wrong_changes_nothing() {
     assert!(error.faults().iter().all(|fault| fault.place == "pack"), "{rules:?}");
     assert!(rules.iter().any(|rule| rule.contains("registers/visitors.yaml:6: ")), "{rules:?}");
     assert!(rules.iter().any(|rule| rule.contains("procedures/visitors.yaml:10: ")), "{rules:?}");
+    // Many problems: the first of them, and how many more there are.
+    let many = changed(|files| {
+        let rows: String = (0..70).map(|n| format!("  - {{code: r{n}, ja: a, en: b, wrong: c}}\n")).collect();
+        files.insert("registers/many.yaml".into(), format!("registers:\n{rows}").into_bytes());
+    });
+    let found = Pack::from_files(many.clone()).unwrap_err().len();
+    let error = propose(app, &zipped(&many)).await.unwrap_err();
+    assert_eq!(error.faults().len(), 51);
+    let last = &error.faults().last().unwrap().rule;
+    assert_eq!(*last, format!("the policy pack has {} more problems", found - 50));
     let error = propose(app, b"no archive at all").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     // What only the site can say is not said.

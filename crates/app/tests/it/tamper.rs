@@ -290,6 +290,9 @@ async fn a_version_column(base: &Base) {
         (copy.ids.consent, format!("subject = {other}")),
         (ObjectId::from(copy.ids.other), "recorded = recorded - 1".to_owned()),
         (ObjectId::from(copy.ids.jiro), "kind = 'role'".to_owned()),
+        (copy.ids.withdrawn, "sort_time = sort_time - 1".to_owned()),
+        // As if it came from before the ledger committed to it.
+        (ObjectId::from(copy.ids.subject), "sort_time = NULL".to_owned()),
     ] {
         let object = copy.id(object.as_bytes());
         copy.run(&format!("UPDATE object_version SET {change} WHERE object = {object} AND version = 1"))
@@ -307,6 +310,8 @@ async fn a_version_column(base: &Base) {
         copy.ids.consent,
         copy.ids.other.into(),
         copy.ids.jiro.into(),
+        copy.ids.withdrawn,
+        copy.ids.subject.into(),
     ]
     .map(|object| format!("object {object} "));
     copy.expect("a version's column", &expected).await;
@@ -317,6 +322,7 @@ async fn a_head_column(base: &Base) {
     let ids = copy.ids;
     let clinic = copy.id(ids.clinic.as_bytes());
     let other = copy.id(ids.other.as_bytes());
+    let role = copy.object_of_kind("role").await;
     let mut expected = Vec::new();
     for (object, change) in [
         (ids.note, "class = 'basic'".to_owned()),
@@ -327,6 +333,9 @@ async fn a_head_column(base: &Base) {
         (ObjectId::from(ids.hana), "kind = 'role'".to_owned()),
         (ObjectId::from(ids.subject), "author = NULL".to_owned()),
         (ObjectId::from(ids.other), "updated = updated - 1".to_owned()),
+        // When a duty counts as done, and where a record stands in a notebook.
+        (role, "sort_time = sort_time - 86400000000".to_owned()),
+        (ids.withdrawn, "sort_time = sort_time + 1".to_owned()),
     ] {
         let id = copy.id(object.as_bytes());
         copy.run(&format!("UPDATE object_head SET {change} WHERE object = {id}")).await;
@@ -425,8 +434,8 @@ async fn a_version_deleted(base: &Base) {
 
 async fn a_version_added(base: &Base) {
     let copy = base.copy().await;
-    let columns =
-        "kind, subject, class, state, author, on_behalf, confirmer, institution, recorded, pack, key, body";
+    let columns = "kind, subject, class, state, author, on_behalf, confirmer, institution, recorded, pack, key, body, \
+         sort_time";
     let insert = async |version: &ObjectVersion, from: ObjectId| {
         copy.run(&format!(
             "INSERT INTO object_version (object, version, {columns}, commitment, unit) \

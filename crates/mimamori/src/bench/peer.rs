@@ -220,6 +220,7 @@ impl Rows {
             body.to_vec().into(),
             vec![7; 32].into(),
             UnitId::random().into(),
+            now.into(),
         ];
         let head = vec![
             object.into(),

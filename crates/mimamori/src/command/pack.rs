@@ -2,6 +2,7 @@
 //! is needed for these); and how the clauses of the pack in force stand.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -49,6 +50,9 @@ pub struct Archive {
     /// The file to be written: a ZIP archive
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Write over a file that is there already
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs one of the commands above.
@@ -159,8 +163,19 @@ fn write_archive(asked: &Archive) -> Result<(Pack, usize)> {
     let pack = load_valid(&asked.pack)?;
     packs::require_set(&pack)?;
     let bytes = mimamori_app::pack_archive(&pack)?;
-    std::fs::write(&asked.file, &bytes).map_err(|error| {
-        Failure::new(Exit::CannotCreate, format!("{} cannot be written: {error}", asked.file.display()))
+    let mut options = std::fs::OpenOptions::new();
+    // Looked for and made in one step: nobody's file is written over.
+    options.write(true).create(true).truncate(true).create_new(!asked.force);
+    let written = options.open(&asked.file).and_then(|mut file| file.write_all(&bytes));
+    written.map_err(|error| {
+        let file = asked.file.display();
+        let message = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                format!("{file} is there already; choose another name, or write over it with --force")
+            }
+            _ => format!("{file} cannot be written: {error}"),
+        };
+        Failure::new(Exit::CannotCreate, message)
     })?;
     Ok((pack, bytes.len()))
 }
@@ -227,11 +242,23 @@ mod tests {
     #[test]
     fn an_archive_is_written_of_what_can_be_adopted_only() {
         let folder = tempfile::tempdir().unwrap();
-        let asked = |pack: &str, file: &str| Archive { pack: pack.into(), file: folder.path().join(file) };
+        let asked = |pack: &str, file: &str| Archive {
+            pack: pack.into(),
+            file: folder.path().join(file),
+            force: false,
+        };
         let (pack, size) = write_archive(&asked("komaki", "rules.zip")).unwrap();
         let written = std::fs::read(folder.path().join("rules.zip")).unwrap();
         assert_eq!((pack.id(), size), ("komaki", written.len()));
         assert_eq!(written, mimamori_app::pack_archive(&Pack::embedded("komaki").unwrap()).unwrap());
+        // A file that is there stays as it is, unless it is asked to go.
+        let again = asked("base", "rules.zip");
+        let failure = write_archive(&again).unwrap_err();
+        assert_eq!(failure.exit, Exit::CannotCreate);
+        assert!(failure.message.contains("--force"), "{}", failure.message);
+        assert_eq!(std::fs::read(folder.path().join("rules.zip")).unwrap(), written);
+        write_archive(&Archive { force: true, ..again }).unwrap();
+        assert_ne!(std::fs::read(folder.path().join("rules.zip")).unwrap(), written);
         // What only the site can say is not said; there is no such pack; there is no such folder.
         for (pack, file, exit) in [
             ("kasama", "unset.zip", Exit::Configuration),

@@ -83,9 +83,9 @@ pub(super) fn resolve(files: Files, find: Finder<'_>, problems: &mut Problems) -
 }
 
 /// The files of a whole chain under the paths by which they are kept.
-pub(super) fn joined(layers: &[Layer]) -> Files {
-    let all = layers.iter().flat_map(|layer| {
-        layer.files.iter().map(|(path, bytes)| (format!("{}{path}", layer.prefix), bytes.clone()))
+pub(super) fn joined(layers: Vec<Layer>) -> Files {
+    let all = layers.into_iter().flat_map(|Layer { prefix, files }| {
+        files.into_iter().map(move |(path, bytes)| (format!("{prefix}{path}"), bytes))
     });
     all.collect()
 }
@@ -108,7 +108,10 @@ fn split(files: Files) -> (Files, BTreeMap<String, Files>) {
 /// in earnest.
 fn names(files: &Files) -> (Option<String>, Option<(String, u64)>) {
     let text = files.get(super::load::PACK).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let head = text.and_then(|text| yaml::read(text, "", &mut Problems::default()));
+    let head = text.and_then(|text| {
+        let known = embedded::tree(super::load::PACK, text.as_bytes());
+        known.or_else(|| yaml::read(text, "", &mut Problems::default()))
+    });
     let scalar = |key| head.as_ref().and_then(|head: &Node| head.get(key));
     let id = scalar("id").and_then(Node::text).map(str::to_owned);
     let parent = scalar("extends").and_then(|node| Some((node.text()?.to_owned(), node.line)));

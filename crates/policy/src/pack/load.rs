@@ -125,7 +125,7 @@ pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProb
     let problems = RefCell::new(problems);
     let parts = check::parts(&Context { merged: &merged, problems: &problems });
     let mut problems = problems.into_inner();
-    let files = chain::joined(&layers);
+    let files = chain::joined(layers);
     let mut pack = Pack {
         id: parts.id,
         name: parts.name,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mimamori_domain::RoleCode;
 
-use super::Problems;
 use super::chain::Layer;
 use super::load::{PACK, POLICIES, SCHEMA, text};
 use super::model::ObjectKind;
 use super::yaml::{self, Node, Value};
+use super::{Problems, embedded};
 
 /// One object as written.
 #[derive(Debug, Clone)]
@@ -170,7 +170,8 @@ impl Merged {
                 POLICIES => self.policies = Some((full, content.to_owned())),
                 SCHEMA => self.schema = Some((full, content.to_owned())),
                 _ => {
-                    let Some(node) = yaml::read(content, &full, problems) else {
+                    let known = embedded::tree(path, content.as_bytes());
+                    let Some(node) = known.or_else(|| yaml::read(content, &full, problems)) else {
                         self.unread = true;
                         continue;
                     };

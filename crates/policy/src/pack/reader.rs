@@ -334,10 +334,11 @@ impl<'a> Object<'a> {
         let Value::Map(entries) = &self.node.value else {
             return;
         };
-        let mut asked = self.asked.borrow().clone();
-        asked.sort_unstable();
-        asked.dedup();
+        let asked = self.asked.borrow();
         for (key, _) in entries.iter().filter(|(key, _)| !asked.contains(&key.text.as_str())) {
+            let mut asked = asked.clone();
+            asked.sort_unstable();
+            asked.dedup();
             self.problem_at(key.line, format!("no key {:?} here; known are {}", key.text, asked.join(", ")));
         }
     }

@@ -308,6 +308,41 @@ fn what_waits_is_warned_of() {
     assert!(warned(&pack, "clause town.3 is answered by nothing"));
 }
 
+/// What decides behind the last approval finds the effects done.
+#[test]
+fn deciding_after_the_effects_is_warned_of() {
+    let told = "step after: decides after the last approval, when its effects are done";
+    let decide = "fields: [{code: reason, ja: \"理由\", en: \"reason\", type: long-text}]}\n";
+    let with = |step: &str| {
+        let more = format!("{decide}      - {{code: after, ja: \"後\", en: \"after\", {step}}}\n");
+        let pack = load(changed("procedures/things.yaml", decide, &more));
+        pack.warnings()
+            .iter()
+            .filter(|warning| warning.message.contains(told))
+            .map(|warning| warning.file.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(with("kind: review, by: [section-chief]"), ["procedures/things.yaml"]);
+    // Work and news come after as they should; an approval holds the effects back until it is given.
+    for harmless in
+        ["kind: carry-out, by: [section-chief]", "kind: report, by: [head]", "kind: approve, by: [head]"]
+    {
+        assert_eq!(with(harmless), Vec::<String>::new(), "{harmless}");
+    }
+    // Without effects there is nothing to come too late for.
+    let mut files = changed(
+        "procedures/things.yaml",
+        decide,
+        &format!("{decide}      - {{code: after, ja: \"後\", en: \"after\", kind: review, by: [head]}}\n"),
+    );
+    let text = String::from_utf8(files["procedures/things.yaml"].clone()).unwrap();
+    let without = text
+        .replace("    effects:\n      - {do: register-device, with: {device: name, owner: applicant}}\n", "");
+    assert_ne!(without, text);
+    files.insert("procedures/things.yaml".into(), without.into_bytes());
+    assert!(load(files).warnings().iter().all(|warning| !warning.message.contains(told)));
+}
+
 #[test]
 fn roles_for_a_unit_or_system_want_one() {
     let mut files = town();

@@ -34,6 +34,7 @@ impl ObjectVersion {
             key: Some(KeyId::random()),
             body: b"ciphertext".to_vec(),
             unit,
+            sort_time: Some(START),
         }
     }
 }
@@ -56,9 +57,10 @@ pub async fn nulls_have_types(database: &dyn TestDatabase) {
         confirmer: None,
         institution: None,
         key: None,
+        sort_time: None,
         ..ObjectVersion::sample(unit.id)
     };
-    let head = ObjectHead::of(&version, START);
+    let head = ObjectHead::of(&version);
     let rows = vec![
         Change::object_version(version.clone()),
         Change::insert(&tables::OBJECT_HEAD, head.clone().into_row()),
@@ -113,7 +115,7 @@ pub async fn large_bodies_come_back(database: &dyn TestDatabase) {
 pub async fn versions_and_heads_go_together(database: &dyn TestDatabase) {
     let store = ready(database).await;
     let first = ObjectVersion::sample(UnitId::random());
-    let head = ObjectHead::of(&first, START);
+    let head = ObjectHead::of(&first);
     write(
         store.as_ref(),
         vec![Change::object_version(first.clone()), Change::insert(&tables::OBJECT_HEAD, head.into_row())],
@@ -125,7 +127,7 @@ pub async fn versions_and_heads_go_together(database: &dyn TestDatabase) {
         state: Some(RecordState::Amended),
         ..first.clone()
     };
-    let moved = ObjectHead::of(&second, START).move_from(1);
+    let moved = ObjectHead::of(&second).move_from(1);
     write(store.as_ref(), vec![Change::object_version(second.clone()), moved.clone()]).await;
     // Who saw version 1 and amends it too comes too late.
     let unit = Unit::new().change(moved);
@@ -173,16 +175,17 @@ pub async fn pages_of_a_notebook(database: &dyn TestDatabase) {
     let (subject, institution) = (SubjectId::random(), InstitutionId::random());
     let mut changes = Vec::new();
     for index in 0..30_u64 {
+        // Several share one time, so that the cursor has to tell them apart.
+        let sort_time = START.plus(Duration::from_secs(index / 4));
         let version = ObjectVersion {
             subject: Some(subject),
+            sort_time: Some(sort_time),
             institution: Some(institution),
             kind: if index % 3 == 0 { Kind::of("Condition") } else { Kind::of("Observation") },
             class: Some(ClassCode::new(if index % 2 == 0 { "note" } else { "secret" }).unwrap()),
             ..ObjectVersion::sample(UnitId::random())
         };
-        // Several share one time, so that the cursor has to tell them apart.
-        let sort_time = START.plus(Duration::from_secs(index / 4));
-        changes.push(Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version, sort_time).into_row()));
+        changes.push(Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version).into_row()));
         changes.push(Change::object_version(version));
     }
     write(store.as_ref(), changes).await;
@@ -199,9 +202,9 @@ pub async fn pages_of_a_notebook(database: &dyn TestDatabase) {
         let args = vec![subject.into(), cursor.0, cursor.1, 0_i64.into(), 4_i64.into()];
         let rows = store.query_lists(&objects::TIMELINE, args, vec![allowed()]).await.unwrap();
         let Some(last) = rows.last() else { break };
-        cursor = (last.int(16).unwrap().into(), last.blob(0).unwrap().into());
+        cursor = (last.int(17).unwrap().into(), last.blob(0).unwrap().into());
         seen.extend(rows.iter().map(|row| {
-            (row.int(16).unwrap(), row.blob(0).unwrap().to_vec(), row.text(4).unwrap().to_owned())
+            (row.int(17).unwrap(), row.blob(0).unwrap().to_vec(), row.text(4).unwrap().to_owned())
         }));
     }
     assert_eq!(seen.len(), 15);

@@ -20,7 +20,7 @@ pub async fn a_unit_commits_with_its_entries(database: &dyn TestDatabase) {
     let mut version = ObjectVersion::sample(unit.id);
     version.subject = Some(subject);
     let commitment = version.commitment();
-    let head = ObjectHead::of(&version, START);
+    let head = ObjectHead::of(&version);
     let object = version.object;
     let mut first = draft(&unit, Action::Create);
     first.subject = Some(subject);
@@ -38,7 +38,7 @@ pub async fn a_unit_commits_with_its_entries(database: &dyn TestDatabase) {
     assert_eq!((done.epoch, done.first_sequence, done.entries, done.recorded), (0, 1, 2, START));
 
     let mut row = store.query_one(&objects::CURRENT, vec![object.into()]).await.unwrap().unwrap();
-    assert_eq!(row.int(17).unwrap(), 1, "the subject's access version comes with its record");
+    assert_eq!(row.int(18).unwrap(), 1, "the subject's access version comes with its record");
     let stored = ObjectVersion::from_row(&mut row, 0).unwrap();
     assert_eq!((stored.object, stored.unit, stored.commitment()), (object, id, commitment));
 

@@ -66,7 +66,7 @@ pub async fn write_records(store: &Arc<dyn Store>, writers: usize, time: Duratio
                 version.class = Some(ClassCode::new("note").unwrap());
                 let mut entry = looked(&unit, InstitutionId::random());
                 entry.commitments = vec![version.commitment()];
-                let head = ObjectHead::of(&version, version.recorded);
+                let head = ObjectHead::of(&version);
                 let unit = unit
                     .change(Change::insert(&tables::OBJECT_HEAD, head.into_row()))
                     .change(Change::object_version(version))

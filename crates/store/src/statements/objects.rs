@@ -14,16 +14,18 @@ macro_rules! head {
 macro_rules! version {
     () => {
         "v.object, v.version, v.kind, v.subject, v.class, v.state, v.author, v.on_behalf, v.confirmer, \
-         v.institution, v.recorded, v.pack, v.key, v.body, v.commitment, v.unit"
+         v.institution, v.recorded, v.pack, v.key, v.body, v.commitment, v.unit, v.sort_time"
     };
 }
 
 const HEAD: &[crate::ColumnType] = &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Int, Int];
 const VERSION: &[crate::ColumnType] =
-    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob];
+    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int];
 /// A version's columns, then sort time and access version (0 when there is none).
-const VERSION_SORTED: &[crate::ColumnType] =
-    &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int];
+const VERSION_SORTED: &[crate::ColumnType] = &[
+    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int,
+    Int,
+];
 
 statements! {
     /// The current version of an object, its sort time, and its subject's access version.

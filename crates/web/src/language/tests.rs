@@ -65,6 +65,7 @@ const FAMILIES: [&str; 23] = [
     "job-",
     "mark-",
     "proof-",
+    "rhythm-",
     "stage-",
     "step-",
     "kind-",
@@ -74,6 +75,7 @@ const FAMILIES: [&str; 23] = [
     "state-",
     "unit-",
     "vital-",
+    "weekday-",
 ];
 
 #[test]

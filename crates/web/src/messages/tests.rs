@@ -193,3 +193,28 @@ fn with_parts(message: &str) -> String {
     }
     text
 }
+
+#[test]
+fn problems_of_packs_are_told_in_the_language_of_the_page() {
+    let mut known = BTreeSet::new();
+    for line in PACK_TABLE.lines().filter(|l| !l.starts_with('#')) {
+        let (english, japanese) = line.split_once('\t').unwrap_or_else(|| panic!("no tab: {line}"));
+        assert!(known.insert(english), "{english} stands twice");
+        assert!(!has_japanese(english) && has_japanese(japanese), "{line}");
+        assert_eq!(english.matches(PART).count(), japanese.matches(PART).count(), "{line}");
+    }
+    let told =
+        |problem: &str| in_japanese(Error::invalid(format!("the policy pack is not valid: {problem}")));
+    assert!(
+        told("roles.yaml:3: role head: scope is missing")
+            .contains("roles.yaml:3: role head: scopeがありません")
+    );
+    assert!(
+        told("registers/a.yaml:6: register a: title: no field \"b\"")
+            .contains("registers/a.yaml:6: register a: title: 項目\"b\"がありません")
+    );
+    // What has no words stays as it is told elsewhere.
+    assert!(told("a.yaml:1: something else").contains("a.yaml:1: something else"));
+    let english = Error::invalid("the policy pack is not valid: roles.yaml:3: role head: scope is missing");
+    assert!(said(&Fault::from(english), Language::English.texts()).ends_with("scope is missing"));
+}

@@ -54,7 +54,7 @@ fn shape(value: Value<'_>, texts: &Texts) -> Option<String> {
         J::String => value.text().map(str::to_owned),
         J::Number => Some(value.raw().to_owned()),
         J::Boolean => Some(texts.get(if value.raw() == "true" { "word-yes" } else { "word-no" })),
-        J::Array => join(value.each().filter_map(|v| shape(v, texts))),
+        J::Array => join(value.each().filter_map(|v| shape(v, texts)), texts),
         J::Null => None,
         J::Object => concept(value, texts)
             .or_else(|| quantity(value, texts))
@@ -65,8 +65,8 @@ fn shape(value: Value<'_>, texts: &Texts) -> Option<String> {
     }
 }
 
-fn join(parts: impl Iterator<Item = String>) -> Option<String> {
-    Some(parts.collect::<Vec<_>>().join("、")).filter(|t| !t.is_empty())
+fn join(parts: impl Iterator<Item = String>, texts: &Texts) -> Option<String> {
+    Some(parts.collect::<Vec<_>>().join(&texts.get("list-and"))).filter(|t| !t.is_empty())
 }
 
 /// A CodeableConcept: its text, else the first display, else the first code, in words where we have

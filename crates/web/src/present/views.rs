@@ -227,7 +227,7 @@ pub(crate) fn content(resource: &Resource, texts: &Texts) -> Content {
     lines.extend(view.lines.iter().filter_map(|(label, path, how)| {
         let values: Vec<String> =
             select(root, path).into_iter().filter_map(|v| show(v, *how, texts)).collect();
-        let value = values.join("、");
+        let value = values.join(&texts.get("list-and"));
         // What the title says already is not said again.
         let new = !value.is_empty() && Some(&value) != title.as_ref();
         new.then(|| Line { label: texts.get(label), value })

@@ -8,13 +8,13 @@ use crate::rules::{check, check_markup, look};
 use crate::world::{Answer, World};
 
 /// The value of a hidden field.
-fn hidden(answer: &Answer, name: &str) -> String {
+pub fn hidden(answer: &Answer, name: &str) -> String {
     let start = format!("type=\"hidden\" name=\"{name}\" value=\"");
     answer.body.split(&start).nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
 }
 
 /// The first address in a page that starts and ends so.
-fn link(answer: &Answer, start: &str, end: &str) -> Option<String> {
+pub fn link(answer: &Answer, start: &str, end: &str) -> Option<String> {
     let mut links = answer.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let found = links.find(|link| link.starts_with(start) && link.ends_with(end));
     found.map(|link| link.replace("&#38;", "&").replace("&amp;", "&"))
@@ -426,4 +426,56 @@ async fn the_hub_leads_only_where_somebody_may_look() {
         }
     }
     assert_eq!(most, 11);
+}
+
+/// Every address in a page's text that leads into the rules.
+pub fn inside(answer: &Answer) -> Vec<String> {
+    let main = answer.body.split("<main").nth(1).unwrap_or_default();
+    let links = main.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let mut links: Vec<String> =
+        links.filter(|link| link.starts_with("/rules/")).map(|link| link.replace("&#38;", "&")).collect();
+    links.sort();
+    links.dedup();
+    links
+}
+
+#[tokio::test]
+async fn answers_of_clauses_lead_only_where_somebody_may_look() {
+    let world = World::new().await;
+    for role in ["ciso", "auditor", "operations-manager", "system-manager"] {
+        world.staff(role, "試験 役", &[role]).await;
+    }
+    let mut followed = 0;
+    for login in ["ciso", "auditor", "operations-manager", "system-manager"] {
+        let cookie = world.sign_in(login).await;
+        for page in ["/rules/clauses/mic?state=never-done", "/rules/clauses/mhlw5?state=never-done"] {
+            let clauses = world.get(page, &cookie).await;
+            if clauses.status != StatusCode::OK {
+                continue;
+            }
+            for address in inside(&clauses).iter().filter(|address| !address.starts_with("/rules/clauses")) {
+                let answer = world.get(address, &cookie).await;
+                assert_eq!(answer.status, StatusCode::OK, "{login}: {address}");
+                followed += 1;
+            }
+        }
+    }
+    assert!(followed > 40, "{followed}");
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_there_keeps_the_menu() {
+    let world = World::new().await;
+    let cookie = world.sign_in("kango").await;
+    for address in ["/rules/no-such-part", "/nowhere/at/all"] {
+        let lost = world.get(address, &cookie).await;
+        assert_eq!(lost.status, StatusCode::NOT_FOUND);
+        check_markup(&lost.body, "a page that is not there");
+        assert!(lost.body.contains("href=\"/rules\""), "{}", lost.body);
+        assert!(lost.body.contains("試験 看護子"), "{}", lost.body);
+        // Whoever is not signed in sees nobody's name and no menu.
+        let stranger = world.get(address, "").await;
+        assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+        assert!(!stranger.body.contains("href=\"/rules\"") && !stranger.body.contains("試験 看護子"));
+    }
 }

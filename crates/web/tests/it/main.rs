@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod citizens;
 mod fhir;
 mod governance;
 #[allow(dead_code, reason = "the tests of the use cases use more of it")]

@@ -164,6 +164,13 @@ async fn a_register_is_reviewed() {
     let cookie = world.sign_in("kanri").await;
     let reviews = format!("{ASSETS}/reviews");
     look(&world, &reviews, &cookie, "no reviews").await;
+    // A review is a statement: nothing is chosen beforehand, and nothing is taken for granted.
+    let form = look(&world, &reviews, &cookie, "a review").await;
+    assert!(!form.body.contains(" checked"), "{}", form.body);
+    let bad = world.post(&reviews, &cookie, &[("finding", "棚を見た")]).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    check_markup(&bad.body, "a review without a result");
+    assert!(bad.body.contains("選んでください") && bad.body.contains("棚を見た"), "{}", bad.body);
     let bad = world.post(&reviews, &cookie, &[("in-order", "no"), ("finding", "")]).await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", bad.body);
     let done = world.post(&reviews, &cookie, &[("in-order", "no"), ("finding", "1台が見つからない")]).await;

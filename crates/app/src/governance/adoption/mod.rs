@@ -72,6 +72,8 @@ pub struct PackVersion {
     pub in_force: bool,
 }
 
+/// Problems of a pack that its form is told; who mends it finds all of them by `mimamori pack check`.
+const MOST_PROBLEMS: usize = 50;
 /// Versions of the rules that the history shows at most.
 const MOST_VERSIONS: i64 = 1_000;
 
@@ -82,7 +84,11 @@ impl App {
         let file = values.get(field).and_then(|value| value.as_str()?.parse::<ObjectId>().ok());
         let file = file.ok_or_else(|| wrong(field, ["a policy pack is needed".to_owned()]))?;
         let pack = archive::read(&self.attachment(file).await?.bytes).map_err(|problems| {
-            wrong(field, problems.iter().map(|problem| format!("the policy pack is not valid: {problem}")))
+            let told = problems.iter().take(MOST_PROBLEMS);
+            let told = told.map(|problem| format!("the policy pack is not valid: {problem}"));
+            let more = problems.len().saturating_sub(MOST_PROBLEMS);
+            let more = (more > 0).then(|| format!("the policy pack has {more} more problems"));
+            wrong(field, told.chain(more))
         })?;
         let unset: Vec<String> = pack
             .unset_parameters()

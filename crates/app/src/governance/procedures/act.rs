@@ -15,6 +15,7 @@ use crate::governance::attachments::files_in;
 use crate::governance::object::Governed;
 use crate::governance::purpose;
 use crate::governance::values::{Typed, Values};
+use crate::governance::who::target;
 use crate::record::fault;
 
 /// What somebody does with a case.
@@ -47,6 +48,10 @@ pub enum Act {
     Comment {
         text: String,
     },
+    /// An administrator ends what nobody can act at any more.
+    End {
+        reason: String,
+    },
 }
 
 /// Reasons and comments stay out of debug output (invariant 9).
@@ -62,6 +67,7 @@ impl std::fmt::Debug for Act {
             Self::CloseVote => "CloseVote",
             Self::Withdraw { .. } => "Withdraw",
             Self::Comment { .. } => "Comment",
+            Self::End { .. } => "End",
         })
     }
 }
@@ -75,7 +81,7 @@ pub(crate) fn fits(act: &Act, step: &Step) -> bool {
         Act::Done => matches!(step.kind, StepKind::CarryOut | StepKind::Report) && !committee,
         Act::Told => step.kind == StepKind::Inform && !committee,
         Act::Vote { .. } | Act::CloseVote => committee,
-        Act::Withdraw { .. } | Act::Comment { .. } => true,
+        Act::Withdraw { .. } | Act::Comment { .. } | Act::End { .. } => true,
     }
 }
 
@@ -161,7 +167,8 @@ impl App {
             directory: &directory,
             now,
         };
-        let concerned = caller.context.as_deref().is_some_and(|context| standing.concerns(context));
+        let ends = self.may_end(&caller, &standing);
+        let concerned = ends || caller.context.as_deref().is_some_and(|context| standing.concerns(context));
         let open = matches!(current.body.stage, Stage::Step(_) | Stage::Returned);
         if concerned && (current.version != seen || !open) {
             return Err(changed_meanwhile());
@@ -175,6 +182,7 @@ impl App {
         let named = match act {
             Act::Withdraw { .. } => current.body.applicant == caller.actor,
             Act::Comment { .. } => concerned,
+            Act::End { .. } => ends,
             _ => capacity.is_some(),
         };
         let action = action_of(act, step);
@@ -201,6 +209,10 @@ impl App {
                         "this was approved already and cannot be withdrawn any more",
                     ));
                 }
+                body.events.push(event);
+                close(&mut body, Stage::Withdrawn, now);
+            }
+            (Act::End { .. }, _) => {
                 body.events.push(event);
                 close(&mut body, Stage::Withdrawn, now);
             }
@@ -267,6 +279,17 @@ impl App {
         let what = (state_of(body), action, text);
         self.put_case(caller, decision, &mut unit, procedure, at, current.institution, body, what).await?;
         self.settle(caller, unit).await
+    }
+
+    /// Whether the caller may end a case that is at a step at which nobody can act: who appoints people
+    /// may, since appointing somebody would be the other way out.
+    pub(crate) fn may_end(&self, caller: &Caller, standing: &Standing<'_>) -> bool {
+        let administers = || {
+            let role = target(crate::body::kind::ROLE, false);
+            self.decide_general(caller, Action::Administer, &role, standing.now).allowed
+        };
+        // Whoever applied takes it back, or waits.
+        standing.case.applicant != caller.actor && standing.stuck() && administers()
     }
 
     /// How somebody may do something at a step. A vote is closed by those who may vote or have.
@@ -363,7 +386,9 @@ fn close(case: &mut Case, stage: Stage, now: mimamori_domain::Timestamp) {
 /// The reason or comment of an act, when it has one: its own, or what is said beside it.
 fn stated<'a>(act: &'a Act, beside: &'a str) -> Result<Option<&'a str>> {
     let text = match act {
-        Act::Refuse { reason } | Act::Return { reason } | Act::Withdraw { reason } => reason,
+        Act::Refuse { reason } | Act::Return { reason } | Act::Withdraw { reason } | Act::End { reason } => {
+            reason
+        }
         Act::Comment { text } => text,
         _ if beside.trim().is_empty() => return Ok(None),
         _ => beside,
@@ -387,13 +412,14 @@ fn mark_of(act: &Act) -> Mark {
         Act::CloseVote => Mark::ClosedVote,
         Act::Withdraw { .. } => Mark::Withdrawn,
         Act::Comment { .. } => Mark::Commented,
+        Act::End { .. } => Mark::Ended,
     }
 }
 
 /// The action that the ledger and the policies know an act by.
 fn action_of(act: &Act, step: Option<&Step>) -> Action {
     match (act, step.map(|step| step.kind)) {
-        (Act::Withdraw { .. }, _) => Action::Withdraw,
+        (Act::Withdraw { .. } | Act::End { .. }, _) => Action::Withdraw,
         (Act::Comment { .. }, _) => Action::Update,
         (_, Some(StepKind::Approve)) => Action::Confirm,
         (_, Some(StepKind::Review)) => Action::Review,

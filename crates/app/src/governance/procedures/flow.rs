@@ -32,6 +32,8 @@ pub enum Mark {
     ClosedVote,
     Withdrawn,
     Commented,
+    /// Ended by an administrator, because nobody could act any more.
+    Ended,
 }
 
 impl Mark {

@@ -74,6 +74,8 @@ pub struct Inbox {
     pub drafts: Vec<CaseRow>,
     /// Tasks that the caller is to carry out by hand.
     pub by_hand: Vec<ByHandView>,
+    /// Open cases at whose step nobody can act: for who may end them, or appoint somebody.
+    pub stuck: Vec<CaseRow>,
 }
 
 /// Which cases are wanted.
@@ -144,11 +146,16 @@ impl App {
             let opened = self.opened(current).await?;
             let standing = opened.standing(&directory, now)?;
             let may = rights(&caller, &standing);
+            let may = CaseRights { end: self.may_end(&caller, &standing), ..may };
             let mine = standing.case.applicant == caller.actor;
-            if !mine && !may.waits() {
+            if !mine && !may.waits() && !may.end {
                 continue;
             }
             let row = self.case_row(&opened, &standing, may).await?;
+            if may.end {
+                inbox.stuck.push(row);
+                continue;
+            }
             if row.overdue {
                 inbox.overdue.push(row.clone());
             }
@@ -171,8 +178,13 @@ impl App {
         self.note_look(
             &caller,
             &decision,
-            Look::at(Action::Search, THING)
-                .count(inbox.waiting.len() + inbox.applied.len() + inbox.drafts.len() + inbox.by_hand.len()),
+            Look::at(Action::Search, THING).count(
+                inbox.waiting.len()
+                    + inbox.applied.len()
+                    + inbox.drafts.len()
+                    + inbox.by_hand.len()
+                    + inbox.stuck.len(),
+            ),
         )
         .await?;
         Ok(inbox)

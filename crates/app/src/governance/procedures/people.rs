@@ -10,7 +10,7 @@ use mimamori_policy::model::{Of, Procedure, ProcedureKind, Step, StepKind, StepR
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Case, flow};
+use super::{Case, Mark, flow};
 use crate::App;
 use crate::body::AccountKind;
 use crate::caller::ActorContext;
@@ -243,6 +243,22 @@ impl Standing<'_> {
             }
         }
         found
+    }
+
+    /// Whether the case is at a step at which nobody can act: its roles are held by nobody, and the vote,
+    /// where there is one, cannot be closed either.
+    pub(crate) fn stuck(&self) -> bool {
+        let Some(step) = self.case.at().and_then(|code| self.procedure.step(code)) else { return false };
+        let closes = match step.rule {
+            StepRule::Committee(committee) => {
+                let votes =
+                    |mark: Mark| self.case.done_at(&step.code).filter(|event| event.mark == mark).count();
+                let (yes, no) = (votes(Mark::VotedYes), votes(Mark::VotedNo));
+                !matches!(flow::tally(committee, yes, no, self.members(step)), flow::Verdict::Open)
+            }
+            StepRule::One | StepRule::All => false,
+        };
+        !closes && !self.directory.iter().any(|one| self.capacity(one, step).is_some())
     }
 
     /// Whether every place of a step is filled.

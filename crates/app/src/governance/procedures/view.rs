@@ -19,6 +19,7 @@ use crate::governance::object::{Governed, Look};
 use crate::governance::purpose;
 use crate::governance::show::{Label, Shown};
 use crate::governance::values::{Typed, Values};
+use crate::governance::who::target;
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct CaseRights {
     pub resubmit: bool,
     /// Change, hand in or throw away a draft.
     pub edit: bool,
+    /// End it, because nobody can act at its step any more.
+    pub end: bool,
 }
 
 impl CaseRights {
@@ -180,6 +183,8 @@ pub struct CaseView {
     pub rules: Arc<Pack>,
     /// The rules that it would bring into force, or did.
     pub proposal: Option<Proposal>,
+    /// The rules in force have its procedure no more: a draft of it cannot be handed in.
+    pub gone: bool,
 }
 
 /// Content stays out of debug output (invariant 9).
@@ -254,7 +259,9 @@ impl App {
         let standing = opened.standing(&directory, now)?;
         let named = caller.context.as_deref().is_some_and(|context| standing.concerns(context));
         let tasks = self.tasks_of(&opened.current.body).await?;
-        let named = named || tasks.iter().any(|task| self.has_task(&caller, task));
+        let named = named
+            || tasks.iter().any(|task| self.has_task(&caller, task))
+            || self.may_end(&caller, &standing);
         let decision = self.require_case(&caller, Action::Read, named).await?;
         let view = self.case_view(&caller, &opened, &standing, tasks).await?;
         self.note_look(
@@ -264,6 +271,20 @@ impl App {
         )
         .await?;
         Ok(view)
+    }
+
+    /// Whether the caller may see a case that is no draft; nothing is shown of it.
+    pub(crate) async fn sees_case(&self, caller: &Caller, id: ObjectId) -> Result<bool> {
+        let caller = purpose(caller);
+        let Some(current) = self.governed::<Case>(id).await? else { return Ok(false) };
+        let now = self.clock.now();
+        if self.decide_general(&caller, Action::Read, &target(super::THING, false), now).allowed {
+            return Ok(true);
+        }
+        let opened = self.opened(current).await?;
+        let directory = self.directory().await?;
+        let standing = opened.standing(&directory, now)?;
+        Ok(caller.context.as_deref().is_some_and(|context| standing.concerns(context)))
     }
 
     /// Opens a file that a case refers to, for somebody who may see the case.
@@ -332,16 +353,24 @@ impl App {
             emergency: case.emergency,
             report_due: case.report_due(procedure),
             overdue: case.overdue(procedure, standing.now),
-            shown: self.show_values(&opened.pack, &procedure.fields, &case.values).await?,
+            shown: match draft {
+                // What was typed is not read yet; files are there already, by their names.
+                true => {
+                    let files = typed_files(&procedure.fields, &case.typed);
+                    self.show_values(&opened.pack, &procedure.fields, &files).await?
+                }
+                false => self.show_values(&opened.pack, &procedure.fields, &case.values).await?,
+            },
             typed: if draft { case.typed.clone() } else { typed(&procedure.fields, &case.values) },
             values: case.values.clone(),
             steps,
             history,
-            may: rights(caller, standing),
+            may: CaseRights { end: self.may_end(caller, standing), ..rights(caller, standing) },
             by_hand,
             entry: case.entry.clone(),
             rules: Arc::clone(&opened.pack),
             proposal: self.proposal(case).await?,
+            gone: self.pack.procedure(&procedure.code).is_none(),
         })
     }
 
@@ -518,6 +547,16 @@ pub(crate) fn rights(caller: &Caller, standing: &Standing<'_>) -> CaseRights {
             );
     }
     may
+}
+
+/// The files of a form that was not handed in yet, as its values will name them.
+fn typed_files(fields: &[Field], typed: &Typed) -> Values {
+    let files = fields.iter().filter(|field| field.kind == FieldType::File);
+    let of = |field: &Field| {
+        let ids = typed.get(&field.code)?.iter().map(|id| Value::String(id.trim().to_owned()));
+        Some((field.code.clone(), Value::Array(ids.collect())))
+    };
+    files.filter_map(of).collect()
 }
 
 /// Values as they would be typed.

@@ -46,7 +46,7 @@ pub struct EntryDetail {
     pub register: Register,
     /// Newest first; never empty.
     pub versions: Vec<EntryVersion>,
-    /// The case whose end wrote it.
+    /// The case whose end wrote it, for who may see it.
     pub from_case: Option<ObjectId>,
     pub rights: RegisterRights,
 }
@@ -324,7 +324,12 @@ impl App {
             Look::at(Action::Read, super::ENTRY).object(entry).version(current.version),
         )
         .await?;
-        let (register, from_case) = (register.clone(), current.body.from_case);
+        // Nobody is led where they would be refused.
+        let from_case = match current.body.from_case {
+            Some(case) if self.sees_case(&caller, case).await? => Some(case),
+            _ => None,
+        };
+        let register = register.clone();
         Ok(EntryDetail { id: entry, register, versions, from_case, rights })
     }
 

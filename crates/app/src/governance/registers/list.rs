@@ -1,8 +1,10 @@
 //! Registers and their entries as lists: filtered, sorted, in pages.
 
 use mimamori_domain::{Action, Error, ObjectId, RecordState, Result, Timestamp};
+use mimamori_policy::Pack;
 use mimamori_policy::model::{Field, FieldType, Register};
 use serde_json::Value;
+use std::sync::Arc;
 
 use super::{RegisterEntry, RegisterRights, place_of};
 use crate::App;
@@ -81,6 +83,8 @@ pub struct RegisterPage {
     pub rights: RegisterRights,
     /// There are more entries than one list reads; older ones are left out.
     pub truncated: bool,
+    /// The rules in force have it no more: it is shown as its newest entry's rules had it, to be read only.
+    pub gone: bool,
 }
 
 impl App {
@@ -98,6 +102,18 @@ impl App {
             (rights.reads || rights.adds).then(|| RegisterSummary { register: register.clone(), rights })
         });
         Ok(summaries.collect())
+    }
+
+    /// The codes of the registers whose entries the caller may read, wherever they belong: nothing is
+    /// read for it.
+    #[must_use]
+    pub fn readable_registers(&self, caller: &Caller) -> Vec<String> {
+        let caller = purpose(caller);
+        let now = self.clock.now();
+        let all = self.oversees(&caller, Action::Read, now);
+        let reads =
+            |register: &&Register| all || self.register_rights(&caller, register, Reach::Anywhere, now).reads;
+        self.pack.registers().iter().filter(reads).map(|register| register.code.clone()).collect()
     }
 
     /// A page of a register's entries: those the caller may see, that match, sorted.
@@ -127,10 +143,15 @@ impl App {
         action: Action,
     ) -> Result<RegisterPage> {
         let caller = purpose(caller);
-        let register = self.register_of(register)?;
+        let pack = self.pack_of_register(register).await?;
+        let register = pack.register(register).ok_or_else(Error::not_found)?;
         known_fields(register, query)?;
+        let gone = self.pack.register(&register.code).is_none();
         let now = self.clock.now();
-        let rights = self.register_rights(&caller, register, Reach::Anywhere, now);
+        let mut rights = self.register_rights(&caller, register, Reach::Anywhere, now);
+        if gone {
+            (rights.adds, rights.keeps) = (false, false);
+        }
         let named = rights.reads || rights.adds;
         let decision = self.require_register(&caller, action, named).await?;
         // Permitted without being named: those who oversee see every entry, also where they add some.
@@ -149,7 +170,7 @@ impl App {
             entries = self.holding(&mut names, register, entries, &wanted).await?;
         }
         if let Some(field) = query.sort.as_deref().and_then(|sort| register.field(sort)) {
-            entries = self.sorted(&mut names, field, entries).await?;
+            entries = self.sorted(&mut names, &pack, field, entries).await?;
             if query.descending {
                 entries.reverse();
             }
@@ -172,7 +193,19 @@ impl App {
             pages,
             rights: RegisterRights { reads: rights.reads || all, ..rights },
             truncated,
+            gone,
         })
+    }
+
+    /// The rules that tell of a register: those in force, or where they have it no more, those under
+    /// which its newest entry was written. What was kept stays readable.
+    async fn pack_of_register(&self, register: &str) -> Result<Arc<Pack>> {
+        if self.pack.register(register).is_some() {
+            return Ok(Arc::clone(&self.pack));
+        }
+        let newest =
+            self.newest_governed::<RegisterEntry>(register, Timestamp::from_micros(i64::MAX)).await?;
+        self.pack_at(newest.ok_or_else(Error::not_found)?.pack).await
     }
 
     /// The entries whose words hold a text, in lower case. What an id points at is looked up only where
@@ -213,6 +246,7 @@ impl App {
     async fn sorted(
         &self,
         names: &mut Names,
+        pack: &Pack,
         field: &Field,
         entries: Vec<Governed<RegisterEntry>>,
     ) -> Result<Vec<Governed<RegisterEntry>>> {
@@ -220,7 +254,7 @@ impl App {
         for entry in entries {
             let key = match entry.body.values.get(&field.code) {
                 Some(value) if points(&field.kind) => {
-                    let labels = self.labels(names, &self.pack, &field.kind, value).await?;
+                    let labels = self.labels(names, pack, &field.kind, value).await?;
                     labels.into_iter().map(name_in).collect::<Vec<_>>().join("\u{1}")
                 }
                 Some(value) => plain_key(value),

@@ -99,7 +99,10 @@ impl Walk<'_> {
                 continue;
             }
             let right = latest.version.as_ref().is_none_or(|version| {
-                ObjectHead { sort_time: head.sort_time, ..ObjectHead::of(version, head.sort_time) } == head
+                let wanted = ObjectHead::of(version);
+                // Versions from before the ledger committed to it leave it open.
+                let sort_time = version.sort_time.map_or(head.sort_time, |_| wanted.sort_time);
+                ObjectHead { sort_time, ..wanted } == head
             });
             if head.version != latest.number || !right {
                 self.found(format!(

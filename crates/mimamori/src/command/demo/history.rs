@@ -72,6 +72,8 @@ pub(super) enum Job {
     BreakGlass(SubjectId),
     LookThrough(SubjectId),
     Sign,
+    /// The program verifies everything that was written so far.
+    Verify,
 }
 
 /// The history as it is being written.
@@ -209,6 +211,7 @@ impl<'a> History<'a> {
             Job::BreakGlass(subject) => care::break_glass(self, subject).await,
             Job::LookThrough(subject) => care::look_through(self, subject).await,
             Job::Sign => self.app.checkpoint().await.map(drop),
+            Job::Verify => self.app.verify_when_due(Duration::ZERO).await.map(drop),
         }
     }
 
@@ -503,6 +506,7 @@ fn named(job: &Job) -> String {
         Job::Visit(_) => "record".to_owned(),
         Job::BreakGlass(_) | Job::LookThrough(_) => "emergency access".to_owned(),
         Job::Sign => "checkpoint".to_owned(),
+        Job::Verify => "verification".to_owned(),
     }
 }
 

@@ -70,8 +70,27 @@ impl History<'_> {
 
     /// Of each procedure as many cases as such an organisation has, with every end there is.
     fn plan_cases(&mut self, pack: &Pack) {
-        const ENDS: [Plan; 6] =
-            [Plan::Pass, Plan::Return, Plan::Pass, Plan::Refuse, Plan::Pass, Plan::Withdraw];
+        // Few people take back what they applied for.
+        const ENDS: [Plan; 18] = [
+            Plan::Pass,
+            Plan::Return,
+            Plan::Pass,
+            Plan::Refuse,
+            Plan::Pass,
+            Plan::Pass,
+            Plan::Pass,
+            Plan::Return,
+            Plan::Pass,
+            Plan::Pass,
+            Plan::Refuse,
+            Plan::Pass,
+            Plan::Return,
+            Plan::Pass,
+            Plan::Pass,
+            Plan::Withdraw,
+            Plan::Pass,
+            Plan::Pass,
+        ];
         for (at, procedure) in pack.procedures().iter().enumerate() {
             let code = &procedure.code;
             let count = self.less(rules::cases(code));
@@ -114,6 +133,25 @@ impl History<'_> {
                 self.in_days((181, 182), Job::Draft(code.clone(), Some(member)));
             }
         }
+        self.plan_desks_of_citizens(pack);
+    }
+
+    /// Citizens, too: something given back to them, something under way, something begun.
+    fn plan_desks_of_citizens(&mut self, pack: &Pack) {
+        let open: Vec<String> = pack
+            .procedures()
+            .iter()
+            .filter(|procedure| procedure.applicants.contains(&Who::Citizen))
+            .map(|procedure| procedure.code.clone())
+            .collect();
+        for (at, member) in self.cast.citizens().into_iter().enumerate() {
+            let Some(code) = open.get(at % open.len().max(1)) else { return };
+            match at % 3 {
+                0 => self.in_days((174, 178), Job::Begin(code.clone(), Plan::StayReturned, Some(member))),
+                1 => self.in_days((179, 181), Job::Begin(code.clone(), Plan::Wait, Some(member))),
+                _ => self.in_days((181, 182), Job::Draft(code.clone(), Some(member))),
+            }
+        }
     }
 
     /// Everybody looks in once in a while, but for a few who have forgotten their account.
@@ -153,7 +191,8 @@ impl History<'_> {
                     Proof::Review(code) => Job::Review(code.clone()),
                     Proof::Document(code) => Job::Publish(code.clone()),
                     Proof::Attestation(code) => Job::Attest(code.clone()),
-                    // What the program does by itself is not made up.
+                    Proof::Job(job) if job == "ledger-verify" => Job::Verify,
+                    // What this program does not do by itself is not made up.
                     Proof::Job(_) => continue,
                 };
                 self.at(time, job);

@@ -15,6 +15,7 @@ use super::asked::download;
 use super::inputs::{Control, Filled, controls};
 use super::pack::{Changes, MOST_SHOWN};
 use super::procedures::{blamed, missing};
+use super::readable::Readable;
 use super::references::References;
 use super::words::{Line, cell, lines, named, translated, who, whom};
 use super::{Crumb, crumbs, frame};
@@ -41,7 +42,7 @@ pub(super) fn stage(stage: CaseStage) -> (&'static str, &'static str) {
 }
 
 /// What somebody did, and the key of its word.
-const MARKS: [(Mark, &str); 13] = [
+const MARKS: [(Mark, &str); 14] = [
     (Mark::Applied, "mark-applied"),
     (Mark::ActedFirst, "mark-acted-first"),
     (Mark::Resubmitted, "mark-resubmitted"),
@@ -55,6 +56,7 @@ const MARKS: [(Mark, &str); 13] = [
     (Mark::ClosedVote, "mark-closed-vote"),
     (Mark::Withdrawn, "mark-withdrawn"),
     (Mark::Commented, "mark-commented"),
+    (Mark::Ended, "mark-ended"),
 ];
 
 /// What can be asked of a case: the word of its button, its key, whether it is allowed.
@@ -70,6 +72,7 @@ fn buttons(may: CaseRights) -> Vec<(&'static str, &'static str, &'static str)> {
         (may.refuse, "refuse", "act-refuse", "danger"),
         (may.withdraw, "withdraw", "act-withdraw", "secondary"),
         (may.comment, "comment", "act-comment", "secondary"),
+        (may.end, "end", "act-end", "danger"),
     ]
     .into_iter()
     .filter(|(allowed, ..)| *allowed)
@@ -91,6 +94,7 @@ fn act(word: &str, text: &str) -> Option<Act> {
         "refuse" => Act::Refuse { reason: reason() },
         "withdraw" => Act::Withdraw { reason: reason() },
         "comment" => Act::Comment { text: reason() },
+        "end" => Act::End { reason: reason() },
         _ => return None,
     })
 }
@@ -119,6 +123,8 @@ struct CasePage {
     lists: Vec<(String, Vec<String>)>,
     text: String,
     error: Option<String>,
+    /// A draft of a procedure that the rules have no more.
+    gone: bool,
 }
 
 /// A step of the progress.
@@ -276,7 +282,9 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
         cells: vec![super::words::Cell { text, link: None }],
         long: false,
     };
-    let mut facts = vec![plain("case-applicant", view.applicant.1.clone())];
+    let since = view.submitted.unwrap_or(view.begun);
+    let mut facts = vec![plain("case-number", number(view.id, since))];
+    facts.push(plain("case-applicant", view.applicant.1.clone()));
     facts.extend(view.institution.clone().map(|name| plain("case-institution", name)));
     facts.extend(view.submitted.map(|at| plain("case-submitted", dates::date_time(at, texts))));
     facts.extend(view.finished.map(|at| plain("case-finished", dates::date_time(at, texts))));
@@ -286,7 +294,8 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
         Some(due) => texts.with("case-emergency-due", "time", &dates::date_time(due, texts)),
         None => texts.get("case-emergency"),
     });
-    CasePage {
+    let readable = Readable::of(ask);
+    let mut shown = CasePage {
         l: frame(ask, view.procedure.name(translated(texts)).to_owned(), &base),
         crumbs: crumbs(ask, &[("/rules/cases", &texts.get("cases-title"))]),
         version: view.version,
@@ -300,15 +309,39 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
         history: view.history.iter().map(|one| event(ask, &view.rules, one)).collect(),
         tasks: view.by_hand.iter().map(|task| Task::of(ask, task)).collect(),
         proposal: view.proposal.as_ref().map(|proposal| Changes::of(ask, proposal, MOST_SHOWN)),
-        entry: view.entry.as_ref().map(|(register, id)| format!("/rules/registers/{register}/entries/{id}")),
+        entry: view
+            .entry
+            .as_ref()
+            .filter(|(register, _)| readable.register(register))
+            .map(|(register, id)| format!("/rules/registers/{register}/entries/{id}")),
         may: view.may,
         buttons: buttons(view.may),
         controls: controls(ask, fields, filled, references),
         lists: references.suggestions(),
         text: String::new(),
         error: None,
+        gone: view.gone && view.may.edit,
         base,
+    };
+    shown.only_readable(ask);
+    shown
+}
+
+impl CasePage {
+    /// Nobody is led to what they would be refused.
+    fn only_readable(&mut self, ask: &Ask) {
+        let readable = Readable::of(ask);
+        let steps = self.steps.iter_mut().flat_map(|step| &mut step.lines);
+        let tasks = self.tasks.iter_mut().flat_map(|task| &mut task.arguments);
+        readable.keep(self.facts.iter_mut().chain(&mut self.lines).chain(steps).chain(tasks));
     }
+}
+
+/// A case's number as people read it: the year it was handed in (or begun), in Japan, and the first
+/// digits of its id. The address has the whole id.
+pub(super) fn number(id: ObjectId, since: mimamori_domain::Timestamp) -> String {
+    let id: String = id.to_string().chars().filter(char::is_ascii_hexdigit).take(8).collect();
+    format!("{}-{}", dates::day_of(since).year(), id.to_ascii_uppercase())
 }
 
 /// `GET /rules/cases/{id}`; `?print` for paper.
@@ -317,7 +350,7 @@ pub(crate) async fn show(ask: Ask, Path(case): Path<String>, Query(query): Query
     if query.has("print") {
         return page(&super::paper::case(&ask, &view));
     }
-    if view.stage == CaseStage::Draft && view.may.edit {
+    if view.stage == CaseStage::Draft && view.may.edit && !view.gone {
         return Ok(see(&format!("/rules/cases/{}/edit", view.id)));
     }
     let references = match at(&view) {
@@ -527,6 +560,7 @@ mod tests {
             comment: true,
             resubmit: true,
             edit: true,
+            end: true,
         };
         let buttons = buttons(all);
         for language in Language::ALL {

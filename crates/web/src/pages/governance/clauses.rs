@@ -1,12 +1,14 @@
 //! 条項: every clause of the organisation's catalogues, what answers it, and how it stands now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::Path;
-use mimamori_app::{AnswerState, ClauseState, State};
-use mimamori_policy::model::{Catalogue, Clause, ObjectKind};
+use mimamori_app::{AnswerState, ClauseState, RuleParts, State};
+use mimamori_policy::model::{Catalogue, Clause, Document, ObjectKind};
 
+use super::asking::names;
+use super::readable::Readable;
 use super::words::{named, translated};
 use super::{Crumb, crumbs, frame};
 use crate::dates;
@@ -232,6 +234,7 @@ pub(crate) async fn catalogue(ask: Ask, Path(code): Path<String>, Query(query): 
         (_, "") => format!("{base}?chapter={chapter}"),
         _ => format!("{start}state={state}"),
     };
+    let opens = Opens::of(&ask).await?;
     let option = |one: &mimamori_policy::model::Chapter| {
         (one.code.clone(), format!("{} {}", one.code, one.name(language)))
     };
@@ -247,7 +250,7 @@ pub(crate) async fn catalogue(ask: Ask, Path(code): Path<String>, Query(query): 
         state: state.to_owned(),
         listed,
         found: wanted.len() as u64,
-        rows: rows.map(|(clause, state)| row(&ask, clause, state)).collect(),
+        rows: rows.map(|(clause, state)| row(&ask, &opens, clause, state)).collect(),
         page: number,
         pages,
         more: if state.is_empty() { start } else { format!("{start}state={state}&") },
@@ -255,7 +258,7 @@ pub(crate) async fn catalogue(ask: Ask, Path(code): Path<String>, Query(query): 
     })
 }
 
-fn row(ask: &Ask, clause: &Clause, found: &ClauseState) -> Row {
+fn row(ask: &Ask, opens: &Opens, clause: &Clause, found: &ClauseState) -> Row {
     let texts = ask.texts();
     let (style, word) = mark(found.state, texts);
     Row {
@@ -266,7 +269,7 @@ fn row(ask: &Ask, clause: &Clause, found: &ClauseState) -> Row {
             State::Attested(until) => Some(dates::date(dates::day_of(until), texts)),
             _ => None,
         },
-        answers: found.answers.iter().map(|one| answer(ask, one)).collect(),
+        answers: found.answers.iter().map(|one| answer(ask, opens, one)).collect(),
         style,
         word,
     }
@@ -290,7 +293,54 @@ const ANSWERS: &[(ObjectKind, &str, &str)] = &[
     (ObjectKind::Informative, "answer-informative", ""),
 ];
 
-fn answer(ask: &Ask, found: &AnswerState) -> Answer {
+/// What the caller may open of what answers clauses.
+struct Opens {
+    registers: Readable,
+    begins: BTreeSet<String>,
+    parts: RuleParts,
+}
+
+impl Opens {
+    async fn of(ask: &Ask) -> Result<Self, Fault> {
+        let procedures = ask.web.app.procedures(&ask.caller).await?;
+        let begins = procedures.into_iter().filter(|one| one.may_begin).map(|one| one.procedure.code);
+        Ok(Self {
+            registers: Readable::of(ask),
+            begins: begins.collect(),
+            parts: ask.web.app.rule_parts(&ask.caller),
+        })
+    }
+
+    fn document(&self, ask: &Ask, code: &str) -> bool {
+        let posted = |found: &Document| {
+            [&found.posted, &found.acknowledged_by, &found.owner].into_iter().any(|who| names(ask, who))
+        };
+        self.parts.every_document || ask.web.app.pack().document(code).is_some_and(posted)
+    }
+
+    /// Whether the page that shows an answer would be given.
+    fn answer(&self, ask: &Ask, kind: ObjectKind, code: &str) -> bool {
+        match kind {
+            ObjectKind::Register => self.registers.register(code),
+            ObjectKind::Procedure => self.begins.contains(code),
+            ObjectKind::Schedule => self.parts.duties,
+            ObjectKind::Document => self.document(ask, code),
+            ObjectKind::Disclosure => {
+                ask.web.app.pack().disclosure(code).is_some_and(|one| self.document(ask, &one.document))
+            }
+            ObjectKind::Attestation => {
+                let found = ask.web.app.pack().attestation(code);
+                self.parts.every_control || found.is_some_and(|found| names(ask, &found.owner))
+            }
+            ObjectKind::Measure => self.parts.controls,
+            ObjectKind::Role => self.parts.roles,
+            ObjectKind::Parameter => ask.caller.is_staff(),
+            _ => true,
+        }
+    }
+}
+
+fn answer(ask: &Ask, opens: &Opens, found: &AnswerState) -> Answer {
     let (pack, texts) = (ask.web.app.pack(), ask.texts());
     let (kind, code) = (found.answer.kind, found.answer.code.as_str());
     let known = ANSWERS.iter().find(|(known, ..)| *known == kind);
@@ -312,7 +362,7 @@ fn answer(ask: &Ask, found: &AnswerState) -> Answer {
     Answer {
         kind: texts.get(key),
         name: name.to_owned(),
-        link: link.filter(|_| !name.is_empty()),
+        link: link.filter(|_| !name.is_empty() && opens.answer(ask, kind, code)),
         style,
         word,
         seen: named(&found.seen, texts),

@@ -29,6 +29,7 @@ struct Hub {
     documents: Vec<Cell>,
     drafts: Vec<Row>,
     applied: Vec<Row>,
+    stuck: Vec<Row>,
     links: Vec<Link>,
     staff: bool,
 }
@@ -84,6 +85,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         documents,
         drafts: inbox.drafts.iter().map(|row| Row::of(row, texts)).collect(),
         applied: inbox.applied.iter().map(|row| Row::of(row, texts)).collect(),
+        stuck: inbox.stuck.iter().map(|row| Row::of(row, texts)).collect(),
         links: PARTS.iter().filter_map(part).collect(),
         staff,
     })

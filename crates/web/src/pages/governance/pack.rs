@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use mimamori_app::{PackVersion, Proposal};
 use mimamori_policy::{ChangeKind, KeyChange, Pack, Parameter, ParameterValue};
 
+use super::rhythm::rhythm;
 use super::words::translated;
 use super::{Crumb, crumbs};
 use crate::dates;
@@ -40,20 +41,20 @@ struct Version {
     hash: String,
     since: String,
     since_machine: String,
-    /// Address of the case that brought it.
+    /// Address of the case that brought it, for who sees every case.
     case: Option<String>,
     by: String,
     in_force: bool,
 }
 
 impl Version {
-    fn of(found: &PackVersion, texts: &Texts) -> Self {
+    fn of(found: &PackVersion, sees_cases: bool, texts: &Texts) -> Self {
         Self {
             number: found.version,
             hash: found.hash.clone(),
             since: dates::date_time(found.since, texts),
             since_machine: dates::machine(found.since),
-            case: found.case.map(|case| format!("/rules/cases/{case}")),
+            case: found.case.filter(|_| sees_cases).map(|case| format!("/rules/cases/{case}")),
             by: found.by.clone(),
             in_force: found.in_force,
         }
@@ -124,7 +125,8 @@ impl Change {
             ChangeKind::Changed(keys) => keys,
             ChangeKind::Added | ChangeKind::Removed => &[],
         };
-        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| texts.get("change-nothing"));
+        let said = |value: &String| rhythm(value, texts).unwrap_or_else(|| value.clone());
+        let side = |value: &Option<String>| value.as_ref().map_or_else(|| texts.get("change-nothing"), said);
         let kind = change.kind.as_str();
         Self {
             what,
@@ -177,6 +179,7 @@ pub(crate) async fn show(ask: Ask) -> Answered {
     }
     let versions = ask.web.app.pack_history(&ask.caller).await?;
     let (pack, texts) = (ask.web.app.pack(), ask.texts());
+    let sees_cases = ask.web.app.rule_parts(&ask.caller).cases;
     page(&Shown {
         l: ask.layout("pack-title").current("rules"),
         crumbs: crumbs(&ask, &[]),
@@ -185,7 +188,7 @@ pub(crate) async fn show(ask: Ask) -> Answered {
         id: pack.id().to_owned(),
         hash: pack.hash_text(),
         holds: holds(pack, texts),
-        versions: versions.iter().map(|version| Version::of(version, texts)).collect(),
+        versions: versions.iter().map(|version| Version::of(version, sees_cases, texts)).collect(),
         unset: pack.unset_parameters().count() as u64,
         areas: areas(pack, texts),
     })
@@ -238,7 +241,7 @@ fn in_words(value: &ParameterValue, texts: &Texts) -> String {
         ParameterValue::Switch(yes) => texts.get(if *yes { "word-yes" } else { "word-no" }),
         ParameterValue::Number(n) => n.to_string(),
         ParameterValue::Numbers(all) => all.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
-        ParameterValue::Text(text) => text.clone(),
+        ParameterValue::Text(text) => rhythm(text, texts).unwrap_or_else(|| text.clone()),
     }
 }
 
@@ -253,6 +256,8 @@ mod tests {
         assert_eq!(in_words(&ParameterValue::Switch(true), ja), "はい");
         assert_eq!(in_words(&ParameterValue::Numbers(vec![0, 5]), ja), "0, 5");
         assert_eq!(in_words(&ParameterValue::Number(30), ja), "30");
+        let weekly = ParameterValue::Text("FREQ=WEEKLY;BYDAY=MO".to_owned());
+        assert_eq!(in_words(&weekly, ja), "毎週月曜日");
     }
 
     #[test]

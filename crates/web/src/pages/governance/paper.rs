@@ -3,7 +3,7 @@
 use askama::Template;
 use mimamori_app::CaseView;
 
-use super::cases::printed;
+use super::cases::{number as case_number, printed};
 use super::frame;
 use super::words::{Line, lines, named, translated};
 use crate::dates;
@@ -74,7 +74,10 @@ pub(super) fn case(ask: &Ask, view: &CaseView) -> Paper {
         stamps: stamps.collect(),
         written: texts.pairs(
             "print-case",
-            &[("id", &view.id.to_string()), ("time", &dates::date_time(ask.web.now(), texts))],
+            &[
+                ("id", &case_number(view.id, view.submitted.unwrap_or(view.begun))),
+                ("time", &dates::date_time(ask.web.now(), texts)),
+            ],
         ),
         back: base,
     }

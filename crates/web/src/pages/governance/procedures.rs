@@ -229,9 +229,18 @@ async fn own(ask: &Ask, case: &str) -> Result<CaseView, Fault> {
     }))
 }
 
+/// Whether it is a draft that cannot be handed in, because the rules have its procedure no more: its
+/// page says so and offers to throw it away.
+fn gone(view: &CaseView) -> bool {
+    view.gone && view.may.edit
+}
+
 /// `GET /rules/cases/{id}/edit`
 pub(crate) async fn edit_form(ask: Ask, Path(case): Path<String>, Query(query): Query) -> Answered {
     let view = own(&ask, &case).await?;
+    if gone(&view) {
+        return Ok(see(&format!("/rules/cases/{}", view.id)));
+    }
     let references = References::ask(&ask, &view.procedure.fields).await?;
     let filled = filled(&view, &references);
     let mut shown = form(&ask, &view.procedure, &At::Case(&view), &filled, &references);
@@ -242,6 +251,9 @@ pub(crate) async fn edit_form(ask: Ask, Path(case): Path<String>, Query(query): 
 /// `POST /rules/cases/{id}/edit`: a draft is kept; a returned form is handed in again.
 pub(crate) async fn edit(ask: Ask, Path(case): Path<String>, sent: Form) -> Answered {
     let view = own(&ask, &case).await?;
+    if gone(&view) {
+        return Ok(see(&format!("/rules/cases/{}", view.id)));
+    }
     let seen: u64 = sent.fields.parsed("version").ok_or_else(|| Fault::status(StatusCode::BAD_REQUEST))?;
     let fields = &view.procedure.fields;
     let references = References::ask(&ask, fields).await?;
@@ -290,6 +302,9 @@ pub(crate) async fn look(ask: Ask, Path(case): Path<String>, Query(query): Query
     if !view.may.edit {
         return Err(Fault::status(StatusCode::CONFLICT));
     }
+    if gone(&view) {
+        return Ok(see(&format!("/rules/cases/{}", view.id)));
+    }
     let fields = &view.procedure.fields;
     let references = References::ask(&ask, fields).await?;
     let filled = filled(&view, &references);
@@ -310,6 +325,9 @@ pub(crate) async fn look(ask: Ask, Path(case): Path<String>, Query(query): Query
 /// `POST /rules/cases/{id}/send`: handed in; what is wrong leads back to the form.
 pub(crate) async fn send(ask: Ask, Path(case): Path<String>, sent: Fields) -> Answered {
     let view = ask.web.app.case(&ask.caller, id(&case)?).await?;
+    if gone(&view) {
+        return Ok(see(&format!("/rules/cases/{}", view.id)));
+    }
     let seen: u64 = sent.parsed("version").ok_or_else(|| Fault::status(StatusCode::BAD_REQUEST))?;
     let emergency = sent.get("emergency") == "yes";
     let done = ask.web.app.submit_case(&ask.caller, view.id, seen, &view.typed, emergency).await;

@@ -81,6 +81,8 @@ struct Table {
     adds: bool,
     keeps: bool,
     reviewed: bool,
+    /// The rules in force have it no more.
+    gone: bool,
 }
 
 /// A heading of the table, by which it can be sorted.
@@ -159,7 +161,8 @@ async fn table(ask: &Ask, code: &str, asked: &Fields) -> Answered {
         truncated: found.truncated,
         adds: found.rights.adds,
         keeps: found.rights.keeps,
-        reviewed: found.rights.keeps || (register.review.is_some() && found.rights.reads),
+        reviewed: !found.gone && (found.rights.keeps || (register.review.is_some() && found.rights.reads)),
+        gone: found.gone,
         base,
     })
 }

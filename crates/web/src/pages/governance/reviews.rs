@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::Path;
+use axum::http::StatusCode;
 
 use super::entries::register;
 use super::registers::way_back;
@@ -21,7 +22,8 @@ struct Reviews {
     base: String,
     reviews: Vec<Row>,
     may: bool,
-    in_order: bool,
+    /// None: nobody has chosen yet. Nothing is chosen beforehand: a review is a statement.
+    in_order: Option<bool>,
     finding: String,
     error: Option<String>,
 }
@@ -65,7 +67,7 @@ async fn reviews(ask: &Ask, code: &str) -> Result<Reviews, Fault> {
         base,
         reviews: reviews.into_iter().map(row).collect(),
         may: keeps || named,
-        in_order: true,
+        in_order: None,
         finding: String::new(),
         error: None,
     })
@@ -80,7 +82,17 @@ pub(crate) async fn show(ask: Ask, Path(code): Path<String>, Query(query): Query
 
 /// `POST /rules/registers/{register}/reviews`
 pub(crate) async fn review(ask: Ask, Path(code): Path<String>, fields: Fields) -> Answered {
-    let (in_order, finding) = (fields.get("in-order") == "yes", fields.lines("finding"));
+    let finding = fields.lines("finding");
+    let in_order = match fields.get("in-order") {
+        "yes" => true,
+        "no" => false,
+        _ => {
+            let mut shown = reviews(&ask, &code).await?;
+            shown.finding = finding;
+            shown.error = Some(ask.texts().get("review-choose"));
+            return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
+        }
+    };
     match ask.web.app.review_register(&ask.caller, &code, in_order, &finding).await {
         Ok(_) => Ok(see(&format!("/rules/registers/{code}/reviews?done=reviewed"))),
         Err(error) => {
@@ -89,7 +101,7 @@ pub(crate) async fn review(ask: Ask, Path(code): Path<String>, fields: Fields) -
                 return Err(fault);
             }
             let mut shown = reviews(&ask, &code).await?;
-            (shown.in_order, shown.finding) = (in_order, finding);
+            (shown.in_order, shown.finding) = (Some(in_order), finding);
             shown.error = Some(form_error(&fault, ask.texts()));
             page_with(fault.status, &shown)
         }
