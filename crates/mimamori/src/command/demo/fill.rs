@@ -70,6 +70,8 @@ struct Registered {
     visits: Vec<Visit>,
 }
 
+/// So many citizens are asked what waits for them.
+const CITIZENS_SHOWN: usize = 6;
 /// Occupations in order of who would register a person. They are the base pack's codes.
 const REGISTRARS: &[&str] = &[
     "care-manager",
@@ -173,7 +175,7 @@ impl Fill {
         let first = |held: &Vec<usize>| held.first().copied();
         let mut shown: Vec<usize> = cast.holders.values().filter_map(first).collect();
         shown.extend(&cast.typical);
-        shown.extend(cast.citizens().first());
+        shown.extend(cast.citizens().into_iter().take(CITIZENS_SHOWN));
         shown.sort_unstable();
         shown.dedup();
         let window = Window { from: self.now().minus(HALF_YEAR), until: self.now() };

@@ -121,14 +121,16 @@ impl History<'_> {
         let open: Vec<String> = pack
             .procedures()
             .iter()
-            .filter(|procedure| procedure.applicants.contains(&Who::Anyone))
+            .filter(|procedure| procedure.applicants.contains(&Who::Anyone) && !pressing(procedure))
             .map(|procedure| procedure.code.clone())
             .collect();
         let plans = [Plan::StayReturned, Plan::Wait];
         for (at, member) in self.cast.typical.clone().into_iter().enumerate() {
             let Some(code) = open.get(at * 3 % open.len().max(1)) else { continue };
             let plan = plans.get(at % plans.len()).copied().unwrap_or(Plan::Wait);
-            self.in_days((177, 180), Job::Begin(code.clone(), plan, Some(member)));
+            // What waits came in so late that it is not overdue yet.
+            let days = if plan == Plan::Wait { (181, 182) } else { (177, 180) };
+            self.in_days(days, Job::Begin(code.clone(), plan, Some(member)));
             if let Some(code) = open.get((at * 3 + 1) % open.len().max(1)) {
                 self.in_days((181, 182), Job::Draft(code.clone(), Some(member)));
             }
@@ -141,14 +143,14 @@ impl History<'_> {
         let open: Vec<String> = pack
             .procedures()
             .iter()
-            .filter(|procedure| procedure.applicants.contains(&Who::Citizen))
+            .filter(|procedure| procedure.applicants.contains(&Who::Citizen) && !pressing(procedure))
             .map(|procedure| procedure.code.clone())
             .collect();
         for (at, member) in self.cast.citizens().into_iter().enumerate() {
             let Some(code) = open.get(at % open.len().max(1)) else { return };
             match at % 3 {
                 0 => self.in_days((174, 178), Job::Begin(code.clone(), Plan::StayReturned, Some(member))),
-                1 => self.in_days((179, 181), Job::Begin(code.clone(), Plan::Wait, Some(member))),
+                1 => self.in_days((181, 182), Job::Begin(code.clone(), Plan::Wait, Some(member))),
                 _ => self.in_days((181, 182), Job::Draft(code.clone(), Some(member))),
             }
         }
