@@ -111,15 +111,22 @@ impl App {
         index: u32,
         stated: Option<&str>,
     ) -> Result<EntryDraft> {
-        if caller.origin.address.is_none() && caller.remark.is_none() && stated.is_none() {
+        // What somebody does at work while a privilege is granted to them is marked as done under it.
+        let privileges: &[String] =
+            if entry.purpose == Purpose::Operations { &caller.privileges } else { &[] };
+        let nothing = caller.origin.address.is_none() && caller.remark.is_none() && stated.is_none();
+        if nothing && privileges.is_empty() {
             return Ok(entry);
         }
-        let plain = serde_json::json!({
+        let mut plain = serde_json::json!({
             "v": 1,
             "address": caller.origin.address.map(|address| address.to_string()),
             "operator": caller.remark,
             "stated": stated,
         });
+        if let Some(object) = plain.as_object_mut().filter(|_| !privileges.is_empty()) {
+            object.insert("privileges".to_owned(), privileges.into());
+        }
         let place = Place::ledger(entry.unit, index, &entry.nonce);
         let bytes = mimamori_vault::seal(&self.keys.ledger_seal, &place, plain.to_string().as_bytes())
             .map_err(vault_error)?;
@@ -138,6 +145,8 @@ impl App {
         }
         unit.guards.push(Guard { key: AccessKey::PACK, version: self.pack_version });
         unit.guards.extend(caller.guards());
+        // An account, a window or an appointment that ends by itself ends here too.
+        unit.holds_until = caller.holds_until.map(|until| (AccessKey::from(caller.actor), until));
         unit.guards.extend(crate::key_admin::guards_of_keys(&unit.changes));
         let touched = self.touch(caller, &mut unit);
         let bumps = unit.bumps.clone();

@@ -7,7 +7,7 @@ use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::Unit;
 
 use crate::access::{Settled, decided};
-use crate::accounts::AccountView;
+use crate::accounts::{AccountView, LifeView};
 use crate::body::{AccountKind, kind};
 use crate::caller::{ActorContext, Caller};
 use crate::record::stated_reason;
@@ -43,6 +43,12 @@ pub struct AccountDetail {
     /// The password may have leaked: another one waits to be issued.
     pub leaked: bool,
     pub citizen: bool,
+    /// Until when it lives, and what is to come.
+    pub life: LifeView,
+    /// The caller may say when it ends.
+    pub may_end: bool,
+    /// The caller may close it for good, and say what it is for.
+    pub may_close: bool,
 }
 
 /// The address stays out of debug output (invariant 9).
@@ -153,17 +159,17 @@ impl App {
     /// # Errors
     /// Invalid without a reason; conflict for an account that is in use.
     pub async fn resume_actor(&self, caller: &Caller, actor: ActorId, reason: &str) -> Result<()> {
-        let (reason, now) = (stated_reason(reason)?, self.clock.now().as_micros());
+        let (reason, now) = (stated_reason(reason)?, self.clock.now());
         self.change_actor(caller, actor, Action::Update, Some(reason), |account| {
             if account.active {
                 return Err(Error::conflict("this account is in use already"));
             }
-            crate::accounts::resume(account, now)
+            account.resume(now)
         })
         .await
     }
 
-    async fn detail_of(&self, caller: &Caller, context: &ActorContext) -> Result<AccountDetail> {
+    pub(crate) async fn detail_of(&self, caller: &Caller, context: &ActorContext) -> Result<AccountDetail> {
         let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
         let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
         let (account, now) = (&context.account, self.clock.now());
@@ -180,27 +186,31 @@ impl App {
                 institution: account.institution,
             },
             mail: account.mail.clone(),
-            may_change: account.active && account.kind == AccountKind::Staff && may(Action::Update),
+            may_change: !context.stopped && account.kind == AccountKind::Staff && may(Action::Update),
             roles: context.grants(now).into_iter().map(|grant| grant.role).collect(),
             last_sign_in: last,
-            may_stop: other && account.active && may(Action::Withdraw),
+            may_stop: other && !context.stopped && may(Action::Withdraw),
             may_resume: other
-                && !account.active
+                && context.stopped
+                && account.life.closed.is_none()
                 && account.credential.leaked.is_none()
                 && may(Action::Update),
             may_reissue: other
-                && (account.active || account.credential.leaked.is_some())
+                && (!context.stopped || account.credential.leaked.is_some())
                 && may(Action::Update),
             locked_until,
             unused: account.active && self.long_unused(&account.credential, last, now)?,
             first_until: account.credential.first_until.map(crate::body::time),
             leaked: account.credential.leaked.is_some(),
             citizen: account.kind == AccountKind::Citizen,
+            may_end: other && account.life.closed.is_none() && (may(Action::Withdraw) || may(Action::Update)),
+            may_close: other && account.life.closed.is_none() && may(Action::Administer),
+            life: LifeView::of(account, now),
         })
     }
 }
 
-fn target_of(context: &ActorContext) -> GeneralTarget {
+pub(crate) fn target_of(context: &ActorContext) -> GeneralTarget {
     let target = GeneralTarget::of(kind::ACCOUNT).owned_by(context.actor);
     context.account.institution.map_or(target.clone(), |institution| target.at(institution))
 }

@@ -103,6 +103,33 @@ pub(crate) struct Account {
     /// What belongs to the password.
     #[serde(default)]
     pub(crate) credential: Credential,
+    /// How long it lives.
+    #[serde(default)]
+    pub(crate) life: crate::accounts::life::Life,
+}
+
+impl Account {
+    /// An account that is in use, of nobody's institution and without a password. Upper and lower case of
+    /// a sign-in name are the same.
+    pub(crate) fn new(kind: AccountKind, login: &str, name: &str) -> Self {
+        Self {
+            kind,
+            login: login.trim().to_lowercase(),
+            name: name.to_owned(),
+            kana: None,
+            occupation: None,
+            institution: None,
+            unit: None,
+            mail: None,
+            own_subject: None,
+            password: None,
+            scopes: Vec::new(),
+            active: true,
+            stopped_because: None,
+            credential: Credential::default(),
+            life: crate::accounts::life::Life::default(),
+        }
+    }
 }
 
 /// What is kept beside a password. Times are microseconds UTC.
@@ -151,6 +178,13 @@ pub(crate) struct Role {
     /// Who appointed; `None` for appointments made at the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) appointed_by: Option<ActorId>,
+    /// A privilege granted for a time: the case that approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted: Option<ObjectId>,
+    /// Counts for nothing under the rules that it was read under: a privileged role that nobody granted
+    /// for a time, where the pack lets no other one count.
+    #[serde(skip)]
+    pub(crate) idle: bool,
 }
 
 impl Body for Role {

@@ -18,7 +18,12 @@ use crate::body::{Account, AccountKind, Role, time};
 pub(crate) struct ActorContext {
     pub(crate) actor: ActorId,
     pub(crate) version: i64,
+    /// As it was when it was read: `active` only if it may be used then, planned changes made.
     pub(crate) account: Account,
+    /// Somebody stopped it, or the program did: it is not merely out of its time.
+    pub(crate) stopped: bool,
+    /// Until when the account stays as it is here if nobody changes it, UTC.
+    pub(crate) until: Option<Timestamp>,
     /// Hash of the pack by which `roles` and `vanished` were told apart.
     pub(crate) pack: [u8; 32],
     /// Appointments to roles that this pack has: all that count.
@@ -31,12 +36,25 @@ pub(crate) struct ActorContext {
 }
 
 impl ActorContext {
+    /// Until when what is known here holds by itself after `now`: an end of the account, a planned change,
+    /// or the end of an appointment.
+    pub(crate) fn holds_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let roles = self.roles.iter().filter_map(|role| role.until.map(time)).filter(|until| now < *until);
+        self.until.into_iter().chain(roles).min()
+    }
+
+    /// Privileges in force at `now` that were granted for a time: the role, and the case that approved it.
+    pub(crate) fn privileges(&self, now: Timestamp) -> Vec<String> {
+        let granted = self.roles.iter().filter(|role| crate::governance::who::in_force(role, now));
+        granted.filter_map(|role| Some(format!("{} {}", role.role, role.granted?))).collect()
+    }
+
     /// Roles whose appointment holds at `now`. One limited to a unit or an information system gives no
     /// power over the installation: it counts only where the pack names it.
     pub(crate) fn grants(&self, now: Timestamp) -> Vec<RoleGrant> {
         self.roles
             .iter()
-            .filter(|role| time(role.from) <= now && role.until.is_none_or(|until| now < time(until)))
+            .filter(|role| crate::governance::who::in_force(role, now))
             .filter(|role| role.unit.is_none() && role.system.is_none())
             .map(|role| RoleGrant { role: role.role.clone(), scope_institution: role.institution })
             .collect()
@@ -73,6 +91,10 @@ pub struct Caller {
     pub(crate) remark: Option<String>,
     /// Hash of the pack in force.
     pub(crate) pack: [u8; 32],
+    /// Privileges granted to them for a time, for every entry of what they do under them.
+    pub(crate) privileges: Vec<String>,
+    /// Until when their facts hold although nobody changes them, UTC.
+    pub(crate) holds_until: Option<Timestamp>,
     /// Signed in with a first password, or one whose time is over: nothing is open but choosing another.
     pub(crate) must_change: bool,
 }
@@ -112,6 +134,8 @@ impl Caller {
         }
         Self {
             actor: context.actor,
+            holds_until: context.holds_until(now),
+            privileges: context.privileges(now),
             context: Some(context),
             session: Some(session),
             origin: origin.clone(),
@@ -144,6 +168,8 @@ impl Caller {
             roles: Vec::new(),
             remark: Some(remark.to_owned()),
             pack,
+            holds_until: None,
+            privileges: Vec::new(),
             must_change: false,
         }
     }

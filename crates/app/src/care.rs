@@ -192,6 +192,50 @@ impl App {
         self.change_flags(caller, subject, Some(("self", actor)), |flags| flags.own_actor = Some(actor)).await
     }
 
+    /// Puts the tie of a citizen's account to a person into a unit, with its ledger entry: as the person
+    /// themself, or as their proxy until a time. Whoever decided the case has asked for the rights to.
+    ///
+    /// # Errors
+    /// Not found for an unknown person; conflict when the person has an account already.
+    pub(crate) async fn put_citizen(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        subject: SubjectId,
+        actor: ActorId,
+        proxy: Option<Option<Timestamp>>,
+    ) -> Result<()> {
+        let context = self.subject_context(subject).await?;
+        let now = self.clock.now();
+        let (change, role, action) = match proxy {
+            Some(until) => {
+                let body = Proxy { actor, from: now.as_micros(), until: until.map(Timestamp::as_micros) };
+                (new_object(&body, "proxy")?, "proxy", Action::Create)
+            }
+            None => {
+                let objects = self.deciding_objects(&context).await?;
+                let own = |flags: &mut Flags| flags.own_actor = Some(actor);
+                (next_object::<Flags>(&objects, |_, _| true, "flags", own)?, "self", Action::Update)
+            }
+        };
+        let (object, kind) = (change.object, change.kind.clone());
+        let version = change.previous.as_ref().map_or(1, |previous| previous.version + 1);
+        unit.guards.push(context.guard());
+        let commitment = self.put_deciding(caller, &context, change, now, unit)?;
+        let row = vec![object.into(), role.into(), actor.into(), subject.into()];
+        unit.changes.push(Change::insert(&tables::LINK, row));
+        let mut entry = decided(caller.entry(unit.id, action), decision);
+        entry.subject = Some(subject);
+        entry.resource = Some((kind, Some(object)));
+        entry.version = Some(version);
+        entry.commitments = vec![commitment];
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, None)?;
+        unit.entries.push(entry);
+        Ok(())
+    }
+
     async fn change_flags(
         &self,
         caller: &Caller,

@@ -130,7 +130,10 @@ impl App {
     /// The context of somebody who acts, from memory or from the database. It may be older than the
     /// last change by another program: whatever relies on it is guarded on its version.
     pub(crate) async fn actor_context(&self, actor: ActorId) -> Result<Arc<ActorContext>> {
-        let ours = |context: &Arc<ActorContext>| context.pack == self.pack.hash();
+        let now = self.clock.now();
+        let ours = |context: &Arc<ActorContext>| {
+            context.pack == self.pack.hash() && context.until.is_none_or(|until| now < until)
+        };
         if let Some(context) = self.actors.get(&actor).filter(ours) {
             return Ok(context);
         }
@@ -138,6 +141,8 @@ impl App {
         let key = self.staff_key(actor).await?;
         let object = self.current(ObjectId::from(actor)).await?.ok_or_else(Error::not_found)?;
         let account: Account = body::from_bytes(&open_object(&key, &object)?)?;
+        let stopped = !account.active;
+        let (account, until) = account.standing(now);
         let mut roles = Vec::new();
         let mut role_objects = Vec::new();
         let mut vanished = Vec::new();
@@ -151,7 +156,8 @@ impl App {
         for row in links {
             let role: ObjectId = row.id_of(0).map_err(Error::unavailable)?;
             if let Some(version) = self.current(role).await? {
-                let appointment: Role = body::from_bytes(&open_object(&key, &version)?)?;
+                let mut appointment: Role = body::from_bytes(&open_object(&key, &version)?)?;
+                appointment.idle = self.is_idle(&appointment)?;
                 if appointment.actor == actor && self.pack.role(&appointment.role).is_none() {
                     vanished.push((appointment, (role, version.version)));
                 } else if appointment.actor == actor {
@@ -169,6 +175,8 @@ impl App {
             actor,
             version,
             account,
+            stopped,
+            until,
             pack,
             roles,
             role_objects,
@@ -177,6 +185,17 @@ impl App {
         });
         self.actors.insert(actor, Arc::clone(&context));
         Ok(context)
+    }
+
+    /// Whether an appointment counts for nothing: nobody is an administrator all the time where the pack
+    /// wants privileges to be granted for a time. What was appointed at the command line counts, so that an
+    /// installation can begin and recover.
+    fn is_idle(&self, role: &Role) -> Result<bool> {
+        let privileged = self.pack.role(&role.role).is_some_and(|role| role.privileged);
+        Ok(privileged
+            && role.appointed_by.is_some()
+            && !(role.granted.is_some() && role.until.is_some())
+            && self.pack.parameter_bool("privileges.only-by-grant")?)
     }
 
     /// The key that seals what concerns one actor.

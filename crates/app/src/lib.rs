@@ -40,7 +40,10 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
-pub use accounts::{AccountView, NewStaff};
+pub use accounts::{
+    AccountSort, AccountView, EmergencyNotice, HeldItem, LifeView, MOST_AT_ONCE, NewAccountRow, NewStaff,
+    Tidied,
+};
 pub use administration::AccountDetail;
 pub use caller::Caller;
 pub use credentials::{IdentityProof, InitialSecret, SignIns};
@@ -59,7 +62,7 @@ pub use governance::mail::{MailFailure, MailRound, Mailer};
 pub use governance::parts::RuleParts;
 pub use governance::procedures::{
     Act, ByHandView, CaseEvent, CaseFilter, CasePage, CaseRights, CaseRow, CaseStage, CaseStep, CaseView,
-    How, Inbox, Mark, ProcedureSummary, StepPerson, StepState,
+    How, Inbox, IssuedAccount, Mark, ProcedureSummary, StepPerson, StepState,
 };
 pub use governance::registers::{
     EntryDetail, EntryRow, EntryVersion, ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, RegisterPage,

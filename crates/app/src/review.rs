@@ -10,6 +10,7 @@ use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::statements::ledger;
 use mimamori_store::{Guard, Row, Unit, Value, sequence_at};
+use mimamori_vault::Place;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
@@ -24,6 +25,9 @@ const MOST_COUNTED: usize = 10_000;
 
 /// Names opened for one list of counts: the greatest counts have names, the rest their ids.
 const MOST_NAMED: usize = 200;
+
+/// Places in a unit at which the sealed part of an entry is looked for.
+const MOST_SEALED: u32 = 32;
 
 /// Entries looked at for one page when a filter is not in an index.
 const MOST_LOOKED: usize = 5_000;
@@ -285,6 +289,7 @@ impl App {
             Some(subject) => Some((subject, self.subject_name(caller, subject, names).await?)),
             None => None,
         };
+        let privileges = self.privileges_of(&draft)?;
         let (kind, resource) = draft.resource.unzip();
         Ok(AccessRow {
             epoch: entry.position.epoch,
@@ -301,7 +306,26 @@ impl App {
             purpose: draft.purpose,
             basis: draft.legal_basis,
             policies: draft.policies,
+            privileges,
         })
+    }
+
+    /// The privileges, granted for a time, under which something was done: codes of roles.
+    fn privileges_of(&self, draft: &EntryDraft) -> Result<Vec<String>> {
+        let key = &self.keys.ledger_seal;
+        let Some(sealed) = draft.sealed.as_ref().filter(|sealed| sealed.key == key.id()) else {
+            return Ok(Vec::new());
+        };
+        // The part was sealed for its place in the unit, which is not told: units are short.
+        let plain = (0..MOST_SEALED).find_map(|index| {
+            let place = Place::ledger(draft.unit, index, &draft.nonce);
+            mimamori_vault::open(key, &place, &sealed.bytes).ok()
+        });
+        let Some(plain) = plain else { return Ok(Vec::new()) };
+        let plain: serde_json::Value = serde_json::from_slice(&plain).map_err(Error::unavailable)?;
+        let told = plain.get("privileges").and_then(serde_json::Value::as_array);
+        let role = |text: &serde_json::Value| Some(text.as_str()?.split(' ').next()?.to_owned());
+        Ok(told.into_iter().flatten().filter_map(role).collect())
     }
 
     /// A person's name for whom may see it; empty for everybody else, who see the id.

@@ -75,7 +75,7 @@ impl App {
         };
         let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
         let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
-        if let Some(over) = self.over(&context.account.credential, last, now)? {
+        if let Some(over) = self.over(&context.account, last, now)? {
             self.refused_before_sign_in(origin, "sign-in-over");
             return Err(over);
         }
@@ -97,7 +97,9 @@ impl App {
         let mut unit = Unit::new();
         unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, now)));
         let entry = self.with_sealed(&caller, caller.entry(unit.id, Action::SignIn), 0, None)?;
-        if let Settled::Again = self.settle(&caller, unit.entry(entry)).await? {
+        let mut unit = unit.entry(entry);
+        self.put_emergency_use(&caller, &mut unit).await?;
+        if let Settled::Again = self.settle(&caller, unit).await? {
             return Err(refused());
         }
         self.forget_tries(&tried, &attempts, session.id.as_bytes(), expires, now).await?;

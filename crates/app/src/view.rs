@@ -194,6 +194,8 @@ pub struct AccessRow {
     pub purpose: Purpose,
     pub basis: LegalBasis,
     pub policies: Vec<String>,
+    /// Codes of the roles granted for a time, under whose privileges it was done.
+    pub privileges: Vec<String>,
 }
 
 impl std::fmt::Debug for AccessRow {

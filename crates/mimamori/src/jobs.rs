@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimamori_app::{App, JobEnd, JobFailure, MailRound};
+use mimamori_app::{App, JobEnd, JobFailure, MailRound, Tidied};
 use mimamori_domain::{ErrorKind, SystemClock, Timestamp};
 use mimamori_store::Store;
 use tokio::time::Instant;
@@ -27,6 +27,8 @@ const CLOCK_EVERY: Duration = Duration::from_secs(600);
 /// How often is looked whether a verification is due, and how long after the start first: a program
 /// that has just started has more urgent things to do.
 const VERIFY_LOOK: Duration = Duration::from_secs(600);
+/// How often accounts are looked through for what is over or due.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(600);
 /// How often is looked whether today's reminders are due.
 const MAIL_LOOK: Duration = Duration::from_secs(60);
 /// Longest wait after a mail server failed; the first is one look, each later one twice as long.
@@ -147,6 +149,30 @@ pub async fn verify(app: Arc<App>, every: Duration, mut stop: Stop) {
                 "the ledger was verified and something is wrong: run `mimamori ledger verify`"
             ),
             Err(error) => tracing::error!(%error, "the ledger could not be verified"),
+        }
+    }
+}
+
+/// Writes down now and then what the clock has made of accounts, until told to stop. Nothing waits for it:
+/// an account that is over opens nothing any more.
+pub async fn accounts(app: Arc<App>, mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(ACCOUNTS_EVERY) => {}
+            () = stop.wait() => return,
+        }
+        let tidied = tokio::select! {
+            tidied = app.tidy_accounts() => tidied,
+            () = stop.wait() => return,
+        };
+        match tidied {
+            Ok(None) => {}
+            Ok(Some(Tidied { ended, closed, changed, stopped, .. })) => {
+                if ended + closed + changed + stopped > 0 {
+                    tracing::info!(ended, closed, changed, stopped, "accounts were brought up to date");
+                }
+            }
+            Err(error) => tracing::error!(%error, "accounts could not be brought up to date"),
         }
     }
 }

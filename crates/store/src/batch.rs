@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use mimamori_domain::{Outcome as Ended, UnitId};
+use mimamori_domain::{Outcome as Ended, Timestamp, UnitId};
 use mimamori_ledger::{EntryDraft, Frontier, Position, leaf_hash};
 
 use crate::driver::{Connection, DriverError, DriverErrorKind, Sql};
@@ -109,8 +109,9 @@ pub(crate) async fn transaction(
     let is_first = head.is_none();
     let mut steps = Vec::with_capacity(batch.len());
     let mut gathered = Gathered::default();
+    let now = place.options.clock.now();
     for work in batch {
-        steps.push(unit(connection, work, head.as_ref(), &mut access, &mut gathered, careful).await?);
+        steps.push(unit(connection, work, head.as_ref(), &mut access, &mut gathered, (careful, now)).await?);
     }
     access.write(connection, place).await?;
     for (table, rows) in &gathered.0 {
@@ -194,7 +195,7 @@ async fn unit<'a>(
     head: Option<&Head>,
     access: &mut AccessVersions,
     gathered: &mut Gathered<'a>,
-    careful: bool,
+    (careful, now): (bool, Timestamp),
 ) -> Result<Step, Failure> {
     let next = head.map_or(0, |head| head.epoch.saturating_add(1));
     if head.is_none() && work.epoch.is_none() && !work.unit.entries.is_empty() {
@@ -209,7 +210,7 @@ async fn unit<'a>(
             ledgered: None,
         }));
     }
-    if let Some(error) = access.broken_guard(work) {
+    if let Some(error) = access.broken_guard(work).or_else(|| over(work, now)) {
         return Ok(Step::Dropped(error));
     }
     if careful {
@@ -236,6 +237,12 @@ async fn unit<'a>(
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Refuses a unit whose turn came after what it relied on had ended by itself.
+fn over(work: &Work, now: Timestamp) -> Option<CommitError> {
+    let (key, until) = work.unit.holds_until?;
+    (now >= until).then_some(CommitError::GuardFailed { key, expected: 0, found: 0 })
 }
 
 /// Rows of append-only tables, by table.

@@ -14,6 +14,9 @@ pub struct Unit {
     pub id: UnitId,
     /// What was read and must still be so.
     pub guards: Vec<Guard>,
+    /// Until when (exclusive, UTC) what was read under a key holds although nobody changes it: an account
+    /// or an appointment that ends. A unit that comes to its turn later fails like a guard on that key.
+    pub holds_until: Option<(AccessKey, Timestamp)>,
     /// What others may have relied on and is changed now.
     pub bumps: Vec<AccessKey>,
     /// In order, except that inserts into append-only tables run last: no statement of a unit may
@@ -30,6 +33,7 @@ impl Unit {
         Self {
             id: UnitId::random(),
             guards: Vec::new(),
+            holds_until: None,
             bumps: Vec::new(),
             changes: Vec::new(),
             entries: Vec::new(),

@@ -54,6 +54,8 @@ pub(crate) struct Ask {
     pub(crate) web: Web,
     pub(crate) caller: Caller,
     pub(crate) visit: Visit,
+    /// Uses of emergency accounts that wait for a review, for those who administer.
+    pub(crate) alarms: u64,
 }
 
 impl FromRequestParts<Web> for Ask {
@@ -62,7 +64,9 @@ impl FromRequestParts<Web> for Ask {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
         let Known(caller) = Known::from_request_parts(parts, web).await?;
         let visit = Visit::from_request_parts(parts, web).await?;
-        Ok(Self { web: web.clone(), caller, visit })
+        let administers = !caller.must_change_password() && Navigation::of(web, &caller).accounts;
+        let alarms = if administers { web.app.emergencies_open().await? } else { 0 };
+        Ok(Self { web: web.clone(), caller, visit, alarms })
     }
 }
 
@@ -73,7 +77,9 @@ impl Ask {
 
     /// The frame of a page whose title is the text `title`.
     pub(crate) fn layout(&self, title: &str) -> Layout {
-        Layout::new(&self.web, &self.visit, Some(&self.caller), title)
+        let mut layout = Layout::new(&self.web, &self.visit, Some(&self.caller), title);
+        layout.alarms = self.alarms;
+        layout
     }
 }
 
@@ -92,6 +98,8 @@ pub(crate) struct Layout {
     /// The heading of the main navigation that is current: `home`, `search`, `review`, `rules`,
     /// `accounts` or nothing.
     pub(crate) current: &'static str,
+    /// Uses of emergency accounts that wait for a review.
+    pub(crate) alarms: u64,
 }
 
 /// Who is signed in.
@@ -126,6 +134,7 @@ impl Layout {
             here: visit.path.clone(),
             notice: None,
             current: "",
+            alarms: 0,
         }
     }
 
@@ -148,6 +157,7 @@ impl Layout {
             here: "/".to_owned(),
             notice: None,
             current: "",
+            alarms: 0,
         }
     }
 
@@ -190,7 +200,11 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 30] = [
+pub(crate) const DONE: [&str; 34] = [
+    "emergency-reviewed",
+    "ends-saved",
+    "sort-saved",
+    "closed",
     "password-changed",
     "unlocked",
     "leak-stopped",

@@ -15,8 +15,8 @@ use crate::pages::governance::{
     reviews, roles, tables,
 };
 use crate::pages::{
-    accounts, emergency, home, language, looked, note, own_account, person, record, reissue, review, search,
-    sign_in, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, citizens, emergency, home, language, looked,
+    note, own_account, person, record, reissue, review, search, sign_in, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -207,6 +207,19 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/rules/pack" => pack::show;
 
     Staff Session get  "/admin/accounts" => accounts::list, for Operations;
+    Staff Session get  "/admin/citizens" => citizens::list, for Operations;
+    Staff Session get  "/admin/emergency" => account_emergency::show, for Operations;
+    Staff Session post "/admin/emergency/{id}/review" => account_emergency::review, for Operations;
+    Staff Session post "/admin/accounts/{actor}/seal" => account_emergency::seal, for Operations;
+    Staff Session get  "/admin/accounts/import" => account_import::show, for Operations;
+    Staff Session post "/admin/accounts/import" => account_import::look, for Operations;
+    Staff Session post "/admin/accounts/import/issue" => account_import::issue, for Operations;
+    Staff Session get  "/admin/accounts/{actor}" => account_life::show, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/held" => account_life::paper, for Operations;
+    Staff Session post "/admin/accounts/{actor}/ends" => account_life::ends, for Operations;
+    Staff Session post "/admin/accounts/{actor}/sort" => account_life::sort, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/close" => accounts::close_form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/close" => accounts::close, for Operations;
     Staff Session get  "/admin/accounts/{actor}/stop" => accounts::stop_form, for Operations;
     Staff Session post "/admin/accounts/{actor}/stop" => accounts::stop, for Operations;
     Staff Session get  "/admin/accounts/{actor}/resume" => accounts::resume_form, for Operations;

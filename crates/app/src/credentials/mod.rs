@@ -77,21 +77,34 @@ impl App {
     /// Why a right password opens nothing any more: a first one too late, an account unused for too long.
     pub(crate) fn over(
         &self,
-        credential: &Credential,
+        account: &Account,
         last: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<Error>> {
+        let credential = &account.credential;
         let gone = |message: &'static str| Ok(Some(Error::new(ErrorKind::Gone, message)));
         if credential.first_until.is_some_and(|until| now >= time(until)) {
             return gone("the time of this first password is over; ask for another one");
         }
-        let days = self.pack.parameter_u64("accounts.unused-stop-days")?;
-        if days > 0 && unused(credential, last, now) >= Duration::from_secs(days * DAY) {
+        // What is there for an emergency is there not to be used.
+        let sealed = account.life.sort == crate::accounts::AccountSort::Emergency;
+        if !sealed && self.unused_too_long(credential, last, now)? {
             return gone(
                 "this account was not used for so long that it is stopped; ask for it to be resumed",
             );
         }
         Ok(None)
+    }
+
+    /// Whether nobody used an account for so long that it opens nothing any more.
+    pub(crate) fn unused_too_long(
+        &self,
+        credential: &Credential,
+        last: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let days = self.pack.parameter_u64("accounts.unused-stop-days")?;
+        Ok(days > 0 && unused(credential, last, now) >= Duration::from_secs(days * DAY))
     }
 
     /// Whether an account is to be looked at because nobody used it.
@@ -257,7 +270,7 @@ impl App {
             return Err(Error::not_found());
         }
         let stated = self.proved(actor, proof).await?;
-        if !context.account.active && context.account.credential.leaked.is_none() {
+        if context.stopped && context.account.credential.leaked.is_none() {
             return Err(Error::conflict("this account is stopped; let it be resumed first"));
         }
         let (secret, until, hash) = self.first_password().await?;
@@ -414,6 +427,11 @@ impl App {
             let rule = "say in 1 to 1,000 characters how it was made sure who they are";
             return Err(fault("how", rule, "required"));
         }
+        // The procedure that issued the account proved who its first password is for.
+        let context = self.actor_context_now(actor).await?;
+        if let Some(case) = context.account.life.case.filter(|_| context.account.awaits_first()) {
+            return Ok(format!("{reason} / {how} / {case}"));
+        }
         let Some(procedure) = self.reissue_procedure() else { return Ok(format!("{reason} / {how}")) };
         let wrong = || {
             let rule =
@@ -430,7 +448,6 @@ impl App {
         }
         // One case is for one password: what was issued after its approval has used it.
         let approved = case.body.approved.as_ref().map_or(0, |approval| approval.at);
-        let context = self.actor_context_now(actor).await?;
         if context.account.credential.since.is_some_and(|since| since >= approved) {
             return Err(wrong());
         }
@@ -457,7 +474,7 @@ impl App {
     }
 
     /// Puts the end of an account's sessions into a unit, but for the one with this hash.
-    async fn end_sessions(
+    pub(crate) async fn end_sessions(
         &self,
         unit: &mut Unit,
         actor: ActorId,

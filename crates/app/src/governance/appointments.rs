@@ -114,7 +114,7 @@ impl App {
         }
         for _ in 0..ATTEMPTS {
             let mut unit = Unit::new();
-            let (object, commitment) = self.put_appointment(&caller, &mut unit, new).await?;
+            let (object, commitment) = self.put_appointment(&caller, &mut unit, new, None).await?;
             let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
             entry.resource = Some((kind::ROLE, Some(object)));
             entry.version = Some(1);
@@ -227,12 +227,13 @@ impl App {
     }
 
     /// Puts a checked appointment into a unit; gives its id and commitment, for the unit's entry. Who
-    /// may appoint is the caller's to have asked.
+    /// may appoint is the caller's to have asked. `granted` is the case that grants a privilege for a time.
     pub(crate) async fn put_appointment(
         &self,
         caller: &Caller,
         unit: &mut Unit,
         new: &NewAppointment,
+        granted: Option<ObjectId>,
     ) -> Result<(ObjectId, [u8; 32])> {
         let role = self
             .pack
@@ -256,6 +257,8 @@ impl App {
             until: new.until.map(Timestamp::as_micros),
             deputy: new.deputy,
             appointed_by: caller.context.as_ref().map(|_| caller.actor),
+            granted,
+            idle: false,
         })?;
         let version = role_version(caller, object, 1, &bytes, now)?.seal(&key, None, unit.id)?;
         let commitment = put_version(unit, version, now);

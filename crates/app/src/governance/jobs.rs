@@ -19,11 +19,12 @@ use crate::body::Body;
 use crate::{App, VerifyReport};
 
 /// The jobs whose results are kept, by the names that packs call them.
-pub const JOBS: [&str; 4] = [CHECKPOINT, VERIFY, CLOCK, MAIL];
+pub const JOBS: [&str; 5] = [CHECKPOINT, VERIFY, CLOCK, MAIL, ACCOUNTS];
 
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const VERIFY: &str = "ledger-verify";
 pub(crate) const CLOCK: &str = "clock";
+pub(crate) const ACCOUNTS: &str = "accounts";
 pub(crate) const MAIL: &str = "mail-reminders";
 
 /// A job's result that proves a duty: kept under the job's name.

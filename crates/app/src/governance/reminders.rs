@@ -65,7 +65,7 @@ impl App {
     /// Invalid for what is no address; forbidden for others than staff; unavailable.
     pub async fn set_own_mail(&self, caller: &Caller, address: &str) -> Result<()> {
         let caller = purpose(caller);
-        let address = checked(address)?;
+        let address = checked_mail(address)?;
         let decision =
             self.require_general(&caller, Action::Update, target(THING, caller.is_staff())).await?;
         for _ in 0..ATTEMPTS {
@@ -84,7 +84,7 @@ impl App {
     /// # Errors
     /// Invalid for what is no address; forbidden; not found; unavailable.
     pub async fn set_mail(&self, caller: &Caller, actor: ActorId, address: &str) -> Result<()> {
-        let address = checked(address)?;
+        let address = checked_mail(address)?;
         self.change_actor(caller, actor, Action::Update, None, |account| {
             account.mail.clone_from(&address);
             Ok(())
@@ -95,7 +95,7 @@ impl App {
 
 /// An address that mail can be sent to (RFC 5321, section 4.1.2: without quotes, literals and comments,
 /// which no organisation gives out), or none.
-fn checked(address: &str) -> Result<Option<String>> {
+pub(crate) fn checked_mail(address: &str) -> Result<Option<String>> {
     let address = address.trim();
     if address.is_empty() {
         return Ok(None);
@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn addresses_are_taken_and_anything_else_is_not() {
         for good in ["hana@example.jp", " hana.sato+duty@mail.city.example.lg.jp ", "a_b-c@x-y.example"] {
-            assert_eq!(checked(good).unwrap().as_deref(), Some(good.trim()), "{good}");
+            assert_eq!(checked_mail(good).unwrap().as_deref(), Some(good.trim()), "{good}");
         }
-        assert_eq!(checked("  ").unwrap(), None);
+        assert_eq!(checked_mail("  ").unwrap(), None);
         let long = format!("{}@example.jp", "a".repeat(65));
         for bad in [
             "hana",
@@ -138,7 +138,7 @@ mod tests {
             "a..b@example.jp",
             long.as_str(),
         ] {
-            assert!(checked(bad).is_err(), "{bad}");
+            assert!(checked_mail(bad).is_err(), "{bad}");
         }
     }
 }

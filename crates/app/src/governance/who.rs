@@ -70,7 +70,7 @@ pub(crate) fn named(
 
 /// Whether an appointment holds at `now`.
 pub(crate) fn in_force(role: &Role, now: Timestamp) -> bool {
-    time(role.from) <= now && role.until.is_none_or(|until| now < time(until))
+    !role.idle && time(role.from) <= now && role.until.is_none_or(|until| now < time(until))
 }
 
 impl Caller {

@@ -81,6 +81,17 @@ const TABLE: &[(&str, Then)] = &[
     ("record_job", Changes),
     ("note_job", Changes),
     ("set_mail", Changes),
+    ("citizen_accounts", Reads),
+    ("held_items", Reads),
+    ("seal_emergency_account", Elsewhere("accounts_life.rs")),
+    ("review_emergency_use", Elsewhere("accounts_life.rs")),
+    ("emergency_notices", Elsewhere("accounts_life.rs")),
+    ("emergencies_open", Gives("how many uses of emergency accounts wait for a review")),
+    ("look_at_accounts", Reads),
+    ("import_accounts", Changes),
+    ("set_account_end", Changes),
+    ("set_account_sort", Changes),
+    ("tidy_accounts", Changes),
     ("set_own_mail", Changes),
     ("remind_by_mail", Elsewhere("reminders.rs")),
     ("verify_when_due", Elsewhere("jobs.rs")),
@@ -170,6 +181,8 @@ const TABLE: &[(&str, Then)] = &[
     ("open", Elsewhere("tamper.rs")),
     ("open_rolled_back", Elsewhere("tamper.rs")),
     ("new_epoch", Elsewhere("tamper.rs")),
+    // Last: nobody is used any more after it.
+    ("close_account", Changes),
 ];
 
 /// Every `pub async fn` of the application, as its source says.
@@ -308,6 +321,26 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "record_job" => app.record_job("clock", JobEnd::Done).await,
         "note_job" => app.note_job("checkpoint", JobEnd::Done).await,
         "set_mail" => app.set_mail(operator, ids.hana, "hana@example.jp").await,
+        "citizen_accounts" => app.citizen_accounts(operator, None).await.map(drop),
+        "held_items" => app.held_items(operator, ids.hana).await.map(drop),
+        "look_at_accounts" | "import_accounts" => {
+            let table = "login,name,institution\nshinjin,新人,見守り病院\n".as_bytes();
+            let csv = mimamori_app::TableFormat::Csv;
+            if name == "look_at_accounts" {
+                app.look_at_accounts(operator, table, csv).await.map(drop)
+            } else {
+                app.import_accounts(operator, table, csv).await.map(drop)
+            }
+        }
+        "set_account_end" => {
+            let ends = app.clock().now().plus(std::time::Duration::from_secs(86_400));
+            app.set_account_end(operator, ids.aki, Some(ends), "任期の終わり").await
+        }
+        "set_account_sort" => {
+            app.set_account_sort(operator, ids.aki, mimamori_app::AccountSort::Development, "開発").await
+        }
+        "tidy_accounts" => app.tidy_accounts().await.map(drop),
+        "close_account" => app.close_account(operator, *stopped, "退職").await,
         "set_own_mail" => app.set_own_mail(hana, "hana@example.jp").await,
         "calendar_address" => app.calendar_address(hana).await.map(drop),
         "publish_document" => app.publish_document(operator, "security-policy", 1, &policy()).await,

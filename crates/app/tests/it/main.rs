@@ -7,6 +7,7 @@
     reason = "test code, helpers included"
 )]
 
+mod accounts_life;
 mod administration;
 mod adoption;
 #[allow(dead_code, reason = "the storage tests use more of it")]

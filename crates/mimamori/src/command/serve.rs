@@ -84,6 +84,7 @@ impl Listeners {
         jobs.spawn(jobs::checkpoints(Arc::clone(&app), Arc::clone(&store), jobs_stop.clone()));
         jobs.spawn(jobs::refusals(Arc::clone(&app), jobs_stop.clone()));
         jobs.spawn(jobs::clock(Arc::clone(&app), clock, jobs_stop.clone()));
+        jobs.spawn(jobs::accounts(Arc::clone(&app), jobs_stop.clone()));
         if let Some(every) = config.jobs.verify {
             jobs.spawn(jobs::verify(Arc::clone(&app), every, jobs_stop.clone()));
         }

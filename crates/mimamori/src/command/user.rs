@@ -1,14 +1,15 @@
 //! `mimamori user`: accounts of staff.
 
 use clap::{Args, Subcommand};
-use mimamori_app::{IdentityProof, InitialSecret, NewStaff};
+use mimamori_app::{AccountSort, IdentityProof, InitialSecret, NewStaff, TableFormat};
 use mimamori_domain::{InstitutionId, ObjectId, OccupationCode, RoleCode};
 use serde_json::json;
 
 use crate::cli::Context;
 use crate::console::table;
-use crate::exit::{Exit, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::installation::Installation;
+use crate::when;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -24,8 +25,26 @@ pub enum Command {
     Stop(Stop),
     /// Let a stopped account sign in again
     Resume(Login),
+    /// Say until when an account may be used: with the contract, the appointment or the work
+    End(End),
+    /// Delete an account for good: nothing opens it again, and nobody gets its sign-in name
+    Close(Stop),
+    /// Say what an account is for: ordinary, development, maintenance, emergency
+    Sort(Sort),
+    /// Make many accounts from a table, all or none; their first passwords are printed once
+    Import(Import),
     /// List every account
     List,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// CSV or Excel: a heading, then a row for each account. login, name and institution are needed; kana,
+    /// occupation, unit, mail and ends (the last day) may be given
+    table: std::path::PathBuf,
+    /// Do not ask once more
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +90,33 @@ pub struct Password {
 pub struct Stop {
     /// What the person signs in with
     login: String,
+    /// Why; kept in the ledger
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct End {
+    /// What the person signs in with
+    login: String,
+    /// The end, exclusive: YYYY-MM-DD (the beginning of that day in Japan) or RFC 3339
+    #[arg(long, value_name = "TIME", required_unless_present = "never")]
+    at: Option<String>,
+    /// Take the end away
+    #[arg(long, conflicts_with = "at")]
+    never: bool,
+    /// Why; kept in the ledger
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Sort {
+    /// What the person signs in with
+    login: String,
+    /// ordinary, development, maintenance (open inside approved windows only) or emergency
+    #[arg(value_parser = ["ordinary", "development", "maintenance", "emergency"])]
+    sort: String,
     /// Why; kept in the ledger
     #[arg(long)]
     reason: String,
@@ -145,6 +191,61 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
             app.resume_account(&operator, &arguments.login).await?;
             console
                 .result(&json!({"login": arguments.login, "active": true}), "the account may sign in again");
+        }
+        Command::End(arguments) => {
+            let ends = arguments.at.as_deref().map(when::parse).transpose()?;
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.set_account_end(&operator, actor, ends, &arguments.reason).await?;
+            let text = ends.map_or_else(|| "no end".to_owned(), |ends| format!("until {}", when::show(ends)));
+            console
+                .result(&json!({"login": arguments.login, "ends": ends.map(|ends| ends.to_string())}), text);
+        }
+        Command::Close(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.close_account(&operator, actor, &arguments.reason).await?;
+            console.result(&json!({"login": arguments.login, "closed": true}), "the account was closed");
+        }
+        Command::Sort(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            // The words above are those of the sorts.
+            let sort = AccountSort::of(&arguments.sort).unwrap_or_default();
+            app.set_account_sort(&operator, actor, sort, &arguments.reason).await?;
+            console.result(&json!({"login": arguments.login, "sort": sort.as_str()}), sort.as_str());
+        }
+        Command::Import(arguments) => {
+            let bytes = std::fs::read(&arguments.table).map_err(|error| {
+                Failure::new(Exit::Usage, format!("{}: {error}", arguments.table.display()))
+            })?;
+            let format = TableFormat::of_bytes(&bytes);
+            let rows = match app.look_at_accounts(&operator, &bytes, format).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    for fault in error.faults() {
+                        console.note(format!("{}: {}", fault.place, fault.rule));
+                    }
+                    return Err(error.into());
+                }
+            };
+            for row in &rows {
+                console.note(format!("{} {} ({})", row.login, row.name, row.institution.1));
+            }
+            console.confirm(&format!("{} accounts will be made", rows.len()), arguments.yes)?;
+            let issued = app.import_accounts(&operator, &bytes, format).await?;
+            let values: Vec<_> = issued
+                .iter()
+                .map(|one| {
+                    json!({
+                        "login": one.login,
+                        "first_password": one.secret.as_str(),
+                        "until": good_until(one),
+                    })
+                })
+                .collect();
+            let rows: Vec<Vec<String>> = issued
+                .iter()
+                .map(|one| vec![one.login.clone(), one.secret.to_string(), good_until(one)])
+                .collect();
+            console.result(&json!(values), table(&["login", "first password", "until"], &rows));
         }
         Command::List => {
             let accounts = app.accounts(&operator).await?;

@@ -41,7 +41,9 @@ parameters! {
     ACCOUNTS_UNUSED_STOP_DAYS = "accounts.unused-stop-days" Number;
     ACCOUNTS_REISSUE_PROCEDURE = "accounts.reissue-procedure" Text;
     ACCOUNTS_REVIEW_MONTHS = "accounts.review-months" Number;
+    ACCOUNTS_EMERGENCY_HOURS = "accounts.emergency-hours" Number;
     PRIVILEGES_MOST_HOURS = "privileges.most-hours" Number;
+    PRIVILEGES_ONLY_BY_GRANT = "privileges.only-by-grant" Switch;
     BREAK_GLASS_HOURS = "break-glass.hours" Number;
     BREAK_GLASS_REVIEW_DAYS = "break-glass.review-days" Number;
     BREAK_GLASS_LEAST_REASON_CHARACTERS = "break-glass.least-reason-characters" Number;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimamori_domain::{Action, ActorId, ManualClock, Outcome, SubjectId, UnitId};
+use mimamori_domain::{Action, ActorId, ManualClock, Outcome, SubjectId, Timestamp, UnitId};
 use mimamori_ledger::{Frontier, leaf_hash};
 use tokio::task::JoinSet;
 
@@ -107,6 +107,15 @@ pub async fn guards_hold(database: &dyn TestDatabase) {
     store.commit(reading(subject).guard(subject.into(), 1).guard(actor.into(), 0)).await.unwrap();
     // A refused guard leaves no entry: the reader reads again.
     assert_eq!(entries(store.as_ref(), 0).await.len(), 4);
+    // What held until a minute that has passed is refused, although nobody changed it.
+    let until = |micros| Unit {
+        holds_until: Some((actor.into(), Timestamp::from_micros(micros))),
+        ..reading(subject)
+    };
+    let refused = store.commit(until(1)).await.unwrap_err();
+    assert_eq!(refused, CommitError::GuardFailed { key: actor.into(), expected: 0, found: 0 });
+    store.commit(until(i64::MAX)).await.unwrap();
+    assert_eq!(entries(store.as_ref(), 0).await.len(), 5);
     store.close().await;
 }
 

@@ -90,6 +90,7 @@ duty-job-failed = The run of { $time } failed.
 job-checkpoint = signing of the ledger
 job-ledger-verify = verification of the ledger
 job-clock = measuring of the clock
+job-accounts = accounts brought up to date
 job-mail-reminders = reminders by mail
 job-failure-findings = { $n ->
     [one] The verification found one thing wrong. Tell whoever answers for the ledger.

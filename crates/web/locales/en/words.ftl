@@ -44,6 +44,7 @@ kind-control = Controls
 kind-duty = Periodic duty
 kind-duty-mark = Record of a duty
 kind-flags = Protection settings
+kind-emergency-use = use of an emergency account
 kind-job-result = Result of a system job
 kind-key = Key
 kind-ledger = Ledger

@@ -78,6 +78,7 @@ duty-job-failed = { $time }の処理はうまくいきませんでした。
 job-checkpoint = 証跡への署名
 job-ledger-verify = 証跡の検証
 job-clock = 時計の測定
+job-accounts = アカウントの整理
 job-mail-reminders = メールでのお知らせ
 job-failure-findings = 検証で{ $n }件の異常が見つかりました。証跡の責任者に知らせてください。
 job-failure-unavailable = データベースかファイルを使えませんでした。

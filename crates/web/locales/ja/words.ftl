@@ -44,6 +44,7 @@ kind-control = 管理策
 kind-duty = 定期業務
 kind-duty-mark = 定期業務の記録
 kind-flags = 保護の設定
+kind-emergency-use = 非常時アカウントの使用
 kind-job-result = システムの処理の結果
 kind-key = 鍵
 kind-ledger = 証跡

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use mimamori_app::AccountDetail;
 use mimamori_domain::{ActorId, InstitutionId};
 
+use super::account_life::because;
 use super::review::Institution;
 use super::{form_error, id, shown_again};
 use crate::dates;
@@ -22,6 +23,11 @@ pub(super) struct Page {
     /// To choose from; empty for whoever administers their own institution only.
     pub(super) institutions: Vec<Institution>,
     pub(super) rows: Vec<Row>,
+    /// Many accounts may be made from a table.
+    pub(super) may_import: bool,
+    /// How many nobody used lately, and after how many days they are stopped; 0: never.
+    pub(super) unused: u64,
+    pub(super) stop_days: u64,
     /// Whether anything may be done with one of them.
     pub(super) changes: bool,
 }
@@ -44,12 +50,17 @@ pub(super) struct Row {
     pub(super) locked: Option<String>,
     pub(super) leaked: bool,
     pub(super) unused: bool,
+    /// Until when it may be used.
+    pub(super) ends: Option<String>,
+    /// Why it is stopped, and whether it is closed for good.
+    pub(super) because: Option<String>,
+    pub(super) closed: bool,
     /// A first password is out, good until then.
     pub(super) first: Option<String>,
 }
 
 impl Row {
-    fn of(detail: &AccountDetail, ask: &Ask) -> Self {
+    pub(super) fn of(detail: &AccountDetail, ask: &Ask) -> Self {
         let (account, texts) = (&detail.account, ask.texts());
         let language = match texts.language {
             Language::Japanese => mimamori_policy::Language::Ja,
@@ -79,6 +90,9 @@ impl Row {
             locked: detail.locked_until.map(|until| dates::date_time(until, texts)),
             leaked: detail.leaked,
             unused: detail.unused,
+            ends: detail.life.ends.map(|ends| dates::date_time(ends, texts)),
+            because: detail.life.stopped_because.as_deref().map(|text| because(text, texts)),
+            closed: detail.life.closed.is_some(),
             first: detail.first_until.map(|until| dates::date_time(until, texts)),
         }
     }
@@ -104,6 +118,9 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
         changes: found
             .iter()
             .any(|detail| detail.may_stop || detail.may_resume || detail.may_change || detail.may_reissue),
+        may_import: app.may_import_accounts(caller),
+        unused: found.iter().filter(|detail| detail.unused).count() as u64,
+        stop_days: app.pack().parameter_u64("accounts.unused-stop-days")?,
         rows: found.iter().map(|detail| Row::of(detail, &ask)).collect(),
     })
 }
@@ -128,6 +145,8 @@ pub(super) struct Change {
 pub(super) enum Doing {
     Stop,
     Resume,
+    /// For good.
+    Close,
 }
 
 impl Doing {
@@ -146,6 +165,15 @@ impl Doing {
                 "resume-button",
                 "",
                 "resumed",
+            ],
+            Self::Close => [
+                "close",
+                "close-title",
+                "close-text",
+                "close-reason-hint",
+                "close-button",
+                "danger",
+                "closed",
             ],
         }
     }
@@ -176,7 +204,7 @@ async fn asked(ask: &Ask, actor: &str, doing: Doing) -> Result<(ActorId, Change)
 }
 
 /// The list that an account is in.
-fn back(detail: &AccountDetail) -> String {
+pub(super) fn back(detail: &AccountDetail) -> String {
     match detail.account.institution {
         Some(institution) => format!("/admin/accounts?institution={institution}"),
         None => "/admin/accounts".to_owned(),
@@ -204,6 +232,7 @@ async fn carried_out(ask: Ask, actor: &str, fields: &Fields, doing: Doing) -> An
     let done = match doing {
         Doing::Stop => app.stop_actor(caller, actor, &form.reason).await,
         Doing::Resume => app.resume_actor(caller, actor, &form.reason).await,
+        Doing::Close => app.close_account(caller, actor, &form.reason).await,
     };
     let [.., word] = doing.words();
     match done {
@@ -237,6 +266,16 @@ pub(crate) async fn resume_form(ask: Ask, Path(actor): Path<String>) -> Answered
 /// `POST /admin/accounts/{actor}/resume`
 pub(crate) async fn resume(ask: Ask, Path(actor): Path<String>, fields: Fields) -> Answered {
     carried_out(ask, &actor, &fields, Doing::Resume).await
+}
+
+/// `GET /admin/accounts/{actor}/close`
+pub(crate) async fn close_form(ask: Ask, Path(actor): Path<String>) -> Answered {
+    form(ask, &actor, Doing::Close).await
+}
+
+/// `POST /admin/accounts/{actor}/close`
+pub(crate) async fn close(ask: Ask, Path(actor): Path<String>, fields: Fields) -> Answered {
+    carried_out(ask, &actor, &fields, Doing::Close).await
 }
 
 #[derive(Template)]

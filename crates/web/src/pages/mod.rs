@@ -1,7 +1,11 @@
 //! Pages for people. Each module is one page or one piece of work: its addresses, what it asks the
 //! application, what its template shows.
 
+pub(crate) mod account_emergency;
+pub(crate) mod account_import;
+pub(crate) mod account_life;
 pub(crate) mod accounts;
+pub(crate) mod citizens;
 pub(crate) mod emergency;
 pub(crate) mod governance;
 pub(crate) mod home;
@@ -135,6 +139,11 @@ impl Access {
         let what =
             if row.count > 1 { format!("{what}{}", texts.count("action-count", row.count)) } else { what };
         let actor = row.actor.as_ref();
+        let mut basis = word("basis", row.basis.as_str());
+        if !row.privileges.is_empty() {
+            let roles = row.privileges.join(texts.get("list-comma").as_str());
+            basis = format!("{basis} / {}", texts.with("access-privilege", "roles", &roles));
+        }
         Self {
             when: dates::date_time(row.recorded, texts),
             when_machine: dates::machine(row.recorded),
@@ -145,7 +154,7 @@ impl Access {
             subject: row.subject.as_ref().map(|(id, name)| subject_link(*id, name, texts)),
             what,
             purpose: word("purpose", row.purpose.as_str()),
-            basis: word("basis", row.basis.as_str()),
+            basis,
             emergency: row.purpose == Purpose::Emergency || row.action == mimamori_domain::Action::BreakGlass,
             refused: (row.outcome != Outcome::Success).then(|| word("outcome", row.outcome.as_str())),
         }

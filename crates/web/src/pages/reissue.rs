@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::http::{HeaderMap, header};
-use mimamori_app::{AccountDetail, IdentityProof};
+use mimamori_app::{AccountDetail, IdentityProof, InitialSecret};
 use mimamori_domain::ActorId;
 
 use super::{form_error, id, shown_again};
@@ -33,16 +33,40 @@ pub(super) struct Form {
 
 #[derive(Template)]
 #[template(path = "letter.html")]
-pub(super) struct Letter {
+pub(super) struct Letters {
     pub(super) l: Layout,
+    /// A page of paper each.
+    pub(super) letters: Vec<Letter>,
+    /// Where to sign in, without the scheme; empty when unknown.
+    pub(super) site: String,
+    pub(super) back: String,
+}
+
+/// A first password for one person.
+pub(super) struct Letter {
     pub(super) name: String,
     pub(super) institution: Option<String>,
     pub(super) login: String,
     pub(super) secret: String,
-    /// Where to sign in, without the scheme; empty when unknown.
-    pub(super) site: String,
     pub(super) until: String,
-    pub(super) back: String,
+}
+
+/// The only answer that ever holds first passwords.
+pub(super) fn letters(ask: &Ask, headers: &HeaderMap, issued: &[InitialSecret], back: String) -> Answered {
+    let letter = |issued: &InitialSecret| Letter {
+        name: issued.name.clone(),
+        institution: issued.institution.clone(),
+        login: issued.login.clone(),
+        secret: issued.secret.to_string(),
+        until: dates::date_time(issued.until, ask.texts()),
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    page(&Letters {
+        l: ask.layout("letter-page").at("/admin/accounts").current("accounts"),
+        letters: issued.iter().map(letter).collect(),
+        site: host.unwrap_or_default().to_owned(),
+        back,
+    })
 }
 
 fn list_of(detail: &AccountDetail) -> String {
@@ -64,7 +88,7 @@ async fn asked(ask: &Ask, actor: &str) -> Result<(ActorId, Form), Fault> {
         leaked: detail.leaked,
         name: detail.account.name,
         login: detail.account.login,
-        asks_case: ask.web.app.reissue_procedure().is_some(),
+        asks_case: !detail.life.awaits_first && ask.web.app.reissue_procedure().is_some(),
         reason: String::new(),
         how: String::new(),
         case: String::new(),
@@ -86,7 +110,7 @@ pub(crate) async fn form(ask: Ask, Path(actor): Path<String>) -> Answered {
     page(&asked(&ask, &actor).await?.1)
 }
 
-/// `POST /admin/accounts/{actor}/reissue`: the only answer that ever holds the secret.
+/// `POST /admin/accounts/{actor}/reissue`
 pub(crate) async fn issue(
     ask: Ask,
     Path(actor): Path<String>,
@@ -99,20 +123,7 @@ pub(crate) async fn issue(
     let proof =
         IdentityProof { reason: form.reason.clone(), how: form.how.clone(), case: fields.parsed("case") };
     match ask.web.app.reissue_password(&ask.caller, actor, &proof).await {
-        Ok(issued) => page(&Letter {
-            l: ask.layout("letter-page").at("/admin/accounts").current("accounts"),
-            name: issued.name.clone(),
-            institution: issued.institution.clone(),
-            login: issued.login.clone(),
-            secret: issued.secret.to_string(),
-            site: headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default()
-                .to_owned(),
-            until: dates::date_time(issued.until, ask.texts()),
-            back: form.back,
-        }),
+        Ok(issued) => letters(&ask, &headers, &[issued], form.back),
         Err(error) => again(&ask, form, Fault::from(error)),
     }
 }

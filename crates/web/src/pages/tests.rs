@@ -107,6 +107,7 @@ fn accesses(texts: &'static Texts) -> Vec<Access> {
         purpose,
         basis,
         policies: Vec::new(),
+        privileges: if count > 1 { vec!["system-manager".to_owned()] } else { Vec::new() },
     };
     [
         row(Action::Read, Purpose::Care, LegalBasis::OwnCare, Outcome::Success, 12),
@@ -451,8 +452,103 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         locked: active.then(|| "2026年11月21日（土）10:00".to_owned()),
         leaked: !active,
         unused: active,
+        ends: active.then(|| "2027年3月31日（水）00:00".to_owned()),
+        because: (!active).then(|| HOSTILE.to_owned()),
+        closed: !active,
         first: active.then(|| "2026年11月24日（火）09:30".to_owned()),
     };
+    for (name, some) in [("account", true), ("account_plain", false)] {
+        add(
+            name,
+            account_life::Page {
+                l: l("account-title").current("accounts"),
+                row: account(some),
+                institution: some.then(|| HOSTILE.to_owned()),
+                sort: texts.get("sort-maintenance"),
+                sorts: vec![("ordinary", texts.get("sort-ordinary"), some)],
+                ends: some.then(|| "2027年4月1日（木）00:00".to_owned()),
+                ends_because: some.then(|| HOSTILE.to_owned()),
+                closes: some,
+                stopped_because: (!some).then(|| texts.get("because-unused")),
+                closed: (!some).then(|| "2026年11月24日（火）09:30".to_owned()),
+                planned: vec![("2026年12月1日（火）00:00".to_owned(), texts.get("planned-institution"))],
+                windows: vec![("2026年12月1日（火）09:00".to_owned(), "2026年12月1日（火）12:00".to_owned())],
+                seals: some,
+                held: if some { vec![(HOSTILE.to_owned(), HOSTILE.to_owned())] } else { Vec::new() },
+                may_end: some,
+                may_close: some,
+                at: "2027-04-01T00:00".to_owned(),
+                reason: HOSTILE.to_owned(),
+                back: "/".to_owned(),
+                error: some.then(|| texts.get("ends-wrong")),
+            }
+            .render(),
+        );
+        add(
+            if some { "emergency_accounts" } else { "emergency_accounts_none" },
+            account_emergency::Page {
+                l: l("emergency-uses").current("accounts"),
+                rows: (0..usize::from(some))
+                    .map(|n| account_emergency::Row {
+                        id: n.to_string(),
+                        version: 1,
+                        login: "hijo".to_owned(),
+                        account: "/admin/accounts/x".to_owned(),
+                        opened: "2026年11月21日（土）09:30".to_owned(),
+                        open_until: Some("2026年11月22日（日）09:30".to_owned()),
+                    })
+                    .collect(),
+                error: some.then(|| HOSTILE.to_owned()),
+            }
+            .render(),
+        );
+        add(
+            if some { "citizens" } else { "citizens_none" },
+            citizens::Page {
+                l: l("citizens-title").current("accounts"),
+                rows: if some { vec![account(true), account(false)] } else { Vec::new() },
+                next: some.then(|| "/admin/citizens?after=x".to_owned()),
+            }
+            .render(),
+        );
+        add(
+            if some { "held" } else { "held_empty" },
+            account_life::Held {
+                l: l("held-title").current("accounts"),
+                name: HOSTILE.to_owned(),
+                login: "kango".to_owned(),
+                held: if some { vec![(HOSTILE.to_owned(), HOSTILE.to_owned())] } else { Vec::new() },
+                day: "2026年11月21日（土）".to_owned(),
+                back: "/".to_owned(),
+            }
+            .render(),
+        );
+        add(
+            if some { "account_import_look" } else { "account_import" },
+            account_import::Page {
+                l: l("account-import").current("accounts"),
+                most: 200,
+                error: (!some).then(|| HOSTILE.to_owned()),
+                faults: if some { Vec::new() } else { vec![("row 2".to_owned(), HOSTILE.to_owned())] },
+                rows: if some { vec![std::array::from_fn(|_| HOSTILE.to_owned())] } else { Vec::new() },
+                table: HOSTILE.to_owned(),
+            }
+            .render(),
+        );
+    }
+    add(
+        "sealed",
+        account_emergency::Sealed {
+            l: l("sealed-title").current("accounts"),
+            name: HOSTILE.to_owned(),
+            login: "hijo".to_owned(),
+            secret: "7kmp-q3xh-9tzw-c4ny-bd82".to_owned(),
+            day: "2026年11月21日（土）".to_owned(),
+            hours: 24,
+            back: "/".to_owned(),
+        }
+        .render(),
+    );
     add(
         "own_account",
         own_account::Page {
@@ -486,14 +582,18 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     );
     add(
         "letter",
-        reissue::Letter {
+        reissue::Letters {
             l: l("letter-page").current("accounts"),
-            name: HOSTILE.to_owned(),
-            institution: Some("みほん訪問看護ステーション".to_owned()),
-            login: "kango".to_owned(),
-            secret: "7kmp-q3xh-9tzw-c4ny-bd82".to_owned(),
+            letters: (0..2)
+                .map(|n| reissue::Letter {
+                    name: HOSTILE.to_owned(),
+                    institution: Some("みほん訪問看護ステーション".to_owned()),
+                    login: format!("kango{n}"),
+                    secret: "7kmp-q3xh-9tzw-c4ny-bd82".to_owned(),
+                    until: "2026年11月24日（火）09:30".to_owned(),
+                })
+                .collect(),
             site: "mimamori.example.jp".to_owned(),
-            until: "2026年11月24日（火）09:30".to_owned(),
             back: "/".to_owned(),
         }
         .render(),
@@ -509,14 +609,19 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 l: l("accounts-title").current("accounts").done("stopped"),
                 institutions: if rows.is_empty() { Vec::new() } else { vec![chosen] },
                 changes: !rows.is_empty(),
+                may_import: true,
+                unused: rows.len() as u64,
+                stop_days: 365,
                 rows,
             }
             .render(),
         );
     }
-    for (name, doing) in
-        [("account_stop", accounts::Doing::Stop), ("account_resume", accounts::Doing::Resume)]
-    {
+    for (name, doing) in [
+        ("account_stop", accounts::Doing::Stop),
+        ("account_resume", accounts::Doing::Resume),
+        ("account_close", accounts::Doing::Close),
+    ] {
         let [_, title, text, hint, button, style, _] = doing.words();
         add(
             name,

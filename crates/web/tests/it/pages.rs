@@ -521,3 +521,105 @@ async fn clause_kawaguchi_8_4_3_6() {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.body.contains("先に申請して承認を受けてください"), "{}", answer.body);
 }
+
+/// The life of an account on pages: its end, what it is for, deleting it for good, many from a table.
+#[tokio::test]
+async fn accounts_end_are_deleted_and_are_issued_from_a_table() {
+    let world = World::new().await;
+    world.staff("kanri", "試験 管理", &["system-manager"]).await;
+    world.staff("madoguchi", "試験 窓口", &["help-desk"]).await;
+    let (kanri, desk) = (world.sign_in("kanri").await, world.sign_in("madoguchi").await);
+    let list = world.get("/admin/accounts", &kanri).await;
+    assert!(list.body.contains("/admin/accounts/import"));
+    assert!(!world.get("/admin/accounts", &desk).await.body.contains("/admin/accounts/import"));
+    let row = list.body.split("<tr>").find(|row| row.contains("試験 看護子")).unwrap();
+    let base = between(row, "href=\"", "\"><b>").to_owned();
+    let shown = world.get(&base, &kanri).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
+    assert!(shown.body.contains("期限なし") && shown.body.contains(&format!("{base}/close")));
+
+    let wrong = world.post(&format!("{base}/ends"), &kanri, &[("at", "あした"), ("reason", "契約")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let past = [("at", "2020-01-01T00:00"), ("reason", "契約の終わり")];
+    let past = world.post(&format!("{base}/ends"), &kanri, &past).await;
+    assert_eq!(past.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let ends = [("at", "2099-03-31T17:00"), ("reason", "契約の終わり")];
+    let done = world.post(&format!("{base}/ends"), &kanri, &ends).await;
+    assert_eq!(done.header("location"), format!("{base}?done=ends-saved"));
+    let shown = world.get(done.header("location"), &kanri).await;
+    assert!(shown.body.contains("使える期限を保存しました") && shown.body.contains("2099年3月31日"));
+    let sort = [("sort", "maintenance"), ("reason", "保守")];
+    let nurse = world.sign_in("kango").await;
+    let done = world.post(&format!("{base}/sort"), &kanri, &sort).await;
+    assert_eq!(done.header("location"), format!("{base}?done=sort-saved"));
+    assert_eq!(world.get("/", &nurse).await.status, StatusCode::SEE_OTHER, "no window is open");
+
+    assert!(world.get(&format!("{base}/close"), &kanri).await.body.contains("元に戻せません"));
+    let refused = world.post(&format!("{base}/close"), &desk, &[("reason", "退職")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let done = world.post(&format!("{base}/close"), &kanri, &[("reason", "退職")]).await;
+    let list = world.get(done.header("location"), &kanri).await;
+    assert!(list.body.contains("アカウントを削除しました") && list.body.contains("削除済み"));
+    let shown = world.get(&base, &kanri).await;
+    assert!(!shown.body.contains("/resume") && !shown.body.contains("/reissue"));
+
+    assert_eq!(world.get("/admin/accounts/import", &desk).await.status, StatusCode::FORBIDDEN);
+    assert!(world.get("/admin/accounts/import", &kanri).await.body.contains("type=\"file\""));
+    let name = between(&list.body, "<option value=\"", "</option>").split('>').nth(1).unwrap().to_owned();
+    let table = format!("login,name,institution\nshinjin1,新人 一,{name}\nshinjin2,新人 二,{name}\n");
+    let issue = "/admin/accounts/import/issue";
+    let broken = table.replace("shinjin2", "kanri");
+    let refused = world.post(issue, &kanri, &[("table", broken.as_str())]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("row 3"), "{}", refused.body);
+    let letters = world.post(issue, &kanri, &[("table", table.as_str())]).await;
+    assert_eq!(letters.status, StatusCode::OK, "{}", letters.body);
+    assert_eq!(letters.body.matches("<article class=\"letter\">").count(), 2);
+    assert!(letters.header("cache-control").contains("no-store"));
+    assert_eq!(world.post(issue, &kanri, &[("table", table.as_str())]).await.status.as_u16(), 422);
+}
+
+/// An emergency account: sealed on its page; once used, every page of those who administer says so until it
+/// was reviewed.
+#[tokio::test]
+async fn the_use_of_an_emergency_account_is_told_on_every_page_until_it_is_reviewed() {
+    let world = World::new().await;
+    world.staff("kanri", "試験 管理", &["system-manager"]).await;
+    world.staff("hijo", "非常時", &["help-desk"]).await;
+    let (kanri, nurse) = (world.sign_in("kanri").await, world.sign_in("kango").await);
+    let list = world.get("/admin/accounts", &kanri).await;
+    let row = list.body.split("<tr>").find(|row| row.contains("非常時")).unwrap();
+    let base = between(row, "href=\"", "\"><b>").to_owned();
+    assert!(!world.get(&base, &kanri).await.body.contains("/seal\""));
+    let sort = [("sort", "emergency"), ("reason", "備え")];
+    world.post(&format!("{base}/sort"), &kanri, &sort).await;
+    assert!(world.get(&base, &kanri).await.body.contains("/seal\""));
+    let sheet = world.post(&format!("{base}/seal"), &kanri, &[("reason", "備え")]).await;
+    assert_eq!(sheet.status, StatusCode::OK, "{}", sheet.body);
+    assert!(
+        sheet.header("cache-control").contains("no-store") && sheet.body.contains("開封したら直ちに報告")
+    );
+    let secret = sheet.body.rsplit("class=\"secret\">").next().unwrap().split('<').next().unwrap().to_owned();
+    assert!(!world.get("/", &kanri).await.body.contains("/admin/emergency"));
+
+    let entered = world.post("/sign-in", "", &[("login", "hijo"), ("password", secret.as_str())]).await;
+    assert!(entered.status.is_redirection() || entered.status == StatusCode::OK, "{}", entered.body);
+    for page in ["/admin/accounts", "/rules"] {
+        let shown = world.get(page, &kanri).await;
+        assert!(shown.body.contains("非常時アカウントが使われました"), "{page}: {}", shown.body);
+    }
+    assert!(!world.get("/", &nurse).await.body.contains("/admin/emergency"));
+    let uses = world.get("/admin/emergency", &kanri).await;
+    assert!(uses.body.contains("hijo"), "{}", uses.body);
+    let review = between(&uses.body, "action=\"/admin/emergency/", "\"").to_owned();
+    let review = format!("/admin/emergency/{review}");
+    let empty = [("version", "1"), ("finding", "")];
+    assert_eq!(world.post(&review, &kanri, &empty).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let found = [("version", "1"), ("finding", "停電のとき当直が使用。復旧した")];
+    let done = world.post(&review, &kanri, &found).await;
+    let shown = world.get(done.header("location"), &kanri).await;
+    assert!(shown.body.contains("点検を終え、非常時アカウントを止めました"));
+    assert!(shown.body.contains("点検を待つ使用はありません"));
+    assert!(!world.get("/rules", &kanri).await.body.contains("非常時アカウントが使われました"));
+    assert!(world.get("/admin/citizens", &kanri).await.body.contains("市民利用者のアカウント"));
+}

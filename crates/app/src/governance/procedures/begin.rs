@@ -329,6 +329,7 @@ impl App {
             approved: None,
             settled: false,
             tasks: Vec::new(),
+            made: Vec::new(),
             entry: None,
         }
     }

@@ -1,11 +1,11 @@
 //! What a decision does: once, in one unit with the step that completes it. What this version of
 //! the program cannot do becomes a task for somebody, never passed over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::civil;
 use mimamori_domain::{
-    Action, ActorId, Error, InstitutionId, Kind, ObjectId, RecordState, Result, RoleCode, Timestamp,
+    Action, Error, InstitutionId, Kind, ObjectId, RecordState, Result, RoleCode, Timestamp,
 };
 use mimamori_policy::model::{
     Effect, EffectKind, Field, FieldType, Procedure, Records, Register, Source, Step, StepKind, Who,
@@ -14,6 +14,7 @@ use mimamori_policy::{Decision, Language, Pack, RoleScope};
 use mimamori_store::Unit;
 use serde_json::Value;
 
+use super::account_effects::Touched;
 use super::{ByHandTask, Case, DoneByHand, MOST_TEXT, Mark, Stage};
 use crate::App;
 use crate::access::{Settled, decided, kept_changing};
@@ -30,8 +31,19 @@ use crate::record::fault;
 /// Whose task it is when the pack names nobody closer.
 const LAST_RESORT: &str = "system-manager";
 
+/// What is done to accounts.
+const OF_ACCOUNTS: [EffectKind; 7] = [
+    EffectKind::IssueAccount,
+    EffectKind::ChangeAccount,
+    EffectKind::StopAccount,
+    EffectKind::ResumeAccount,
+    EffectKind::DeleteAccount,
+    EffectKind::OpenMaintenance,
+    EffectKind::CloseMaintenance,
+];
+
 /// What an effect came to.
-enum Did {
+pub(super) enum Did {
     Done,
     ByHand,
 }
@@ -69,14 +81,20 @@ impl App {
         (id, institution): (ObjectId, Option<InstitutionId>),
         case: &mut Case,
     ) -> Result<()> {
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         for (place, effect) in procedure.effects.iter().enumerate() {
             let arguments = arguments(effect, case);
             let did = if effect.action == EffectKind::AdoptPack {
                 let adopted = self.put_adoption(caller, decision, unit, id, case).await?;
                 if adopted { Did::Done } else { Did::ByHand }
+            } else if OF_ACCOUNTS.contains(&effect.action) {
+                let (action, touched) = (effect.action, &mut touched);
+                let (did, made) =
+                    self.account_effect(caller, decision, unit, id, action, &arguments, touched).await?;
+                case.made.extend(made);
+                did
             } else {
-                self.effect(caller, decision, unit, effect.action, &arguments, &mut touched).await?
+                self.effect(caller, decision, unit, id, effect.action, &arguments).await?
             };
             if let Did::ByHand = did {
                 let task = self.by_hand(pack, procedure, place, arguments, id, case);
@@ -114,34 +132,12 @@ impl App {
         caller: &Caller,
         decision: &Decision,
         unit: &mut Unit,
+        case: ObjectId,
         action: EffectKind,
         arguments: &BTreeMap<String, Value>,
-        touched: &mut BTreeSet<ActorId>,
     ) -> Result<Did> {
         let actor = |name: &str| arguments.get(name).and_then(Value::as_str).and_then(|id| id.parse().ok());
         match action {
-            EffectKind::StopAccount | EffectKind::ResumeAccount => {
-                // One unit changes an account once: whatever else there is, somebody does.
-                let account: Option<ActorId> = actor("account").filter(|actor| !touched.contains(actor));
-                let Some(account) = account else { return Ok(Did::ByHand) };
-                touched.insert(account);
-                let stops = action == EffectKind::StopAccount;
-                let leaked = self.actor_context_now(account).await?.account.credential.leaked.is_some();
-                // What may have leaked goes on with another password only: that is somebody's to issue.
-                if !stops && leaked {
-                    return Ok(Did::ByHand);
-                }
-                let now = self.clock.now().as_micros();
-                self.put_account_change(caller, decision, unit, account, None, |account| {
-                    account.active = !stops;
-                    account.stopped_because = stops.then(|| "by a decision of a procedure".to_owned());
-                    if !stops {
-                        account.credential.since = Some(now);
-                    }
-                })
-                .await?;
-                Ok(Did::Done)
-            }
             EffectKind::Appoint | EffectKind::GrantPrivilege => {
                 let role: Option<RoleCode> =
                     arguments.get("role").and_then(Value::as_str).and_then(|code| code.parse().ok());
@@ -165,7 +161,11 @@ impl App {
                     until: arguments.get("until").and_then(|value| moment(value, true)),
                     deputy: false,
                 };
-                let (object, commitment) = self.put_appointment(caller, unit, &appointment).await?;
+                let granted = (action == EffectKind::GrantPrivilege).then_some(case);
+                if granted.is_some() && !self.grantable(&appointment)? {
+                    return Ok(Did::ByHand);
+                }
+                let (object, commitment) = self.put_appointment(caller, unit, &appointment, granted).await?;
                 self.put_administered(caller, decision, unit, kind::ROLE, (object, 1), commitment)?;
                 Ok(Did::Done)
             }
@@ -204,6 +204,17 @@ impl App {
             }
             _ => Ok(Did::ByHand),
         }
+    }
+
+    /// Whether a privilege may be granted like this: where nothing else makes a privileged role count, it
+    /// has an end and lasts no longer than the pack's hours.
+    fn grantable(&self, new: &NewAppointment) -> Result<bool> {
+        let privileged = self.pack.role(&new.role).is_some_and(|role| role.privileged);
+        if !privileged || !self.pack.parameter_bool("privileges.only-by-grant")? {
+            return Ok(true);
+        }
+        let most = 3_600 * self.pack.parameter_u64("privileges.most-hours")?;
+        Ok(new.until.is_some_and(|until| until.since(new.from) <= std::time::Duration::from_secs(most)))
     }
 
     /// Puts the ledger entry of a changed account or appointment into a unit.
@@ -423,7 +434,7 @@ impl App {
 }
 
 /// A value in Japanese words, for a text.
-fn words(label: Label) -> String {
+pub(crate) fn words(label: Label) -> String {
     match label {
         Label::Plain(text) | Label::Subject(text) => text,
         Label::Moment(text) => text.replace('T', " "),
@@ -489,7 +500,7 @@ fn day(micros: i64) -> Option<String> {
 }
 
 /// A day or time in Japan; as an end, a day counts to its last moment.
-fn moment(value: &Value, end: bool) -> Option<Timestamp> {
+pub(super) fn moment(value: &Value, end: bool) -> Option<Timestamp> {
     let text = value.as_str()?;
     let time = match text.parse::<civil::Date>() {
         Ok(date) if !text.contains('T') => (if end { date.tomorrow().ok()? } else { date }).at(0, 0, 0, 0),

@@ -3,6 +3,7 @@
 //! A case is one run of a procedure: an object of the kind `case` whose versions are what happened to
 //! it. [`flow`] says where it goes next, [`people`] who may act, [`effects`] what a decision does.
 
+mod account_effects;
 mod act;
 mod begin;
 mod effects;
@@ -18,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::act::Act;
+pub(crate) use self::effects::words;
 pub use self::flow::Mark;
 pub use self::lists::{CaseFilter, CasePage, CaseRow, Inbox, ProcedureSummary};
 pub use self::people::How;
 pub use self::view::{
-    ByHandView, CaseEvent, CaseRights, CaseStage, CaseStep, CaseView, StepPerson, StepState,
+    ByHandView, CaseEvent, CaseRights, CaseStage, CaseStep, CaseView, IssuedAccount, StepPerson, StepState,
 };
 use super::values::{Typed, Values};
 use crate::body::Body;
@@ -86,6 +88,9 @@ pub(crate) struct Case {
     /// Tasks to be carried out by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tasks: Vec<ObjectId>,
+    /// Accounts that its approval issued.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) made: Vec<ActorId>,
     /// The register and the entry that its end wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entry: Option<(String, ObjectId)>,

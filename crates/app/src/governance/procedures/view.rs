@@ -144,6 +144,18 @@ pub struct ByHandView {
     pub mine: bool,
 }
 
+/// An account that a case's approval issued.
+#[derive(Clone)]
+pub struct IssuedAccount {
+    pub actor: ActorId,
+    pub login: String,
+    pub name: String,
+    /// It has had no password yet.
+    pub awaits_first: bool,
+    /// The caller may issue its first password.
+    pub may_issue: bool,
+}
+
 /// A case.
 #[derive(Clone)]
 pub struct CaseView {
@@ -177,6 +189,8 @@ pub struct CaseView {
     pub history: Vec<CaseEvent>,
     pub may: CaseRights,
     pub by_hand: Vec<ByHandView>,
+    /// Accounts that its approval issued.
+    pub issued: Vec<IssuedAccount>,
     /// The register and the entry that its end wrote.
     pub entry: Option<(String, ObjectId)>,
     /// The pack that the case follows: the words of its steps and roles.
@@ -197,7 +211,7 @@ macro_rules! quiet {
         }
     )*};
 }
-quiet!(StepPerson: actor, CaseStep: state, CaseEvent: mark, ByHandView: id, CaseView: id);
+quiet!(StepPerson: actor, CaseStep: state, CaseEvent: mark, ByHandView: id, IssuedAccount: actor, CaseView: id);
 
 /// A case with all that is needed to look at it.
 pub(crate) struct Opened {
@@ -334,6 +348,10 @@ impl App {
         for task in tasks {
             by_hand.push(self.task_view(caller, task).await?);
         }
+        let mut issued = Vec::new();
+        for actor in &case.made {
+            issued.push(self.issued_account(caller, *actor, standing.now).await?);
+        }
         let draft = case.stage == Stage::Draft;
         Ok(CaseView {
             id: current.object,
@@ -367,10 +385,26 @@ impl App {
             history,
             may: CaseRights { end: self.may_end(caller, standing), ..rights(caller, standing) },
             by_hand,
+            issued,
             entry: case.entry.clone(),
             rules: Arc::clone(&opened.pack),
             proposal: self.proposal(case).await?,
             gone: self.pack.procedure(&procedure.code).is_none(),
+        })
+    }
+
+    async fn issued_account(&self, caller: &Caller, actor: ActorId, now: Timestamp) -> Result<IssuedAccount> {
+        let context = self.actor_context_now(actor).await?;
+        let target = crate::administration::target_of(&context);
+        let awaits_first = context.account.awaits_first();
+        Ok(IssuedAccount {
+            actor,
+            login: context.account.login.clone(),
+            name: context.account.name.clone(),
+            awaits_first,
+            may_issue: awaits_first
+                && actor != caller.actor
+                && self.decide_general(caller, Action::Update, &target, now).allowed,
         })
     }
 

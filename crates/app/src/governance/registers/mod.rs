@@ -3,7 +3,7 @@
 mod entries;
 mod list;
 mod review;
-mod tables;
+pub(crate) mod tables;
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, Result, Timestamp};
 use mimamori_policy::Decision;

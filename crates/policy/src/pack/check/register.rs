@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::field::{Place, fields};
 use super::{Context, Object, head};
 use crate::pack::Parameter;
-use crate::pack::model::{ObjectKind, Per, Register, Retention, Review};
+use crate::pack::model::{Field, FieldType, ObjectKind, Per, Register, Retention, Review};
 use crate::pack::reader::Allowed;
 use crate::pack::recurrence::Recurrence;
 
@@ -19,6 +19,7 @@ pub(super) fn registers(cx: &Context<'_>, parameters: &BTreeMap<String, Paramete
         let retention = retention(object, parameters);
         let assets = object.flag("assets");
         let fields = fields(object, Place::Register);
+        let (held_by, returned) = held(object, &fields);
         let mut title = Vec::new();
         for (code, line) in object.texts("title") {
             if fields.iter().any(|field| field.code == code) {
@@ -44,11 +45,32 @@ pub(super) fn registers(cx: &Context<'_>, parameters: &BTreeMap<String, Paramete
             per,
             retention,
             assets,
+            held_by,
+            returned,
             title,
             review,
             fields,
         })
     })
+}
+
+/// The fields that say who has something, and that it was returned: both or neither.
+fn held(object: &Object<'_>, fields: &[Field]) -> (Option<String>, Option<String>) {
+    let known = |key: &'static str, fits: fn(&FieldType) -> bool| {
+        let code = object.text(key)?;
+        if !fields.iter().any(|field| field.code == code && fits(&field.kind)) {
+            object.problem_at(object.line_of(key), format!("{key}: no field {code:?} of a fitting type"));
+            return None;
+        }
+        Some(code.to_owned())
+    };
+    let held_by = known("held-by", |kind| *kind == FieldType::Person);
+    let returned =
+        known("returned", |kind| matches!(kind, FieldType::Date | FieldType::DateTime | FieldType::YesNo));
+    if object.has("held-by") != object.has("returned") {
+        object.problem("held-by and returned go together");
+    }
+    (held_by, returned)
 }
 
 pub(super) fn retention(object: &Object<'_>, parameters: &BTreeMap<String, Parameter>) -> Option<Retention> {

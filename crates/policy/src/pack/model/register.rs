@@ -26,6 +26,11 @@ pub struct Register {
     pub retention: Option<Retention>,
     /// Its entries are what an `asset` field chooses from.
     pub assets: bool,
+    /// Code of the `person` field that says who has what an entry is about: what somebody who leaves must
+    /// return.
+    pub held_by: Option<String>,
+    /// Code of the field that holds something once it was returned.
+    pub returned: Option<String>,
     /// Codes of the fields that make an entry's name in lists.
     pub title: Vec<String>,
     pub review: Option<Review>,

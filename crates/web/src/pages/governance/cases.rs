@@ -115,6 +115,8 @@ struct CasePage {
     steps: Vec<Step>,
     history: Vec<Event>,
     tasks: Vec<Task>,
+    /// Accounts that the approval issued: name, user ID, page to issue the first password at, state.
+    issued: Vec<(String, String, Option<String>, String)>,
     proposal: Option<Changes>,
     entry: Option<String>,
     may: CaseRights,
@@ -308,6 +310,15 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
         steps: view.steps.iter().map(|one| step(ask, &view.rules, one, &files)).collect(),
         history: view.history.iter().map(|one| event(ask, &view.rules, one)).collect(),
         tasks: view.by_hand.iter().map(|task| Task::of(ask, task)).collect(),
+        issued: view
+            .issued
+            .iter()
+            .map(|one| {
+                let word = if one.awaits_first { "issued-waits" } else { "issued-done" };
+                let link = one.may_issue.then(|| format!("/admin/accounts/{}/reissue", one.actor));
+                (one.name.clone(), one.login.clone(), link, texts.get(word))
+            })
+            .collect(),
         proposal: view.proposal.as_ref().map(|proposal| Changes::of(ask, proposal, MOST_SHOWN)),
         entry: view
             .entry

@@ -26,6 +26,8 @@ pub(crate) mod roles;
 pub(crate) mod tables;
 mod words;
 
+pub(super) use self::words::translated;
+
 use crate::layout::{Ask, Layout};
 
 /// A step of the way back to the start of the rules: address and name.

@@ -13,8 +13,9 @@ use mimamori_policy::Language;
 use mimamori_policy::model::{Field, FieldType, Register};
 use mimamori_store::Unit;
 
+use self::sheet::Cell;
 pub use self::sheet::TableFormat;
-use self::sheet::{Cell, Row};
+pub(crate) use self::sheet::{Row, read};
 use self::words::{Lookups, says_struck, state_words};
 use super::list::{MOST_ON_PAGE, RegisterPage};
 use super::{ENTRY, RegisterQuery};

@@ -75,9 +75,9 @@ impl Cell {
 
 /// A row that was read: its number as spreadsheets count, and its cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) number: u32,
-    pub(super) cells: Vec<String>,
+pub(crate) struct Row {
+    pub(crate) number: u32,
+    pub(crate) cells: Vec<String>,
 }
 
 /// Writes a table; the first row is its heading. `made` is when, in seconds since 1970, UTC.
@@ -217,7 +217,7 @@ fn unguarded(text: &str) -> &str {
 ///
 /// # Errors
 /// Invalid for what is no table; too large.
-pub(super) fn read(format: TableFormat, bytes: &[u8], most_rows: usize) -> Result<Vec<Row>> {
+pub(crate) fn read(format: TableFormat, bytes: &[u8], most_rows: usize) -> Result<Vec<Row>> {
     match format {
         TableFormat::Csv => read_csv(bytes, most_rows),
         TableFormat::Excel => read_excel(bytes, most_rows),
