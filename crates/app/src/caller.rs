@@ -12,6 +12,7 @@ use mimamori_store::{AccessKey, Guard};
 
 use crate::Origin;
 use crate::body::{Account, AccountKind, Role, time};
+use crate::sessions::Shown;
 
 /// What is known about somebody who acts, as of one access version. Shared between requests;
 /// every unit that relied on it is guarded on that version.
@@ -56,6 +57,22 @@ pub(crate) struct SessionRef {
     pub(crate) token_hash: [u8; 32],
     pub(crate) last_seen: Timestamp,
     pub(crate) bearer: bool,
+    /// By what the caller showed who they are.
+    pub(crate) shown: Shown,
+    /// When they signed in, and when they last showed it.
+    pub(crate) began: Timestamp,
+    pub(crate) proved: Timestamp,
+}
+
+/// What comes before anything else is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The session is locked: its owner shows that they are back.
+    Unlock,
+    /// Another password is chosen.
+    Password,
+    /// A second factor is enrolled.
+    Factor,
 }
 
 /// Who asks, with what their request carries. Made by [`crate::App::caller`],
@@ -73,8 +90,8 @@ pub struct Caller {
     pub(crate) remark: Option<String>,
     /// Hash of the pack in force.
     pub(crate) pack: [u8; 32],
-    /// Signed in with a first password, or one whose time is over: nothing is open but choosing another.
-    pub(crate) must_change: bool,
+    /// What must come before anything else.
+    pub(crate) first: Option<First>,
 }
 
 /// Names stay out of debug output (invariant 9).
@@ -104,7 +121,7 @@ impl Caller {
         facts.occupation = account.occupation.clone();
         facts.institution = account.institution;
         facts.roles = grants;
-        facts.authentication_strength = 1;
+        facts.authentication_strength = session.shown.strength();
         facts.terminal = origin.terminal;
         facts.zone = origin.zone.clone();
         if kind == CallerKind::Program {
@@ -119,7 +136,7 @@ impl Caller {
             roles,
             remark: None,
             pack,
-            must_change: false,
+            first: None,
         }
     }
 
@@ -144,22 +161,34 @@ impl Caller {
             roles: Vec::new(),
             remark: Some(remark.to_owned()),
             pack,
-            must_change: false,
+            first: None,
         }
     }
 
-    /// The same caller, to whom nothing is open but choosing another password: to the rules they have
-    /// not finished signing in.
-    pub(crate) fn until_changed(mut self) -> Self {
-        self.must_change = true;
+    /// The same caller, to whom nothing is open but what comes first: to the rules they have not finished
+    /// signing in.
+    pub(crate) fn until(mut self, first: First) -> Self {
+        self.first = Some(first);
         Arc::make_mut(&mut self.facts).authentication_strength = 0;
         self
+    }
+
+    /// What must be done before anything else is answered.
+    #[must_use]
+    pub fn first(&self) -> Option<First> {
+        self.first
     }
 
     /// Whether another password must be chosen before anything else is answered.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
-        self.must_change
+        self.first == Some(First::Password)
+    }
+
+    /// Whether the caller's own account is changed as part of signing in: then that is what the rules
+    /// are asked about.
+    pub(crate) fn own_action(&self) -> Action {
+        if self.first.is_some() { Action::SignIn } else { Action::Update }
     }
 
     /// The beginning of an entry about what this caller does.

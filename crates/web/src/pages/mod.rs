@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod emergency;
+pub(crate) mod factors;
 pub(crate) mod governance;
 pub(crate) mod home;
 pub(crate) mod language;
@@ -15,7 +16,10 @@ pub(crate) mod record;
 pub(crate) mod reissue;
 pub(crate) mod review;
 pub(crate) mod search;
+pub(crate) mod second;
+pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod step_up;
 pub(crate) mod vital_signs;
 pub(crate) mod who_sees;
 
