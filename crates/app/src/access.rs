@@ -61,8 +61,21 @@ impl App {
         self.authorizer.decide_general(&caller.facts, action, target, now)
     }
 
-    /// Permits something outside any notebook, or records the refusal and fails.
+    /// Permits something outside any notebook, or records the refusal and fails. What the pack marks
+    /// also asks for having shown lately who one is.
     pub(crate) async fn require_general(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: GeneralTarget,
+    ) -> Result<Decision> {
+        let decision = self.permit_general(caller, action, target.clone()).await?;
+        self.lately_for(caller, action, &target)?;
+        Ok(decision)
+    }
+
+    /// The same, whatever the pack marks: where the use case asks for a proof itself.
+    pub(crate) async fn permit_general(
         &self,
         caller: &Caller,
         action: Action,

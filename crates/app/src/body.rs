@@ -150,6 +150,71 @@ pub(crate) struct Credential {
     /// It may have leaked: the account is stopped and waits for another password since then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) leaked: Option<i64>,
+    /// It was chosen under the rule for those who sign in with a second factor: alone it is too short.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) only_with_second: bool,
+    /// Second factors.
+    #[serde(default)]
+    pub(crate) factors: Factors,
+}
+
+/// Second factors of an account. Times are microseconds UTC.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Factors {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept: Vec<Factor>,
+    /// Keyed hashes of the recovery codes that were not used yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) recovery: Vec<String>,
+    /// When the recovery codes were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery_made: Option<i64>,
+    /// When a recovery code was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery_used: Option<i64>,
+    /// A factor was lost and none is left: until another one is there, the password alone opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<i64>,
+    /// The code for enrolling another factor in place of a lost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replacement: Option<Replacement>,
+}
+
+impl Factors {
+    /// Whether signing in asks for more than the password.
+    pub(crate) fn asked(&self) -> bool {
+        !self.kept.is_empty() || self.lost.is_some()
+    }
+}
+
+/// One second factor.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Factor {
+    pub(crate) id: ObjectId,
+    /// What its owner calls it.
+    pub(crate) name: String,
+    pub(crate) added: i64,
+    pub(crate) kind: FactorKind,
+    /// The shared secret in Base32 (RFC 4648 section 6) or the public key as the library keeps it.
+    pub(crate) secret: String,
+}
+
+/// What kind of second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactorKind {
+    /// One-time passwords of an authenticator app (RFC 6238).
+    OneTime,
+    /// A passkey or security key (W3C Web Authentication).
+    Passkey,
+}
+
+/// A code, used once, for enrolling a factor in place of a lost one.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Replacement {
+    /// Its keyed hash.
+    pub(crate) code: String,
+    pub(crate) until: i64,
 }
 
 impl Body for Account {

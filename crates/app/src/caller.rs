@@ -12,6 +12,7 @@ use mimamori_store::{AccessKey, Guard};
 
 use crate::Origin;
 use crate::body::{Account, AccountKind, Role, time};
+use crate::sessions::Shown;
 
 /// What is known about somebody who acts, as of one access version. Shared between requests;
 /// every unit that relied on it is guarded on that version.
@@ -74,6 +75,22 @@ pub(crate) struct SessionRef {
     pub(crate) token_hash: [u8; 32],
     pub(crate) last_seen: Timestamp,
     pub(crate) bearer: bool,
+    /// By what the caller showed who they are.
+    pub(crate) shown: Shown,
+    /// When they signed in, and when they last showed it.
+    pub(crate) began: Timestamp,
+    pub(crate) proved: Timestamp,
+}
+
+/// What comes before anything else is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The session is locked: its owner shows that they are back.
+    Unlock,
+    /// Another password is chosen.
+    Password,
+    /// A second factor is enrolled.
+    Factor,
 }
 
 /// Who asks, with what their request carries. Made by [`crate::App::caller`],
@@ -91,12 +108,12 @@ pub struct Caller {
     pub(crate) remark: Option<String>,
     /// Hash of the pack in force.
     pub(crate) pack: [u8; 32],
+    /// What must come before anything else.
+    pub(crate) first: Option<First>,
     /// Privileges granted to them for a time, for every entry of what they do under them.
     pub(crate) privileges: Vec<String>,
     /// Until when their facts hold although nobody changes them, UTC.
     pub(crate) holds_until: Option<Timestamp>,
-    /// Signed in with a first password, or one whose time is over: nothing is open but choosing another.
-    pub(crate) must_change: bool,
 }
 
 /// Names stay out of debug output (invariant 9).
@@ -126,7 +143,7 @@ impl Caller {
         facts.occupation = account.occupation.clone();
         facts.institution = account.institution;
         facts.roles = grants;
-        facts.authentication_strength = 1;
+        facts.authentication_strength = session.shown.strength();
         facts.terminal = origin.terminal;
         facts.zone = origin.zone.clone();
         if kind == CallerKind::Program {
@@ -143,7 +160,7 @@ impl Caller {
             roles,
             remark: None,
             pack,
-            must_change: false,
+            first: None,
         }
     }
 
@@ -168,24 +185,36 @@ impl Caller {
             roles: Vec::new(),
             remark: Some(remark.to_owned()),
             pack,
+            first: None,
             holds_until: None,
             privileges: Vec::new(),
-            must_change: false,
         }
     }
 
-    /// The same caller, to whom nothing is open but choosing another password: to the rules they have
-    /// not finished signing in.
-    pub(crate) fn until_changed(mut self) -> Self {
-        self.must_change = true;
+    /// The same caller, to whom nothing is open but what comes first: to the rules they have not finished
+    /// signing in.
+    pub(crate) fn until(mut self, first: First) -> Self {
+        self.first = Some(first);
         Arc::make_mut(&mut self.facts).authentication_strength = 0;
         self
+    }
+
+    /// What must be done before anything else is answered.
+    #[must_use]
+    pub fn first(&self) -> Option<First> {
+        self.first
     }
 
     /// Whether another password must be chosen before anything else is answered.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
-        self.must_change
+        self.first == Some(First::Password)
+    }
+
+    /// Whether the caller's own account is changed as part of signing in: then that is what the rules
+    /// are asked about.
+    pub(crate) fn own_action(&self) -> Action {
+        if self.first.is_some() { Action::SignIn } else { Action::Update }
     }
 
     /// The beginning of an entry about what this caller does.

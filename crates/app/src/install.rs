@@ -169,6 +169,7 @@ impl App {
             passwords: Passwords::new()?,
             refusals: Refusals::default(),
             transport: std::sync::OnceLock::new(),
+            webauthn: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
             began: std::sync::OnceLock::new(),

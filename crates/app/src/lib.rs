@@ -45,8 +45,13 @@ pub use accounts::{
     Tidied,
 };
 pub use administration::AccountDetail;
+pub use body::FactorKind;
 pub use caller::Caller;
-pub use credentials::{IdentityProof, InitialSecret, SignIns};
+pub use caller::First;
+pub use credentials::{
+    Challenge, FactorView, FactorsView, IdentityProof, InitialSecret, Means, NewFactor, NewOneTime, Proof,
+    SessionView, SignIns, wants_step_up,
+};
 pub use emergency::EmergencyCard;
 pub use governance::adoption::{PackVersion, Proposal, pack_archive};
 pub use governance::appointments::{AppointmentView, NewAppointment, RoleView};
@@ -143,6 +148,8 @@ pub struct Shared {
     pub(crate) began: std::sync::OnceLock<mimamori_domain::Timestamp>,
     /// How people reach the program, once its server has said so.
     pub(crate) transport: std::sync::OnceLock<Transport>,
+    /// How passkeys are checked, once the server has said under which address it is reached.
+    pub(crate) webauthn: std::sync::OnceLock<webauthn_rs::Webauthn>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.

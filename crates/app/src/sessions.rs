@@ -13,6 +13,48 @@ pub(crate) struct Session {
     pub(crate) last_seen: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) bearer: bool,
+    pub(crate) shown: Shown,
+    /// When its owner signed in, and when they last showed who they are.
+    pub(crate) began: Timestamp,
+    pub(crate) proved: Timestamp,
+    pub(crate) locked: bool,
+}
+
+/// By what somebody showed who they are when their session began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Password,
+    OneTime,
+    Passkey,
+    Recovery,
+    Replacement,
+    /// By a passkey alone, which verified its user itself.
+    PasskeyAlone,
+}
+
+/// The words stand in the database.
+const SHOWN: [(Shown, &str); 6] = [
+    (Shown::Password, "password"),
+    (Shown::OneTime, "password+one-time"),
+    (Shown::Passkey, "password+passkey"),
+    (Shown::Recovery, "password+recovery"),
+    (Shown::Replacement, "password+replacement"),
+    (Shown::PasskeyAlone, "passkey"),
+];
+
+impl Shown {
+    pub(crate) fn as_str(self) -> &'static str {
+        SHOWN.iter().find(|(shown, _)| *shown == self).map_or("", |(_, word)| word)
+    }
+
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        SHOWN.iter().find(|(_, known)| *known == word).map(|(shown, _)| *shown)
+    }
+
+    /// How many factors that is, for the rules.
+    pub(crate) fn strength(self) -> u8 {
+        if self == Self::Password { 1 } else { 2 }
+    }
 }
 
 pub(crate) struct Sessions {

@@ -1,16 +1,18 @@
 //! Signing in and out, and who a session or bearer token belongs to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{Action, ActorId, Error, ErrorKind, Result, SessionId, Timestamp};
 use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
-use mimamori_vault::{IndexField, hash_token, random_token};
+use mimamori_vault::{IndexField, Place, hash_token, random_token};
 
 use crate::access::Settled;
-use crate::caller::{Caller, SessionRef};
-use crate::credentials::Limits;
+use crate::caller::{ActorContext, Caller, First, SessionRef};
+use crate::credentials::{Begun, Counted, Limits, Try};
+use crate::keys::vault_error;
 use crate::passwords::{Line, MOST_BYTES};
-use crate::sessions::Session;
+use crate::sessions::{Session, Shown};
 use crate::{App, Origin, sql};
 
 /// What signing in gave.
@@ -21,8 +23,10 @@ pub struct SignedIn {
     pub last_sign_in: Option<Timestamp>,
     /// Failed tries since then.
     pub failed_since: u32,
-    /// Another password must be chosen before anything else is answered.
-    pub must_change: bool,
+    /// What must come before anything else is answered.
+    pub first: Option<First>,
+    /// The token is that of a sign-in that waits for its second factor ([`App::finish_sign_in`]).
+    pub second: bool,
 }
 
 /// The token stays out of debug output.
@@ -32,8 +36,11 @@ impl std::fmt::Debug for SignedIn {
     }
 }
 
+/// What a terminal says it is, at most so many characters.
+const MOST_AGENT: usize = 80;
+
 /// One answer for an unknown name, a wrong password and a stopped account.
-fn refused() -> Error {
+pub(crate) fn refused() -> Error {
     Error::new(ErrorKind::Unauthenticated, "the sign-in name or the password is not right")
 }
 
@@ -80,38 +87,123 @@ impl App {
             return Err(over);
         }
 
-        let secret = random_token().map_err(Error::unavailable)?;
+        if context.account.credential.factors.asked() {
+            // The password alone opens nothing: what was counted for it was no failure.
+            self.take_back(&tried, &attempts).await?;
+            let token = self.begin(Begun::SignIn, context.actor, context.version).await?;
+            return Ok(SignedIn { token, last_sign_in: None, failed_since: 0, first: None, second: true });
+        }
+        let mut unit = Unit::new();
+        let opened = self.open_session(&mut unit, context, Shown::Password, origin, now).await?;
+        self.signed_in(unit, opened, last, &tried, &attempts, "").await
+    }
+
+    /// Records that somebody signed in, and forgets what was counted.
+    pub(crate) async fn signed_in(
+        &self,
+        mut unit: Unit,
+        (caller, token): (Caller, String),
+        last_sign_in: Option<Timestamp>,
+        tried: &Try,
+        attempts: &Counted,
+        stated: &str,
+    ) -> Result<SignedIn> {
+        let session = caller.session.ok_or_else(refused)?;
+        let stated = Some(stated).filter(|text| !text.is_empty());
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(&caller, caller.entry(unit.id, Action::SignIn), index, stated)?;
+        unit.entries.push(entry);
+        self.put_emergency_use(&caller, &mut unit).await?;
+        if let Settled::Again = self.settle(&caller, unit).await? {
+            return Err(refused());
+        }
+        let now = session.began;
+        self.forget_tries(tried, attempts, session.id.as_bytes(), session.expires, now).await?;
+        Ok(SignedIn {
+            token,
+            last_sign_in,
+            failed_since: u32::try_from(attempts.tally).unwrap_or(u32::MAX),
+            first: caller.first,
+            second: false,
+        })
+    }
+
+    /// Puts a new session into a unit.
+    pub(crate) async fn open_session(
+        &self,
+        unit: &mut Unit,
+        context: Arc<ActorContext>,
+        shown: Shown,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(Caller, String)> {
         let expires = now.plus(self.session_absolute()?);
+        self.put_session(unit, context, origin, Opening { shown, began: now, proved: now, expires }, now)
+            .await
+    }
+
+    pub(crate) async fn put_session(
+        &self,
+        unit: &mut Unit,
+        context: Arc<ActorContext>,
+        origin: &Origin,
+        opening: Opening,
+        now: Timestamp,
+    ) -> Result<(Caller, String)> {
+        let secret = random_token().map_err(Error::unavailable)?;
         let token_hash = hash_token(&secret);
+        let Opening { shown, began, proved, expires } = opening;
         let session = SessionRef {
-            id: self.session_id(&token_hash, context.actor, expires),
+            id: self.session_id(&token_hash, context.actor, expires, Some((shown, began, proved))),
             version: 0,
             expires,
             ends: expires,
             token_hash,
             last_seen: now,
             bearer: false,
+            shown,
+            began,
+            proved,
         };
-        let must_change = self.must_change(&context.account, false, now)?;
-        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
-        let mut unit = Unit::new();
-        unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, now)));
-        let entry = self.with_sealed(&caller, caller.entry(unit.id, Action::SignIn), 0, None)?;
-        let mut unit = unit.entry(entry);
-        self.put_emergency_use(&caller, &mut unit).await?;
-        if let Settled::Again = self.settle(&caller, unit).await? {
-            return Err(refused());
-        }
-        self.forget_tries(&tried, &attempts, session.id.as_bytes(), expires, now).await?;
-        Ok(SignedIn {
-            token: hex::encode(secret),
-            last_sign_in: last,
-            failed_since: u32::try_from(attempts.tally).unwrap_or(u32::MAX),
-            must_change,
-        })
+        let place = self.seal_place(&session, context.actor, origin).await?;
+        let caller =
+            self.first_things(Caller::of_session(context, session, origin, now, self.pack.hash()))?;
+        unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, place, now)));
+        Ok((caller, hex::encode(secret)))
     }
 
-    fn refused_to_wait(&self, origin: &Origin) -> Error {
+    /// Where a session began, for its owner to recognise: sealed, for it may lead to a person.
+    async fn seal_place(&self, session: &SessionRef, actor: ActorId, origin: &Origin) -> Result<Vec<u8>> {
+        let plain = serde_json::json!({
+            "v": 1,
+            "address": origin.address.map(|address| address.to_string()),
+            "agent": origin.agent.as_deref().map(|agent| agent.chars().take(MOST_AGENT).collect::<String>()),
+        });
+        let key = self.staff_key(actor).await?;
+        let place = Place::column("session", "place", session.id.as_bytes());
+        mimamori_vault::seal(&key, &place, plain.to_string().as_bytes()).map_err(vault_error)
+    }
+
+    /// The caller, limited to what must come before anything else.
+    fn first_things(&self, caller: Caller) -> Result<Caller> {
+        let Some(context) = caller.context.clone().filter(|_| caller.session.is_some_and(|s| !s.bearer))
+        else {
+            return Ok(caller);
+        };
+        let now = self.clock.now();
+        let factors = &context.account.credential.factors;
+        if self.must_change(&context.account, !factors.kept.is_empty(), now)? {
+            return Ok(caller.until(First::Password));
+        }
+        if factors.kept.is_empty()
+            && (factors.lost.is_some() || self.wants_second(&context, &caller.origin, now)?)
+        {
+            return Ok(caller.until(First::Factor));
+        }
+        Ok(caller)
+    }
+
+    pub(crate) fn refused_to_wait(&self, origin: &Origin) -> Error {
         self.refused_before_sign_in(origin, "sign-in-locked");
         Error::new(
             ErrorKind::Busy,
@@ -161,7 +253,9 @@ impl App {
                 let statement = if bearer { &sql::BEARER } else { &sql::SESSION };
                 let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
                 let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
-                if session.id != self.session_id(&hash, session.actor, session.expires) {
+                let more = row_says_more(&row, bearer).map_err(Error::unavailable)?;
+                let more = more.then_some((session.shown, session.began, session.proved));
+                if session.id != self.session_id(&hash, session.actor, session.expires, more) {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
                 }
@@ -183,6 +277,11 @@ impl App {
         if !context.account.active {
             return Err(over());
         }
+        // Begun before there was a second factor: it is asked for.
+        if !bearer && session.shown == Shown::Password && context.account.credential.factors.asked() {
+            return Err(over());
+        }
+        let locked = session.locked;
         let session = SessionRef {
             id: session.id,
             version: session.version,
@@ -191,20 +290,31 @@ impl App {
             token_hash: hash,
             last_seen: session.last_seen,
             bearer,
+            shown: session.shown,
+            began: session.began,
+            proved: session.proved,
         };
-        let must_change = !bearer && self.must_change(&context.account, false, now)?;
         let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
-        Ok(if must_change { caller.until_changed() } else { caller })
+        if locked { Ok(caller.until(First::Unlock)) } else { self.first_things(caller) }
     }
 
-    /// A session's id is made with a key from what its row says, so that a row written behind the
-    /// program's back opens nothing.
-    pub(crate) fn session_id(&self, token_hash: &[u8; 32], actor: ActorId, expires: Timestamp) -> SessionId {
-        let text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
+    /// A session's id is made with a key from what its row says, so that a row written or changed behind
+    /// the program's back opens nothing. `more`: by what it was shown, and when.
+    pub(crate) fn session_id(
+        &self,
+        token_hash: &[u8; 32],
+        actor: ActorId,
+        expires: Timestamp,
+        more: Option<(Shown, Timestamp, Timestamp)>,
+    ) -> SessionId {
+        let mut text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
+        if let Some((shown, began, proved)) = more {
+            text.push_str(&format!("|{}|{}|{}", shown.as_str(), began.as_micros(), proved.as_micros()));
+        }
         SessionId::from_bytes(*self.keys.fixed.token(IndexField::Identifier, &text).as_bytes())
     }
 
-    fn session_idle(&self) -> Result<Duration> {
+    pub(crate) fn session_idle(&self) -> Result<Duration> {
         Ok(Duration::from_secs(60 * self.pack.parameter_u64("session.idle-minutes")?))
     }
 
@@ -226,7 +336,16 @@ impl App {
     }
 }
 
-fn session_row(caller: &Caller, session: &SessionRef, now: Timestamp) -> Vec<Value> {
+/// What a session begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub(crate) shown: Shown,
+    pub(crate) began: Timestamp,
+    pub(crate) proved: Timestamp,
+    pub(crate) expires: Timestamp,
+}
+
+fn session_row(caller: &Caller, session: &SessionRef, place: Vec<u8>, now: Timestamp) -> Vec<Value> {
     vec![
         session.token_hash.into(),
         session.id.into(),
@@ -238,12 +357,22 @@ fn session_row(caller: &Caller, session: &SessionRef, now: Timestamp) -> Vec<Val
             .zone
             .as_ref()
             .map_or(Value::Null(ColumnType::Text), |zone| zone.as_str().to_owned().into()),
-        "password".into(),
+        session.shown.as_str().into(),
         now.into(),
         now.into(),
         session.expires.into(),
         Value::Null(ColumnType::Int),
+        session.began.into(),
+        session.proved.into(),
+        Value::Null(ColumnType::Int),
+        Value::Null(ColumnType::Int),
+        place.into(),
     ]
+}
+
+/// Whether a row says by what it was shown: those of older programs do not.
+fn row_says_more(row: &Row, bearer: bool) -> Result<bool, mimamori_store::RowError> {
+    Ok(!bearer && row.opt_int(9)?.is_some())
 }
 
 fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori_store::RowError> {
@@ -251,6 +380,15 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
     if row.opt_int(ended)?.is_some() {
         return Ok(None);
     }
+    let created = row.time(2)?;
+    let (shown, began, proved, locked) = if bearer {
+        (Shown::Password, created, created, false)
+    } else {
+        let at = |column| Ok(row.opt_int(column)?.map_or(created, Timestamp::from_micros));
+        // An unknown word counts for the least.
+        let shown = Shown::of(row.text(7)?).unwrap_or(Shown::Password);
+        (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some())
+    };
     Ok(Some(Session {
         id: row.id_of(0)?,
         actor: row.id_of(1)?,
@@ -258,5 +396,9 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         last_seen: row.time(last_seen)?,
         expires: row.time(expires)?,
         bearer,
+        shown,
+        began,
+        proved,
+        locked,
     }))
 }

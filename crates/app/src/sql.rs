@@ -372,10 +372,11 @@ pub static LOGIN: Statement =
 /// A session by the hash of its secret, with its access version.
 pub static SESSION: Statement = Statement::read(
     "app.session",
-    "SELECT s.id, s.actor, s.created, s.last_seen, s.expires, s.ended, COALESCE(a.version, 0) \
+    "SELECT s.id, s.actor, s.created, s.last_seen, s.expires, s.ended, COALESCE(a.version, 0), \
+     s.strength, s.began, s.proved, s.locked \
      FROM session s LEFT JOIN access_version a ON a.id = s.id AND a.scope = 3 WHERE s.token_hash = $1",
     &[Blob],
-    &[Blob, Blob, Int, Int, Int, Int, Int],
+    &[Blob, Blob, Int, Int, Int, Int, Int, Text, Int, Int, Int],
 );
 
 /// Notes the last use of a session.
@@ -391,6 +392,85 @@ pub static END_SESSION: Statement = Statement::change(
     "UPDATE session SET ended = $2 WHERE token_hash = $1 AND ended IS NULL",
     &[Blob, Int],
 );
+
+/// Ends a session that goes on under another token.
+pub static CONTINUE_SESSION: Statement = Statement::change(
+    "app.continue_session",
+    "UPDATE session SET ended = $2, continued = 1 WHERE token_hash = $1 AND ended IS NULL",
+    &[Blob, Int],
+);
+
+/// Locks a session until its owner is back.
+pub static LOCK_SESSION: Statement = Statement::change(
+    "app.lock_session",
+    "UPDATE session SET locked = $2 WHERE token_hash = $1 AND ended IS NULL AND locked IS NULL",
+    &[Blob, Int],
+);
+
+/// Sessions of an account that go on at a time ($2) and were used after another ($3), the latest first.
+pub static OPEN_SESSIONS: Statement = Statement::read(
+    "app.open_sessions",
+    "SELECT token_hash, id, created, began, last_seen, expires, strength, locked, place FROM session \
+     WHERE actor = $1 AND ended IS NULL AND expires > $2 AND last_seen > $3 \
+     ORDER BY last_seen DESC LIMIT 200",
+    &[Blob, Int, Int],
+    &[Blob, Blob, Int, Int, Int, Int, Text, Int, Blob],
+);
+
+/// Ends a session by its id.
+pub static END_SESSION_OF: Statement = Statement::change(
+    "app.end_session_of",
+    "UPDATE session SET ended = $3 WHERE actor = $1 AND id = $2 AND ended IS NULL",
+    &[Blob, Blob, Int],
+);
+
+/// Notes the use of a second factor: only further on than ever before.
+pub static USE_FACTOR: Statement = Statement::upkeep(
+    "app.use_factor",
+    "UPDATE factor_use SET counter = $2, used = $3 WHERE factor = $1 AND counter < $2",
+    &[Blob, Int, Int],
+    &[],
+);
+
+/// Notes the use of a second factor that counts nothing itself.
+pub static SEE_FACTOR: Statement = Statement::upkeep(
+    "app.see_factor",
+    "UPDATE factor_use SET used = $2 WHERE factor = $1 AND counter = 0",
+    &[Blob, Int],
+    &[],
+);
+
+/// How far a second factor was used, and when last.
+pub static FACTOR_USED: Statement = Statement::read(
+    "app.factor_used",
+    "SELECT counter, used FROM factor_use WHERE factor = $1",
+    &[Blob],
+    &[Int, Int],
+);
+
+/// Takes away the counter of a factor that is no more.
+pub static FORGET_FACTOR: Statement =
+    Statement::upkeep("app.forget_factor", "DELETE FROM factor_use WHERE factor = $1", &[Blob], &[]);
+
+/// What was begun under a secret for a purpose, and waits until a time.
+pub static CEREMONY: Statement = Statement::read(
+    "app.ceremony",
+    "SELECT actor, body FROM ceremony WHERE token_hash = $1 AND purpose = $2 AND expires > $3",
+    &[Blob, Text, Int],
+    &[Blob, Blob],
+);
+
+/// Takes what was begun: nothing is finished twice.
+pub static TAKE_CEREMONY: Statement =
+    Statement::upkeep("app.take_ceremony", "DELETE FROM ceremony WHERE token_hash = $1", &[Blob], &[]);
+
+/// Takes away what was begun for an account and never finished.
+pub static FORGET_CEREMONIES: Statement =
+    Statement::upkeep("app.forget_ceremonies", "DELETE FROM ceremony WHERE actor = $1", &[Blob], &[]);
+
+/// Takes away what was begun and whose time is over.
+pub static SWEEP_CEREMONIES: Statement =
+    Statement::upkeep("app.sweep_ceremonies", "DELETE FROM ceremony WHERE expires <= $1", &[Int], &[]);
 
 /// A bearer token by the hash of its secret, with its access version.
 pub static BEARER: Statement = Statement::read(
@@ -411,7 +491,8 @@ pub static REVOKE_BEARER: Statement = Statement::change(
 /// The time of the last sign-in before the present one.
 pub static LAST_SESSION: Statement = Statement::read(
     "app.last_session",
-    "SELECT created FROM session WHERE actor = $1 ORDER BY created DESC LIMIT 1",
+    "SELECT created FROM session WHERE actor = $1 AND (began IS NULL OR began = created) \
+     ORDER BY created DESC LIMIT 1",
     &[Blob],
     &[Int],
 );
@@ -500,18 +581,20 @@ pub static END_OTHER_SESSIONS: Statement = Statement::change(
     &[Blob, Blob, Int],
 );
 
-/// The last other session of an account.
+/// The last sign-in of an account before the one that a session began with.
 pub static SESSION_BEFORE: Statement = Statement::read(
     "app.session_before",
-    "SELECT created FROM session WHERE actor = $1 AND token_hash <> $2 ORDER BY created DESC LIMIT 1",
-    &[Blob, Blob],
+    "SELECT created FROM session WHERE actor = $1 AND token_hash <> $2 AND created < $3 \
+     AND (began IS NULL OR began = created) ORDER BY created DESC LIMIT 1",
+    &[Blob, Blob, Int],
     &[Int],
 );
 
 /// When an account last signed out.
 pub static LAST_SIGN_OUT: Statement = Statement::read(
     "app.last_sign_out",
-    "SELECT ended FROM session WHERE actor = $1 AND ended IS NOT NULL ORDER BY ended DESC LIMIT 1",
+    "SELECT ended FROM session WHERE actor = $1 AND ended IS NOT NULL AND continued IS NULL \
+     ORDER BY ended DESC LIMIT 1",
     &[Blob],
     &[Int],
 );
@@ -708,6 +791,18 @@ pub static ALL: &[&Statement] = &[
     &SESSION,
     &TOUCH_SESSION,
     &END_SESSION,
+    &CONTINUE_SESSION,
+    &LOCK_SESSION,
+    &OPEN_SESSIONS,
+    &END_SESSION_OF,
+    &USE_FACTOR,
+    &SEE_FACTOR,
+    &FACTOR_USED,
+    &FORGET_FACTOR,
+    &CEREMONY,
+    &TAKE_CEREMONY,
+    &FORGET_CEREMONIES,
+    &SWEEP_CEREMONIES,
     &BEARER,
     &REVOKE_BEARER,
     &LAST_SESSION,

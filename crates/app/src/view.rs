@@ -14,6 +14,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     pub terminal: Option<TerminalId>,
     pub zone: Option<ZoneCode>,
+    /// What kind of terminal it says it is, in a few words: only for showing somebody their own sessions.
+    pub agent: Option<String>,
 }
 
 /// An address may lead to a person: it stays out of debug output (invariant 9), as do names below.

@@ -181,6 +181,9 @@ impl App {
             token_hash: [0; 32],
             last_seen: now,
             bearer: false,
+            shown: crate::sessions::Shown::Password,
+            began: now,
+            proved: now,
         };
         Caller::of_session(Arc::clone(actor), session, &Origin::default(), now, self.pack.hash())
     }

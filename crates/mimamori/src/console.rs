@@ -90,21 +90,33 @@ impl Console {
     /// # Errors
     /// [`Exit::Usage`] when there is no terminal or it is empty.
     pub fn password(self, from_input: bool) -> Result<String> {
-        let password = if from_input {
+        self.secret(from_input, "パスワード / Password: ", "password")
+    }
+
+    fn secret(self, from_input: bool, question: &str, what: &str) -> Result<String> {
+        let typed = if from_input {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map_err(|error| unreadable(&error))?;
             line.trim_end_matches(['\r', '\n']).to_owned()
         } else {
             if !io::stdin().is_terminal() {
-                return Err(Failure::new(Exit::Usage, "no terminal to ask for a password")
+                return Err(Failure::new(Exit::Usage, format!("no terminal to ask for a {what}"))
                     .next("Send it on standard input with --password-stdin."));
             }
-            prompt("パスワード / Password: ")?
+            prompt(question)?
         };
-        if password.is_empty() {
-            return Err(Failure::new(Exit::Usage, "the password is empty"));
+        if typed.is_empty() {
+            return Err(Failure::new(Exit::Usage, format!("the {what} is empty")));
         }
-        Ok(password)
+        Ok(typed)
+    }
+
+    /// The code of a second factor: asked for like a password, or the next line of standard input.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] without a terminal and without `from_input`.
+    pub fn code(self, from_input: bool) -> Result<String> {
+        self.secret(from_input, "認証コード / Code: ", "code")
     }
 
     /// Asks for a typed `yes` before something that cannot be undone.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use mimamori_app::{App, Caller, Origin, Parts};
+use mimamori_app::{App, Caller, Origin, Parts, Proof};
 use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_store::statements::upkeep;
@@ -171,7 +171,11 @@ impl Installation {
     ) -> Result<SignedInCaller> {
         let password = console.password(password_stdin)?;
         let origin = Origin::default();
-        let signed_in = self.app.sign_in(login, &password, &origin).await?;
+        let mut signed_in = self.app.sign_in(login, &password, &origin).await?;
+        if signed_in.second {
+            let code = Proof::Code(console.code(password_stdin)?);
+            signed_in = self.app.finish_sign_in(&signed_in.token, &code, &origin).await?;
+        }
         Ok(SignedInCaller { app: Arc::clone(&self.app), token: signed_in.token, origin })
     }
 

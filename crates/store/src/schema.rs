@@ -78,6 +78,7 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "sort time of versions",
         sql: include_str!("schema/0002_version_sort_time.sql"),
     },
+    Migration { number: 3, name: "second factors", sql: include_str!("schema/0003_second_factors.sql") },
 ];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

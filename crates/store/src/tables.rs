@@ -99,6 +99,15 @@ tables! {
     SESSION = "session", Current, key ["token_hash"], [
         token_hash: Blob, id: Blob, actor: Blob, institution: Blob null, terminal: Blob null,
         zone: Text null, strength: Text, created: Int, last_seen: Int, expires: Int, ended: Int null,
+        began: Int null, proved: Int null, locked: Int null, continued: Int null, place: Blob null,
+    ];
+
+    /// How far each second factor was used.
+    FACTOR_USE = "factor_use", Upkeep, key ["factor"], [factor: Blob, counter: Int, used: Int,];
+
+    /// What was begun and waits for its second half, found by the hash of its secret.
+    CEREMONY = "ceremony", Upkeep, key ["token_hash"], [
+        token_hash: Blob, purpose: Text, actor: Blob null, created: Int, expires: Int, body: Blob,
     ];
 
     /// Bearer tokens of programs, found by the hash of their secret.

@@ -1,5 +1,5 @@
-//! The style sheet: one small file, its name carries a hash of its content so that browsers may
-//! keep it for ever.
+//! The style sheet and the script for passkeys: small files, whose names carry a hash of their content
+//! so that browsers may keep them for ever.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -9,28 +9,43 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 const STYLE: &str = include_str!("../assets/style.css");
+/// Passkeys: the one thing that a page cannot do without a script. Pages work without it.
+const PASSKEY: &str = include_str!("../assets/passkey.js");
 
-static STYLE_NAME: LazyLock<String> = LazyLock::new(|| {
+static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));
+static PASSKEY_NAME: LazyLock<String> = LazyLock::new(|| named("passkey", PASSKEY, "js"));
+
+fn named(name: &str, content: &str, ending: &str) -> String {
     let mut hasher = DefaultHasher::new();
-    STYLE.hash(&mut hasher);
-    format!("style-{:016x}.css", hasher.finish())
-});
+    content.hash(&mut hasher);
+    format!("{name}-{:016x}.{ending}", hasher.finish())
+}
 
 /// The style sheet's file name under `/assets/`.
 pub(crate) fn style_name() -> &'static str {
     &STYLE_NAME
 }
 
+/// The file name of the script for passkeys under `/assets/`.
+pub(crate) fn passkey_name() -> &'static str {
+    &PASSKEY_NAME
+}
+
 /// `GET /assets/{file}`
 pub(crate) async fn show(Path(file): Path<String>) -> Response {
-    if file == style_name() {
-        let headers = [
-            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-            (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        ];
-        (headers, STYLE).into_response()
-    } else {
-        StatusCode::NOT_FOUND.into_response()
+    let known = [
+        (style_name(), "text/css; charset=utf-8", STYLE),
+        (passkey_name(), "text/javascript; charset=utf-8", PASSKEY),
+    ];
+    match known.into_iter().find(|(name, ..)| *name == file) {
+        Some((_, kind, content)) => {
+            let headers = [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ];
+            (headers, content).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

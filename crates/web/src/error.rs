@@ -5,6 +5,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use mimamori_app::wants_step_up;
 use mimamori_domain::{Error, ErrorKind, SubjectId};
 use mimamori_fhir::{Issue, IssueCode};
 
@@ -100,6 +101,8 @@ pub(crate) struct Fault {
     pub(crate) faults: Vec<mimamori_domain::Fault>,
     /// Whose page was refused, where emergency access may be asked for.
     pub(crate) emergency: Option<SubjectId>,
+    /// It goes on once the person has shown again who they are.
+    pub(crate) step_up: bool,
 }
 
 /// A handler's answer.
@@ -107,7 +110,7 @@ pub(crate) type Answered = Result<Response, Fault>;
 
 impl Fault {
     pub(crate) fn status(status: StatusCode) -> Self {
-        Self { status, message: String::new(), faults: Vec::new(), emergency: None }
+        Self { status, message: String::new(), faults: Vec::new(), emergency: None, step_up: false }
     }
 
     pub(crate) fn told(status: StatusCode, message: impl Into<String>) -> Self {
@@ -136,7 +139,7 @@ impl From<Error> for Fault {
         }
         let message = if answer.tells { error.message() } else { "" };
         let faults = if answer.tells { error.faults().to_vec() } else { Vec::new() };
-        Self { faults, ..Self::told(answer.status, message) }
+        Self { faults, step_up: wants_step_up(&error), ..Self::told(answer.status, message) }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError};
 
 use crate::error::Fault;
@@ -87,7 +88,42 @@ impl FromRequest<Web> for Fields {
         if media_type(request.headers()) != "application/x-www-form-urlencoded" {
             return Err(Fault::status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        Ok(Self::parse(&whole(request.into_body(), web).await?))
+        let held = request.extensions().get::<Held>().cloned();
+        let fields = Self::parse(&whole(request.into_body(), web).await?);
+        if let Some(held) = held {
+            held.keep(&fields);
+        }
+        Ok(fields)
+    }
+}
+
+/// A form that was sent, until its answer is known: if its sender must show again who they are, it goes
+/// on afterwards with nothing lost.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    /// Where it was sent; nothing for what was only asked for.
+    pub(crate) path: Option<String>,
+    fields: Arc<Mutex<Option<Fields>>>,
+}
+
+/// Never written into a page.
+const SECRET: [&str; 6] = ["password", "present", "again", "code", "challenge", "answer"];
+
+impl Held {
+    pub(crate) fn of(request: &Request) -> Self {
+        let sent = *request.method() == Method::POST;
+        let path = local_path(request.uri().path()).filter(|_| sent).map(str::to_owned);
+        Self { path, fields: Arc::default() }
+    }
+
+    fn keep(&self, fields: &Fields) {
+        let pairs = fields.0.iter().filter(|(name, _)| !SECRET.contains(&name.as_str())).cloned();
+        *self.fields.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fields(pairs.collect()));
+    }
+
+    /// What was sent; nothing for a form that brought files.
+    pub(crate) fn taken(&self) -> Option<Fields> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use crate::error::{Fault, Rendered};
 use crate::following::Refused;
+use crate::forms::Held;
 use crate::layout::Visit;
 use crate::routes::Surface;
 use crate::settings::Web;
@@ -25,14 +26,15 @@ use crate::{fhir, pages, session};
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-         frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (
         HeaderName::from_static("permissions-policy"),
-        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), \
+         publickey-credentials-create=(self), publickey-credentials-get=(self), usb=()",
     ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -138,6 +140,8 @@ async fn finish_page(web: &Web, mut request: Request, next: Next) -> Response {
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = session::origin(request.extensions());
     request.extensions_mut().insert(visit.clone());
+    let held = Held::of(&request);
+    request.extensions_mut().insert(held.clone());
     let response = answer(web, request, next).await;
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
@@ -154,6 +158,9 @@ async fn finish_page(web: &Web, mut request: Request, next: Next) -> Response {
         return pages::sign_in::first(web, &visit, had_session);
     }
     let caller = response.extensions().get::<Caller>();
+    if let Some(caller) = caller.filter(|_| fault.step_up) {
+        return pages::step_up::asked(web, &visit, caller, &held).await;
+    }
     let allow = response.headers().get(header::ALLOW).cloned();
     let mut page = pages::problem::page(web, &visit, caller, &fault, forged);
     if let Some(allow) = allow {

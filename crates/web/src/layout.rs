@@ -100,6 +100,8 @@ pub(crate) struct Layout {
     pub(crate) current: &'static str,
     /// Uses of emergency accounts that wait for a review.
     pub(crate) alarms: u64,
+    /// The script for passkeys, on pages that offer them.
+    pub(crate) script: Option<&'static str>,
 }
 
 /// Who is signed in.
@@ -109,6 +111,8 @@ pub(crate) struct Who {
     pub(crate) institution: Option<String>,
     pub(crate) staff: bool,
     pub(crate) links: Navigation,
+    /// Nothing comes first: the navigation is shown, and the session may be locked.
+    pub(crate) lockable: bool,
     /// How much waits for them under the rules, as of when they last looked.
     pub(crate) waiting: Option<u64>,
     /// Until when the session lasts if nothing is done, `10:23`.
@@ -121,7 +125,8 @@ impl Layout {
             name: c.name().to_owned(),
             institution: c.institution_name().map(str::to_owned),
             staff: c.is_staff(),
-            links: if c.must_change_password() { Navigation::default() } else { Navigation::of(web, c) },
+            links: if c.first().is_some() { Navigation::default() } else { Navigation::of(web, c) },
+            lockable: c.first().is_none(),
             waiting: Some(web.waiting.count(c.actor_id())).filter(|n| *n > 0),
             until: c.session_ends().map(dates::time_of_day),
         });
@@ -135,6 +140,7 @@ impl Layout {
             notice: None,
             current: "",
             alarms: 0,
+            script: None,
         }
     }
 
@@ -151,6 +157,7 @@ impl Layout {
                 institution: Some("みほん訪問看護ステーション".to_owned()),
                 staff: true,
                 links: Navigation { search: true, review: true, rules: true, accounts: true },
+                lockable: true,
                 waiting: Some(2),
                 until: Some("10:53".to_owned()),
             }),
@@ -158,6 +165,7 @@ impl Layout {
             notice: None,
             current: "",
             alarms: 0,
+            script: None,
         }
     }
 
@@ -190,6 +198,12 @@ impl Layout {
         self
     }
 
+    /// With the script for passkeys, where they are offered.
+    pub(crate) fn passkeys(mut self, offered: bool) -> Self {
+        self.script = offered.then(assets::passkey_name);
+        self
+    }
+
     /// Shows that something was done: `done` is a word that a redirect carried; unknown ones show
     /// nothing.
     pub(crate) fn done(mut self, done: &str) -> Self {
@@ -200,11 +214,17 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 34] = [
+pub(crate) const DONE: [&str; 40] = [
     "emergency-reviewed",
     "ends-saved",
     "sort-saved",
     "closed",
+    "factor-added",
+    "factor-removed",
+    "factor-lost",
+    "session-ended",
+    "sessions-ended",
+    "shown-again",
     "password-changed",
     "unlocked",
     "leak-stopped",

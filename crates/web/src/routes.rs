@@ -15,8 +15,9 @@ use crate::pages::governance::{
     reviews, roles, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, citizens, emergency, home, language, looked,
-    note, own_account, person, record, reissue, review, search, sign_in, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
+    looked, note, own_account, person, record, reissue, review, search, second, sessions, sign_in, step_up,
+    vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -102,13 +103,35 @@ pub static ROUTES: &[Route] = routes! {
     Staff None    post "/language" => language::change;
     Staff None    get  "/sign-in" => sign_in::form;
     Staff None    post "/sign-in" => sign_in::enter;
+    Staff None    get  "/sign-in/code" => second::form;
+    Staff None    post "/sign-in/code" => second::enter;
+    Staff None    post "/sign-in/code/passkey" => second::ask;
+    Staff None    post "/sign-in/passkey" => second::by_passkey;
+    Staff None    post "/sign-in/passkey/challenge" => second::ask_any;
     Staff Session post "/sign-out" => sign_in::leave;
+    Staff Session post "/lock" => step_up::lock;
+    Staff Session get  "/unlock" => step_up::unlock_form;
+    Staff Session post "/unlock" => step_up::unlock;
+    Staff Session post "/unlock/passkey" => step_up::ask_passkey;
+    Staff Session get  "/step-up" => step_up::form;
+    Staff Session post "/step-up" => step_up::show_again;
+    Staff Session post "/step-up/passkey" => step_up::ask_passkey;
     // The address is the secret, and what it shows names nobody.
     Staff None    get  "/calendar/{secret}" => reminders::feed;
 
     Staff Session get  "/account" => own_account::show;
     Staff Session post "/account/password" => own_account::change;
     Staff Session post "/account/leak" => own_account::leak;
+    Staff Session get  "/account/factors" => factors::show;
+    Staff Session post "/account/factors/one-time" => factors::begin_one_time;
+    Staff Session post "/account/factors/one-time/confirm" => factors::add_one_time;
+    Staff Session post "/account/factors/passkey/challenge" => factors::begin_passkey;
+    Staff Session post "/account/factors/passkey" => factors::add_passkey;
+    Staff Session post "/account/factors/recovery" => factors::recovery;
+    Staff Session post "/account/factors/{factor}/remove" => factors::remove;
+    Staff Session get  "/account/sessions" => sessions::show;
+    Staff Session post "/account/sessions/end" => sessions::end_others;
+    Staff Session post "/account/sessions/{session}/end" => sessions::end;
 
     Staff Session get  "/" => home::show;
     Staff Session get  "/people/search" => search::form;
@@ -231,6 +254,12 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/admin/accounts/{actor}/reissue" => reissue::issue, for Operations;
     Staff Session post "/admin/accounts/{actor}/unlock" => reissue::unlock, for Operations;
     Staff Session post "/admin/accounts/{actor}/leak" => reissue::leak, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/factor" => factors::lost_form, for Operations;
+    Staff Session post "/admin/accounts/{actor}/factor/lost" => factors::lost, for Operations;
+    Staff Session post "/admin/accounts/{actor}/factor/replace" => factors::replace, for Operations;
+    Staff Session get  "/admin/accounts/{actor}/sessions" => sessions::show_of, for Operations;
+    Staff Session post "/admin/accounts/{actor}/sessions/end" => sessions::end_all_of, for Operations;
+    Staff Session post "/admin/accounts/{actor}/sessions/{session}/end" => sessions::end_of, for Operations;
 
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use mimamori_app::{Caller, Origin};
+use mimamori_app::{Caller, First, Origin};
 use mimamori_domain::ErrorKind;
 
 use crate::error::Fault;
+use crate::forms::local_path;
 use crate::layout::see;
 use crate::settings::Web;
 
@@ -67,20 +68,118 @@ pub(crate) fn origin(extensions: &axum::http::Extensions) -> Origin {
     Origin { address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()), ..Origin::default() }
 }
 
-/// What is open to whoever must choose another password first.
-const MAY_COME_FIRST: [&str; 4] = ["/account", "/account/password", "/account/leak", "/sign-out"];
+/// The cookie of a sign-in that waits for its second factor.
+fn pending_name(tls: bool) -> &'static str {
+    if tls { "__Host-pending" } else { "pending" }
+}
+
+/// `Set-Cookie` for a sign-in that waits for its second factor: no longer than the server waits.
+pub(crate) fn pending_cookie(token: &str, tls: bool) -> Option<HeaderValue> {
+    let secure = if tls { "; Secure" } else { "" };
+    let name = pending_name(tls);
+    let text = format!("{name}={token}; Path=/{secure}; HttpOnly; SameSite=Strict; Max-Age=300");
+    HeaderValue::from_str(&text).ok().map(|mut value| {
+        value.set_sensitive(true);
+        value
+    })
+}
+
+/// The secret of a sign-in that waits for its second factor.
+pub(crate) fn pending_token(headers: &HeaderMap, tls: bool) -> Option<&str> {
+    cookie_value(headers, pending_name(tls)).filter(|t| !t.is_empty())
+}
+
+/// Gives a response the cookie of a session.
+pub(crate) fn give(mut response: Response, token: &str, tls: bool) -> Result<Response, Fault> {
+    let cookie = cookie(token, tls).ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// Systems and browsers as they name themselves in `User-Agent`, the telling ones first, and what to call
+/// them.
+const SYSTEMS: [(&str, &str); 6] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+    ("Linux", "Linux"),
+];
+const BROWSERS: [(&str, &str); 4] =
+    [("Edg", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+
+/// What kind of terminal a request says it comes from, in a few words.
+pub(crate) fn agent(headers: &HeaderMap) -> Option<String> {
+    let said = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    let of = |table: &[(&str, &'static str)]| {
+        table.iter().find(|(mark, _)| said.contains(mark)).map(|(_, name)| *name)
+    };
+    let words: Vec<&str> = [of(&SYSTEMS), of(&BROWSERS)].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(" / "))
+}
+
+/// Where a request comes from, with the kind of its terminal: for beginning a session.
+pub(crate) fn origin_with_agent(extensions: &axum::http::Extensions, headers: &HeaderMap) -> Origin {
+    Origin { agent: agent(headers), ..origin(extensions) }
+}
+
+/// What is open before anything else, and where everybody else is led.
+struct Before {
+    first: First,
+    leads: &'static str,
+    open: &'static [&'static str],
+}
+
+const BEFORE: [Before; 3] = [
+    Before { first: First::Unlock, leads: "/unlock", open: &["/unlock", "/unlock/passkey", "/sign-out"] },
+    Before {
+        first: First::Password,
+        leads: "/account",
+        open: &["/account", "/account/password", "/account/leak", "/lock", "/sign-out"],
+    },
+    Before {
+        first: First::Factor,
+        leads: "/account/factors",
+        open: &[
+            "/account/factors",
+            "/account/factors/one-time",
+            "/account/factors/one-time/confirm",
+            "/account/factors/passkey",
+            "/account/factors/passkey/challenge",
+            "/step-up",
+            "/step-up/passkey",
+            "/account/leak",
+            "/lock",
+            "/sign-out",
+        ],
+    },
+];
+
+/// Where a caller is led instead of `path`, if something else comes first.
+fn led(caller: &Caller, path: &str) -> Option<&'static str> {
+    let before = BEFORE.iter().find(|before| Some(before.first) == caller.first())?;
+    (!before.open.contains(&path)).then_some(before.leads)
+}
 
 /// Layer of routes whose authorisation is `session`.
 pub(crate) async fn require_session(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(token) = session_token(request.headers(), web.settings.tls) else {
         return Fault::status(StatusCode::UNAUTHORIZED).into_response();
     };
-    match web.app.caller(token, &origin(request.extensions())).await {
-        // Nothing else is answered before a first password was changed.
-        Ok(caller) if caller.must_change_password() && !MAY_COME_FIRST.contains(&request.uri().path()) => {
-            see("/account")
-        }
+    let origin = origin_with_agent(request.extensions(), request.headers());
+    match web.app.caller(token, &origin).await {
         Ok(caller) => {
+            // Nothing else is answered before a session was unlocked, a first password changed, a second
+            // factor enrolled.
+            let path = request.uri().path();
+            if let Some(leads) = led(&caller, path) {
+                let back = matches!(*request.method(), Method::GET | Method::HEAD);
+                return match local_path(path).filter(|_| back && caller.first() == Some(First::Unlock)) {
+                    Some(path) => see(&format!("{leads}?return={path}")),
+                    None => see(leads),
+                };
+            }
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
             // For the error page's heading.
@@ -163,6 +262,22 @@ mod tests {
         assert_eq!(value, "__Host-session=abc; Path=/; Secure; HttpOnly; SameSite=Strict");
         assert_eq!(no_cookie(false).unwrap(), "session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
         assert_eq!(cookie("a\nb", true), None);
+    }
+
+    #[test]
+    fn a_terminal_is_told_in_a_few_words() {
+        let told = |said: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::USER_AGENT, HeaderValue::from_static(said));
+            agent(&headers).unwrap_or_default()
+        };
+        let windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0 Safari/537.36 Edg/131.0";
+        assert_eq!(told(windows), "Windows / Edge");
+        assert_eq!(
+            told("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Version/18.0 Safari/604.1"),
+            "iPhone / Safari"
+        );
+        assert_eq!(told("curl/8"), "");
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl App {
         let mut unit = Unit::new();
         let token_hash = hash_token(&secret);
         let expires = now.plus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-        let id = self.session_id(&token_hash, actor, expires);
+        let id = self.session_id(&token_hash, actor, expires, None);
         unit.changes.push(Change::insert(
             &tables::BEARER_TOKEN,
             vec![

@@ -213,15 +213,37 @@ impl App {
         Ok(())
     }
 
-    /// A try by somebody signed in was right: what it added is taken back.
-    pub(crate) async fn take_back(&self, tried: &Try) -> Result<()> {
+    /// A try was none: what it added is taken back.
+    pub(crate) async fn take_back(&self, tried: &Try, counted: &Counted) -> Result<()> {
         let place = tried.place.as_slice();
         let login = tried.login.as_slice();
-        let rows = [(login, place), (login, ANY), (ANY, place), (login, TALLY)];
+        let mut rows = vec![(login, place), (login, TALLY)];
+        if !counted.known {
+            rows.extend([(login, ANY), (ANY, place)]);
+        }
         let back =
             |(key, place): (&[u8], &[u8])| Change::any(&sql::TAKE_BACK, vec![key.into(), place.into()]);
-        self.store.upkeep(rows.map(back).into()).await.map_err(crate::access::commit_error)?;
+        let changes = rows.into_iter().map(back).collect();
+        self.store.upkeep(changes).await.map_err(crate::access::commit_error)?;
         Ok(())
+    }
+
+    /// Counts a try of somebody whose name is known until it is known to be none.
+    ///
+    /// # Errors
+    /// Busy while further tries must wait.
+    pub(crate) async fn begin_try(&self, login: &str, origin: &Origin) -> Result<(Try, Counted)> {
+        let now = self.clock.now();
+        let (tried, limits) = (self.try_of(login, origin), Limits::of(&self.pack)?);
+        let counted = self.counted(&tried, now).await?;
+        if counted.waits_until(&limits, now, false).is_some() {
+            return Err(self.refused_to_wait(origin));
+        }
+        self.count_try(&tried, &counted, &limits, true, now).await?;
+        if self.counted(&tried, now).await?.waits_until(&limits, now, true).is_some() {
+            return Err(self.refused_to_wait(origin));
+        }
+        Ok((tried, counted))
     }
 
     /// What unlocks a name: to go into the unit that records it.
@@ -254,10 +276,25 @@ impl App {
         row.map_or(Ok(0), |row| row.unsigned(0)).map_err(Error::unavailable)
     }
 
+    /// Notes beside a session how many tries had failed before it began.
+    pub(crate) fn noting_failed(
+        &self,
+        session: &[u8; 16],
+        failed: u64,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Change {
+        let args = vec![session.as_slice().into(), TALLY.into(), failed.into(), now.into(), expires.into()];
+        Change::any(&sql::KEEP_ATTEMPT, args)
+    }
+
     /// Takes away what no counter needs any more.
     pub(crate) async fn sweep_tries(&self) -> Result<()> {
         let sweep = Change::any(&sql::SWEEP_ATTEMPTS, vec![self.clock.now().into()]);
-        self.store.upkeep(vec![sweep]).await.map_err(crate::access::commit_error)?;
+        self.store
+            .upkeep(vec![sweep, self.sweeping_ceremonies()])
+            .await
+            .map_err(crate::access::commit_error)?;
         Ok(())
     }
 }

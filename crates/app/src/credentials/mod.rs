@@ -2,8 +2,13 @@
 //! suspected leak, unlocking, and what is told about earlier sign-ins.
 
 mod attempts;
+mod ceremonies;
+mod factors;
 mod initial;
+mod own_sessions;
+mod required;
 mod romaji;
+mod second;
 mod strength;
 
 use std::time::Duration;
@@ -12,8 +17,13 @@ use mimamori_domain::{Action, ActorId, Error, ErrorKind, ObjectId, Result, Times
 use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, Unit};
 
-pub(crate) use attempts::Limits;
+pub(crate) use attempts::{Counted, Limits, Try};
+pub(crate) use ceremonies::Begun;
+pub use factors::{Challenge, FactorView, FactorsView, NewFactor, NewOneTime};
 pub use initial::InitialSecret;
+pub use own_sessions::SessionView;
+pub use required::wants_step_up;
+pub use second::{Means, Proof};
 pub(crate) use strength::{Known, Rules};
 
 use crate::access::{Settled, kept_changing};
@@ -63,7 +73,8 @@ impl App {
         if account.password.is_none() {
             return Ok(false);
         }
-        if account.credential.first_until.is_some() {
+        let credential = &account.credential;
+        if credential.first_until.is_some() || (credential.only_with_second && !second_factor) {
             return Ok(true);
         }
         let days = self.pack.parameter_u64("password.lifetime-days")?;
@@ -179,14 +190,16 @@ impl App {
         let Some((context, session)) = caller.context.clone().zip(caller.session) else {
             return Err(Error::forbidden());
         };
-        // To the rules, choosing one's own password is the end of signing in.
-        let action = if caller.must_change { Action::SignIn } else { Action::Update };
-        let decision = self.require_general(caller, action, own_account(&context)).await?;
+        // To the rules, choosing a first own password is the end of signing in.
+        let action = caller.own_action();
+        let decision = self.permit_general(caller, action, own_account(&context)).await?;
         self.prove_present(caller, &context, present).await?;
         let now = self.clock.now();
-        let second_factor = caller.facts.authentication_strength > 1;
+        let second_factor = !context.account.credential.factors.kept.is_empty();
         let privileged = self.holds_privileged(&context, now);
         let hash = self.fit_password(&context.account, privileged, second_factor, password).await?;
+        let alone = u64::try_from(password.chars().count()).unwrap_or(u64::MAX)
+            >= self.pack.parameter_u64("password.least-characters")?;
         self.not_used_before(&context.account, password).await?;
         let most = self.remembered()?;
         for _ in 0..crate::access::ATTEMPTS {
@@ -196,6 +209,7 @@ impl App {
                 account.password = Some(hash.clone());
                 account.credential.chosen = Some(now.as_micros());
                 account.credential.first_until = None;
+                account.credential.only_with_second = !alone;
             })
             .await?;
             self.end_sessions(&mut unit, context.actor, session.token_hash, now).await?;
@@ -208,29 +222,19 @@ impl App {
 
     /// Asks for the present password, counted like a try to sign in: a session left open is no way to
     /// find it out.
-    async fn prove_present(&self, caller: &Caller, context: &ActorContext, present: &str) -> Result<()> {
-        let now = self.clock.now();
-        let (tried, limits) = (self.try_of(&context.account.login, &caller.origin), Limits::of(&self.pack)?);
-        let counted = self.counted(&tried, now).await?;
-        let wait = || {
-            Error::new(
-                ErrorKind::Busy,
-                "there were too many failed tries; please wait a little before the next one",
-            )
-        };
-        if counted.waits_until(&limits, now, false).is_some() {
-            return Err(wait());
-        }
-        self.count_try(&tried, &counted, &limits, true, now).await?;
-        if self.counted(&tried, now).await?.waits_until(&limits, now, true).is_some() {
-            return Err(wait());
-        }
+    pub(crate) async fn prove_present(
+        &self,
+        caller: &Caller,
+        context: &ActorContext,
+        present: &str,
+    ) -> Result<()> {
+        let (tried, counted) = self.begin_try(&context.account.login, &caller.origin).await?;
         let hash = context.account.password.clone();
         let fits = present.len() <= crate::passwords::MOST_BYTES;
         if !fits || !self.passwords.verify(present, hash, Line::Known).await? {
             return Err(fault("present", "the present password is not right", "business-rule"));
         }
-        self.take_back(&tried).await
+        self.take_back(&tried, &counted).await
     }
 
     /// Adds a staff account with a first password made by the program. What `staff` has as a password is
@@ -269,7 +273,7 @@ impl App {
         if context.account.kind == AccountKind::Program {
             return Err(Error::not_found());
         }
-        let stated = self.proved(actor, proof).await?;
+        let stated = self.proved(actor, proof, self.reissue_procedure()).await?;
         if context.stopped && context.account.credential.leaked.is_none() {
             return Err(Error::conflict("this account is stopped; let it be resumed first"));
         }
@@ -324,8 +328,8 @@ impl App {
         else {
             return Err(Error::forbidden());
         };
-        let action = if caller.must_change { Action::SignIn } else { Action::Update };
-        let decision = self.require_general(caller, action, own_account(&context)).await?;
+        let action = caller.own_action();
+        let decision = self.permit_general(caller, action, own_account(&context)).await?;
         self.stop_for_leak(caller, &decision, context.actor, "the owner suspects that the password leaked")
             .await
     }
@@ -398,7 +402,7 @@ impl App {
         let Some(session) = caller.session.filter(|session| !session.bearer) else {
             return Ok(SignIns::default());
         };
-        let args = vec![caller.actor.into(), session.token_hash.into()];
+        let args = vec![caller.actor.into(), session.token_hash.into(), session.began.into()];
         let before = self.store.query_one(&sql::SESSION_BEFORE, args).await?;
         let out = self.store.query_one(&sql::LAST_SIGN_OUT, vec![caller.actor.into()]).await?;
         let at = |row: Option<mimamori_store::Row>| {
@@ -419,8 +423,21 @@ impl App {
         Some(code).filter(|code| self.pack.procedure(code).is_some())
     }
 
+    /// The code of the procedure that permits the replacement of a lost second factor; none when a reason
+    /// and how the identity was proved are enough.
+    #[must_use]
+    pub fn replacement_procedure(&self) -> Option<&str> {
+        let code = self.pack.parameter_text("second-factor.replacement-procedure").ok()?;
+        Some(code).filter(|code| self.pack.procedure(code).is_some())
+    }
+
     /// What is recorded about how an identity was proved.
-    async fn proved(&self, actor: ActorId, proof: &IdentityProof) -> Result<String> {
+    pub(crate) async fn proved(
+        &self,
+        actor: ActorId,
+        proof: &IdentityProof,
+        procedure: Option<&str>,
+    ) -> Result<String> {
         let reason = stated_reason(&proof.reason)?;
         let how = proof.how.trim();
         if how.is_empty() || how.chars().count() > 1000 {
@@ -432,7 +449,7 @@ impl App {
         if let Some(case) = context.account.life.case.filter(|_| context.account.awaits_first()) {
             return Ok(format!("{reason} / {how} / {case}"));
         }
-        let Some(procedure) = self.reissue_procedure() else { return Ok(format!("{reason} / {how}")) };
+        let Some(procedure) = procedure else { return Ok(format!("{reason} / {how}")) };
         let wrong = || {
             let rule =
                 "the approved case of the reissue procedure for this person is needed, so apply for it first";
@@ -505,11 +522,11 @@ fn remember(account: &mut Account, most: usize) {
     }
 }
 
-fn own_account(context: &ActorContext) -> GeneralTarget {
+pub(crate) fn own_account(context: &ActorContext) -> GeneralTarget {
     GeneralTarget::of(kind::ACCOUNT).owned_by(context.actor)
 }
 
-fn target_of(context: &ActorContext) -> GeneralTarget {
+pub(crate) fn target_of(context: &ActorContext) -> GeneralTarget {
     let target = GeneralTarget::of(kind::ACCOUNT).owned_by(context.actor);
     context.account.institution.map_or(target.clone(), |institution| target.at(institution))
 }

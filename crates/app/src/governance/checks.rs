@@ -20,7 +20,7 @@ use super::who::{Reach, in_force, target};
 use crate::body::{AccountKind, BreakGlass, kind};
 use crate::caller::Caller;
 use crate::context::{object_from_row, open_with};
-use crate::{App, body, sql};
+use crate::{App, Origin, body, sql};
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("password-rules", "password.least-characters"),
     ("password-rules", "password.least-characters-with-second-factor"),
     ("records-retention", "retention.records-years"),
+    ("second-factors", "second-factor.required-of"),
     ("session-limits", "session.absolute-hours"),
     ("session-limits", "session.idle-minutes"),
 ];
@@ -134,6 +135,7 @@ impl App {
             "password-rules" => self.check_password_rules().await,
             "record-versions" => self.check_record_versions().await,
             "records-retention" => self.check_records_retention().await,
+            "second-factors" => self.check_second_factors().await,
             "session-limits" => self.check_session_limits().await,
             "sign-in-notice" => self.check_sign_in_notice().await,
             "transport-encryption" => Ok(self.check_transport()),
@@ -435,6 +437,34 @@ impl App {
             alone >= LEAST_ALONE && second >= LEAST_WITH_SECOND_FACTOR && weak == 0,
             format!("最小{alone}文字。Argon2id以外で保存されたもの：{weak}件"),
             format!("at least {alone} characters; kept otherwise than as Argon2id: {weak}"),
+        ))
+    }
+
+    /// Whoever holds a privileged role is asked for a second factor; without one nothing opens to them.
+    async fn check_second_factors(&self) -> Result<Measured> {
+        let now = self.clock.now();
+        let (mut asked, mut enrolled, mut unasked) = (0, 0, 0);
+        for context in self.everybody().await? {
+            if !context.account.active || context.account.kind == AccountKind::Program {
+                continue;
+            }
+            if self.wants_second(&context, &Origin::default(), now)? {
+                asked += 1;
+                enrolled += usize::from(!context.account.credential.factors.kept.is_empty());
+            } else if self.holds_privileged(&context, now) {
+                unasked += 1;
+            }
+        }
+        let required = self.pack.parameter_text("second-factor.required-of")?;
+        let none = required.split_whitespace().all(|word| word == "nobody");
+        Ok(Measured::new(
+            unasked == 0 && !none,
+            format!(
+                "二要素を求める人：{asked}人（登録ずみ{enrolled}人、ほかは登録するまで何もひらけない）。特権を持つのに求めない人：{unasked}人"
+            ),
+            format!(
+                "asked for a second factor: {asked} ({enrolled} have one, to the others nothing opens before); privileged and not asked: {unasked}"
+            ),
         ))
     }
 

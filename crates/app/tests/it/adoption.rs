@@ -15,7 +15,7 @@ use mimamori_store::Store;
 
 use crate::hooked::Hooked;
 use crate::staleness::entries;
-use crate::support::{On, PASSWORD, Site, note};
+use crate::support::{On, PASSWORD, Site, base_files, note};
 use crate::town::Town;
 
 const ADOPTION: &str = "rules-adoption";
@@ -50,7 +50,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// The base pack's files with something changed.
 fn changed(change: impl FnOnce(&mut Files)) -> Files {
-    let mut files = Pack::embedded_base().unwrap().files().clone();
+    let mut files = base_files();
     change(&mut files);
     files
 }

@@ -11,7 +11,9 @@ use mimamori_policy::model::CHECKS;
 
 use crate::cluster::Cluster;
 use crate::hooked::Hooked;
-use crate::office::{DAY, MONDAY, Office, PACK, clause_of, document, files, finds, load, with_parameters};
+use crate::office::{
+    DAY, MONDAY, NOBODY, Office, PACK, clause_of, document, files, finds, load, with_parameters,
+};
 use crate::procedures::form;
 use crate::support::{Database, On, START, parts};
 use crate::town::Town;
@@ -116,7 +118,7 @@ async fn clauses_that_wait_for_a_value_are_shown() {
         let mut waiting = files();
         let pack = String::from_utf8(waiting["pack.yaml"].clone()).unwrap();
         let head = pack.split("parameters:").next().unwrap();
-        let open = format!("{head}parameters: [{{key: {key}, must-set: true}}]\n");
+        let open = format!("{head}parameters: [{NOBODY}, {{key: {key}, must-set: true}}]\n");
         waiting.insert("pack.yaml".to_owned(), open.into_bytes());
         // Every check is asked, and the parameter answers a clause itself.
         let measures: String = CHECKS
@@ -192,6 +194,12 @@ async fn what_is_set_is_checked() {
         lax.store.close().await;
     }
 
+    assert_eq!(office.finds("second-factors").await, NotKept);
+    let asked = with_parameters("{key: second-factor.required-of, value: privileged}");
+    let asking = crate::procedures::site_under(On::Sqlite, asked).await;
+    assert_eq!(finds(&asking.app, &asking.operator(), "second-factors").await, Kept);
+    asking.store.close().await;
+
     assert_eq!(office.finds("transport-encryption").await, Unknown);
     for (transport, found) in [(Transport::Plain, NotKept), (Transport::Encrypted, Kept)] {
         let app = office.second().await;
@@ -258,7 +266,7 @@ async fn who_has_which_account_and_role_is_checked() {
     assert_eq!(office.finds("accounts-unused").await, Kept);
     let mut apart = files();
     let rows = "{key: accounts.most-administrators, value: 1}";
-    apart.insert("pack.yaml".to_owned(), format!("{PACK}parameters: [{rows}]\n").into_bytes());
+    apart.insert("pack.yaml".to_owned(), format!("{PACK}parameters: [{NOBODY}, {rows}]\n").into_bytes());
     let roles = apart.get_mut("roles.yaml").unwrap();
     roles.extend_from_slice(
         "  - {code: help-desk, ja: \"窓口\", en: \"help desk\", scope: installation, \

@@ -10,6 +10,7 @@
 mod accounts_life;
 mod administration;
 mod adoption;
+mod clauses_identity;
 #[allow(dead_code, reason = "the storage tests use more of it")]
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;

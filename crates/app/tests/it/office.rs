@@ -25,6 +25,8 @@ en: \"Rules of an office\"
 languages: [ja, en]
 catalogues: [office]
 ";
+/// People sign in by password only.
+pub const NOBODY: &str = "{key: second-factor.required-of, value: nobody}";
 const ROLES: &str = "\
 roles:
   - {code: security-manager, ja: \"情報セキュリティ管理者\", en: \"security manager\", scope: unit, appointed-by: [ciso], not-with: [auditor]}
@@ -139,7 +141,8 @@ pub fn files() -> Files {
             "  - {{id: office.{place}, ref: \"{place}\", ja: \"条項{place}\", en: \"clause {place}\", how: [{how}]{scope}}}\n"
         ));
     }
-    let parameter = "parameters: [{key: sign-in.lock-minutes, value: 30, clauses: [office.7-1]}]\n";
+    let parameter =
+        format!("parameters: [{NOBODY}, {{key: sign-in.lock-minutes, value: 30, clauses: [office.7-1]}}]\n");
     let files = [
         ("pack.yaml", format!("{PACK}{parameter}")),
         ("roles.yaml", ROLES.to_owned()),
@@ -164,7 +167,10 @@ pub fn load(files: Files) -> Arc<Pack> {
 /// The office's pack with other parameters.
 pub fn with_parameters(rows: &str) -> Arc<Pack> {
     let mut files = files();
-    files.insert("pack.yaml".to_owned(), format!("{PACK}parameters: [{rows}]\n").into_bytes());
+    // Unless they say themselves who must have a second factor.
+    let own = rows.contains("second-factor.required-of");
+    let asked = if own { String::new() } else { format!("{NOBODY}, ") };
+    files.insert("pack.yaml".to_owned(), format!("{PACK}parameters: [{asked}{rows}]\n").into_bytes());
     load(files)
 }
 

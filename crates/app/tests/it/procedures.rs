@@ -25,6 +25,7 @@ ja: \"小さな規程\"
 en: \"Small rules\"
 languages: [ja, en]
 catalogues: []
+parameters: [{key: second-factor.required-of, value: nobody}]
 ";
 const ROLES: &str = "\
 roles:

@@ -21,6 +21,7 @@ ja: \"台帳の試験\"
 en: \"Test of registers\"
 languages: [ja, en]
 catalogues: []
+parameters: [{key: second-factor.required-of, value: nobody}]
 ";
 const FIELDS: &str = "    fields:
       - {code: topic, ja: \"件名\", en: \"Topic\", type: text, required: true}

@@ -162,16 +162,18 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     fs::remove_file(&unfinished).map_err(|error| Failure::io(Exit::CannotCreate, &unfinished, &error))
 }
 
-/// The pack, with example values for what only a site can say.
+/// The pack, with example values for what only a site can say. Nobody must have a second factor: whoever
+/// tries it out is everybody in turn, by one password.
 fn demo_pack(place: &Path) -> Result<Pack> {
     let pack = packs::chosen(place, &[])?;
-    let values: Vec<String> = pack
+    let mut values: Vec<String> = pack
         .unset_parameters()
         .filter_map(|open| {
             let example = rules::site_examples().find(|(key, _)| *key == open.key)?.1;
             Some(format!("{}={example}", open.key))
         })
         .collect();
+    values.push("second-factor.required-of=nobody".to_owned());
     packs::chosen(place, &values)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use mimamori_app::Transport;
+use mimamori_app::{App, Transport};
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -69,6 +69,7 @@ impl Listeners {
         let alone = [&self.staff, &self.fhir].iter().all(|listener| listener.address().ip().is_loopback());
         let encrypted = config.tls.is_some() || alone;
         app.set_transport(if encrypted { Transport::Encrypted } else { Transport::Plain });
+        passkeys(&app, &config, self.staff.address().port())?;
         let smtp = config.mail.as_ref().map(Smtp::new).transpose()?;
         let settings = Settings {
             mail: smtp.is_some(),
@@ -112,6 +113,16 @@ impl Listeners {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Passkeys are for the address that the settings name; without TLS, for this machine's own.
+fn passkeys(app: &App, config: &Config, port: u16) -> Result<()> {
+    let here = config.tls.is_none().then(|| format!("http://localhost:{port}"));
+    let Some(address) = config.address.clone().or(here) else { return Ok(()) };
+    app.serve_passkeys(&address, &config.name).map_err(|error| {
+        Failure::new(Exit::Configuration, format!("address: {}", error.message()))
+            .next("Set address to how people open the pages, for example \"https://mimamori.example.jp\".")
+    })
 }
 
 /// The signals this program knows.

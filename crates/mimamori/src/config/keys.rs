@@ -32,6 +32,14 @@ pub const KEYS: &[Key] = &[
         english: "name of this installation, shown on every page",
     },
     Key {
+        path: "address",
+        form: Form::Text,
+        default: None,
+        example: "https://mimamori.example.jp",
+        japanese: "利用者がブラウザーでひらく、画面のアドレス。パスキーとセキュリティキーはこのアドレスだけで使えます",
+        english: "address at which people open the pages; passkeys and security keys work at this address only",
+    },
+    Key {
         path: "database",
         form: Form::Text,
         default: Some("sqlite:data/mimamori.db"),

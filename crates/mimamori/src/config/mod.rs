@@ -23,6 +23,8 @@ use crate::exit::{Exit, Failure, Result};
 pub struct Config {
     /// Name of this installation.
     pub name: String,
+    /// Where people open the pages: what passkeys are for. `None` without TLS: this machine's own name.
+    pub address: Option<String>,
     pub database: Database,
     pub listen: Listen,
     /// `None`: plain HTTP, which only loopback addresses may speak.
@@ -155,6 +157,7 @@ impl Config {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct File {
     name: String,
+    address: Option<String>,
     database: String,
     listen: ListenSection,
     tls: TlsSection,
@@ -169,6 +172,7 @@ impl Default for File {
     fn default() -> Self {
         Self {
             name: "Mimamori".into(),
+            address: None,
             database: "sqlite:data/mimamori.db".into(),
             listen: ListenSection::default(),
             tls: TlsSection::default(),
@@ -282,10 +286,18 @@ impl File {
         if self.name.trim().is_empty() {
             return Err(wrong("name is empty"));
         }
+        if let Some(address) = &self.address {
+            let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://localhost"));
+            if host.is_none() || address.chars().any(|c| c.is_control() || c.is_whitespace()) {
+                return Err(wrong("address must be how people open the pages, https://...")
+                    .next("For example address = \"https://mimamori.example.jp\"."));
+            }
+        }
         let mail = self.mail.checked(home, &url_of(tls.is_some(), self.listen.staff), environment)?;
         let hours = self.jobs.verify_hours;
         Ok(Config {
             name: self.name,
+            address: self.address,
             database: Database::parse(&self.database, home)?,
             listen: Listen {
                 staff: self.listen.staff,

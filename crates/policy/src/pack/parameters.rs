@@ -33,6 +33,11 @@ parameters! {
     PASSWORD_LEAST_STRENGTH = "password.least-strength" Number;
     PASSWORD_LIFETIME_DAYS = "password.lifetime-days" Number;
     PASSWORD_HISTORY = "password.history" Number;
+    SECOND_FACTOR_REQUIRED_OF = "second-factor.required-of" Text;
+    SECOND_FACTOR_REPLACEMENT_HOURS = "second-factor.replacement-hours" Number;
+    SECOND_FACTOR_REPLACEMENT_PROCEDURE = "second-factor.replacement-procedure" Text;
+    STEP_UP_THINGS = "step-up.things" Text;
+    STEP_UP_MINUTES = "step-up.minutes" Number;
     SESSION_IDLE_MINUTES = "session.idle-minutes" Number;
     SESSION_ABSOLUTE_HOURS = "session.absolute-hours" Number;
     SESSION_MOST_PER_ACCOUNT = "session.most-per-account" Number;

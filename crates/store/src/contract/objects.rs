@@ -78,6 +78,11 @@ pub async fn nulls_have_types(database: &dyn TestDatabase) {
                 START.into(),
                 START.into(),
                 None::<i64>.into(),
+                START.into(),
+                None::<i64>.into(),
+                None::<i64>.into(),
+                None::<i64>.into(),
+                None::<Vec<u8>>.into(),
             ],
         ),
     ];
@@ -274,6 +279,11 @@ pub async fn sessions_know_access_versions(database: &dyn TestDatabase) {
                 START.into(),
                 START.into(),
                 None::<i64>.into(),
+                START.into(),
+                None::<i64>.into(),
+                None::<i64>.into(),
+                None::<i64>.into(),
+                None::<Vec<u8>>.into(),
             ],
         )],
     )

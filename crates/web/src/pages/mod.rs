@@ -7,6 +7,7 @@ pub(crate) mod account_life;
 pub(crate) mod accounts;
 pub(crate) mod citizens;
 pub(crate) mod emergency;
+pub(crate) mod factors;
 pub(crate) mod governance;
 pub(crate) mod home;
 pub(crate) mod language;
@@ -19,7 +20,10 @@ pub(crate) mod record;
 pub(crate) mod reissue;
 pub(crate) mod review;
 pub(crate) mod search;
+pub(crate) mod second;
+pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod step_up;
 pub(crate) mod vital_signs;
 pub(crate) mod who_sees;
 

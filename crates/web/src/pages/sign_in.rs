@@ -2,8 +2,9 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{Extensions, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mimamori_app::{First, SignedIn};
 use mimamori_domain::ErrorKind;
 
 use crate::dates;
@@ -26,6 +27,10 @@ pub(super) struct Form {
     pub(super) error: Option<String>,
     /// Somebody has just had their account stopped, because the password may have leaked.
     pub(super) stopped: bool,
+    /// The second half of signing in took too long.
+    pub(super) late: bool,
+    /// Passkeys may be used here.
+    pub(super) passkeys: bool,
     /// The browser asks for what needs a session.
     pub(super) needed: bool,
 }
@@ -52,7 +57,9 @@ pub(crate) fn first(web: &Web, visit: &Visit, had_session: bool) -> Response {
 
 fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
     Form {
-        l: Layout::new(web, visit, None, "sign-in-title").at("/sign-in"),
+        l: Layout::new(web, visit, None, "sign-in-title").at("/sign-in").passkeys(web.app.offers_passkeys()),
+        late: fields.has("late"),
+        passkeys: web.app.offers_passkeys(),
         login: fields.get("login").to_owned(),
         to: local_path(fields.get("return")).unwrap_or("/").to_owned(),
         installation_notice: notice(web, visit),
@@ -86,43 +93,55 @@ pub(super) struct Signed {
 pub(crate) async fn enter(
     State(web): State<Web>,
     visit: Visit,
+    headers: HeaderMap,
     extensions: Extensions,
     fields: Fields,
 ) -> Answered {
-    let origin = session::origin(&extensions);
-    let done = web.app.sign_in(fields.get("login"), fields.secret("password"), &origin).await;
-    let mut form = blank(&web, &visit, &fields);
-    let signed = match done {
+    let origin = session::origin_with_agent(&extensions, &headers);
+    let signed = match web.app.sign_in(fields.get("login"), fields.secret("password"), &origin).await {
         Ok(signed) => signed,
-        Err(error) => {
-            let (status, text) = match error.kind() {
-                ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
-                // Told only to whoever knows the password.
-                ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "sign-in-over"),
-                ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
-                _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
-            };
-            form.error = Some(visit.texts.get(text));
-            form.needed = false;
-            return page_with(status, &form);
-        }
+        Err(error) => return refused(&web, &visit, &fields, error),
     };
-    let cookie = session::cookie(&signed.token, web.settings.tls);
-    let cookie = cookie.ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    let mut response = if signed.must_change {
-        see("/account")
-    } else if signed.failed_since == 0 {
-        see(&form.to)
-    } else {
-        page(&Signed {
-            l: Layout::new(&web, &visit, None, "signed-in-title").at("/"),
+    if signed.second {
+        let to = local_path(fields.get("return")).unwrap_or("/");
+        let mut response = see(&format!("/sign-in/code?return={to}"));
+        let cookie = session::pending_cookie(&signed.token, web.settings.tls);
+        let cookie = cookie.ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        return Ok(response);
+    }
+    super::second::entered(&web, &visit, &fields, &signed)
+}
+
+/// The form again, with what can be told of a failure.
+pub(super) fn refused(web: &Web, visit: &Visit, fields: &Fields, error: mimamori_app::Error) -> Answered {
+    let (status, text) = match error.kind() {
+        ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
+        // Told only to whoever knows the password.
+        ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "sign-in-over"),
+        ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
+        _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
+    };
+    let mut form = blank(web, visit, fields);
+    form.error = Some(visit.texts.get(text));
+    form.needed = false;
+    page_with(status, &form)
+}
+
+/// The first page after signing in: what comes first, else what was tried meanwhile, else where the
+/// person was going.
+pub(super) fn welcome(web: &Web, visit: &Visit, signed: &SignedIn, to: &str) -> Answered {
+    Ok(match signed.first {
+        Some(First::Password) => see("/account"),
+        Some(_) => see("/account/factors"),
+        None if signed.failed_since == 0 => see(to),
+        None => page(&Signed {
+            l: Layout::new(web, visit, None, "signed-in-title").at("/"),
             failed: u64::from(signed.failed_since),
             last: signed.last_sign_in.map(|t| dates::date_time(t, visit.texts)),
-            to: form.to,
-        })?
-    };
-    response.headers_mut().append(header::SET_COOKIE, cookie);
-    Ok(response)
+            to: to.to_owned(),
+        })?,
+    })
 }
 
 /// `POST /sign-out`. The browser also forgets what it may have kept.

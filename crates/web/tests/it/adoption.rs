@@ -7,7 +7,7 @@ use mimamori_domain::{Action, ObjectId};
 use mimamori_policy::Pack;
 
 use crate::rules::{check_markup, look};
-use crate::world::{Answer, PASSWORD, World};
+use crate::world::{Answer, PASSWORD, World, base_files};
 
 const NEW: &str = "/rules/procedures/rules-adoption/new";
 const REGISTER: &str = "\
@@ -34,7 +34,7 @@ procedures:
 ";
 
 fn with_visitors() -> Pack {
-    let mut files = Pack::embedded_base().unwrap().files().clone();
+    let mut files = base_files();
     files.insert("registers/visitors.yaml".into(), REGISTER.into());
     files.insert("procedures/visitors.yaml".into(), PROCEDURE.into());
     Pack::from_files(files).unwrap()
@@ -68,7 +68,7 @@ async fn new_rules_are_used_without_a_restart() {
     assert_eq!(world.get("/rules/registers/visitors", &manager).await.status, StatusCode::NOT_FOUND);
 
     // Wrong in two places: both are told, with file and line, and no case is begun.
-    let mut files = Pack::embedded_base().unwrap().files().clone();
+    let mut files = base_files();
     files.insert("registers/visitors.yaml".into(), REGISTER.replace("[who]", "[nobody]").into());
     files.insert("procedures/visitors.yaml".into(), PROCEDURE.replace("[ciso]", "[nobody]").into());
     let refused = hand_in(&world, &manager, &zipped(&files)).await;
@@ -158,7 +158,7 @@ async fn with_people() -> World {
 async fn a_request_that_an_adoption_overtakes_is_met_by_the_new_rules() {
     let world = with_people().await;
     let (nurse, person) = (world.sign_in("kango").await, world.person().await);
-    let (base, visitors) = (Pack::embedded_base().unwrap(), with_visitors());
+    let (base, visitors) = (Pack::from_files(base_files()).unwrap(), with_visitors());
 
     // A page is read again by itself, and shows the rules that are in force now.
     let approve = approval(&world, &visitors).await;

@@ -9,6 +9,7 @@
 
 mod adoption;
 mod citizens;
+mod clauses_identity;
 mod fhir;
 mod governance;
 #[allow(dead_code, reason = "the tests of the use cases use more of it")]

@@ -19,6 +19,7 @@ organisation-ja: "みほん町"
 organisation-en: "Mihon Town"
 languages: [ja, en]
 catalogues: []
+parameters: [{key: second-factor.required-of, value: nobody}]
 "#;
 
 const REGISTER: &str = r#"

@@ -68,6 +68,14 @@ pub(super) fn parameters(cx: &Context<'_>) -> BTreeMap<String, Parameter> {
             },
         }
     }
+    // A word that means nothing would leave somebody without what the rules ask of them.
+    let asked = all.get(parameters::SECOND_FACTOR_REQUIRED_OF).and_then(|p: &Parameter| p.value.as_ref());
+    if let Some(ParameterValue::Text(words)) = asked {
+        for word in words.split_whitespace().filter(|word| !known_asked(cx, word)) {
+            let key = parameters::SECOND_FACTOR_REQUIRED_OF;
+            cx.problem(PACK, file, format!("{key}: {word:?} is neither a group, a zone nor a role"));
+        }
+    }
     // The evidence must outlive what it is evidence of.
     let years = |key: &str| match all.get(key).and_then(|p: &Parameter| p.value.as_ref()) {
         Some(ParameterValue::Number(years)) => Some(*years),
@@ -79,6 +87,17 @@ pub(super) fn parameters(cx: &Context<'_>) -> BTreeMap<String, Parameter> {
         cx.problem(PACK, file, "the ledger is kept for fewer years than the records");
     }
     all
+}
+
+/// Whom a second factor may be asked of, beside zones and roles.
+const GROUPS: [&str; 5] = ["nobody", "everybody", "staff", "citizens", "privileged"];
+
+fn known_asked(cx: &Context<'_>, word: &str) -> bool {
+    let (kind, code) = match word.strip_prefix("zone:") {
+        Some(zone) => (ObjectKind::Zone, zone),
+        None => (ObjectKind::Role, word),
+    };
+    GROUPS.contains(&word) || cx.merged.of_kind(kind).any(|raw| raw.code == code)
 }
 
 /// One parameter: bounds, words and clauses come from what it replaces where it says nothing itself.

@@ -20,6 +20,7 @@ pub const CHECKS: &[&str] = &[
     "password-rules",
     "record-versions",
     "records-retention",
+    "second-factors",
     "session-limits",
     "sign-in-notice",
     "transport-encryption",

@@ -1,0 +1,81 @@
+//! Who must have a second factor, and what asks for having shown one lately. Both are data of the pack.
+
+use std::time::Duration;
+
+use mimamori_domain::{Action, Error, ErrorKind, Result, Timestamp};
+use mimamori_policy::GeneralTarget;
+
+use crate::body::AccountKind;
+use crate::caller::{ActorContext, Caller};
+use crate::{App, Origin};
+
+/// Told to whoever may do something, once they have shown again who they are.
+const STEP_UP: &str = "please confirm that it is you, then go on";
+
+/// Whether what failed goes on once its caller has shown again who they are.
+#[must_use]
+pub fn wants_step_up(error: &Error) -> bool {
+    error.kind() == ErrorKind::Forbidden && error.message() == STEP_UP
+}
+
+impl App {
+    /// Whether somebody must have a second factor where they are. A word that means nothing here, of a
+    /// pack that a newer program wrote, asks for it.
+    pub(crate) fn wants_second(
+        &self,
+        context: &ActorContext,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let kind = context.account.kind;
+        if kind == AccountKind::Program {
+            return Ok(false);
+        }
+        let grants = context.grants(now);
+        let words = self.pack.parameter_text("second-factor.required-of")?;
+        Ok(words.split_whitespace().any(|word| match word {
+            "nobody" => false,
+            "everybody" => true,
+            "staff" => kind == AccountKind::Staff,
+            "citizens" => kind == AccountKind::Citizen,
+            "privileged" => self.holds_privileged(context, now),
+            word => match word.strip_prefix("zone:") {
+                Some(code) => origin.zone.as_ref().is_some_and(|zone| zone.as_str() == code),
+                None => match self.pack.roles().iter().any(|role| role.code.as_str() == word) {
+                    true => grants.iter().any(|grant| grant.role.as_str() == word),
+                    false => true,
+                },
+            },
+        }))
+    }
+
+    /// Refuses what the pack marks until its caller has lately shown who they are. The machine's operator
+    /// and programs have nothing more to show.
+    pub(crate) fn lately_for(&self, caller: &Caller, action: Action, target: &GeneralTarget) -> Result<()> {
+        let reads = matches!(
+            action,
+            Action::Read
+                | Action::Search
+                | Action::Export
+                | Action::Review
+                | Action::Explain
+                | Action::SignIn
+                | Action::SignOut
+        );
+        let marked = self.pack.parameter_text("step-up.things")?;
+        if reads || !marked.split_whitespace().any(|thing| thing == target.kind.as_str()) {
+            return Ok(());
+        }
+        self.lately(caller)
+    }
+
+    /// Refuses until the caller has lately shown who they are.
+    pub(crate) fn lately(&self, caller: &Caller) -> Result<()> {
+        let Some(session) = caller.session.filter(|session| !session.bearer) else { return Ok(()) };
+        let within = Duration::from_secs(60 * self.pack.parameter_u64("step-up.minutes")?);
+        if self.clock.now().since(session.proved) < within {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forbidden, STEP_UP))
+    }
+}
