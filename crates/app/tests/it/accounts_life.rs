@@ -146,7 +146,7 @@ async fn issues(on: On) {
     };
     let first = app.reissue_password(&sys, made.actor, &proof).await.unwrap();
     let signed = app.sign_in("niiyama", &first.secret, &at()).await.unwrap();
-    assert!(signed.must_change);
+    assert_eq!(signed.first, Some(First::Password));
     assert!(!desk.view("sys", case).await.issued[0].awaits_first);
     // That was for one password: another one needs its own case.
     assert_eq!(kind(app.reissue_password(&sys, made.actor, &proof).await), ErrorKind::Invalid);
@@ -435,7 +435,8 @@ async fn clause_komaki_12_1() {
     assert_eq!(issued.len(), 2);
     assert_ne!(*issued[0].secret, *issued[1].secret);
     for one in &issued {
-        assert!(app.sign_in(&one.login, &one.secret, &at()).await.unwrap().must_change);
+        let signed = app.sign_in(&one.login, &one.secret, &at()).await.unwrap();
+        assert_eq!(signed.first, Some(First::Password));
     }
     let abe = app.actor_named(&desk.site.operator(), "abe").await.unwrap();
     let detail = app.account(&sys, abe).await.unwrap();
@@ -470,7 +471,7 @@ async fn clause_mic_3_2_8_2_2_3() {
     clock.advance(700 * DAY);
     assert_eq!(app.emergencies_open().await.unwrap(), 0);
     let signed = app.sign_in("hijo", &sealed.secret, &at()).await.unwrap();
-    assert!(!signed.must_change && desk.lives(&signed.token).await);
+    assert!(signed.first.is_none() && desk.lives(&signed.token).await);
     // Again while it is open: one notice.
     app.sign_in("hijo", &sealed.secret, &at()).await.unwrap();
     assert_eq!(app.emergencies_open().await.unwrap(), 1);

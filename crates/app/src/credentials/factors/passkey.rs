@@ -241,7 +241,7 @@ impl App {
         let now = self.clock.now();
         let last = self.store.query_one(&sql::LAST_SESSION, vec![actor.into()]).await?;
         let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
-        if let Some(over) = self.over(&context.account.credential, last, now)? {
+        if let Some(over) = self.over(&context.account, last, now)? {
             return Err(over);
         }
         let mut unit = Unit::new();
