@@ -205,6 +205,7 @@ impl App {
             active: true,
             stopped_because: None,
             credential: self.new_credential(None),
+            client: None,
         };
         account.password = Some(self.fit_password(&account, false, false, password).await?);
         let actor = self.add_account(caller, account, &[]).await?;
@@ -244,7 +245,7 @@ impl App {
     }
 
     /// Keeps a new account with its key and appointments. A login row in the unit gets its actor.
-    async fn keep_account(
+    pub(crate) async fn keep_account(
         &self,
         caller: &Caller,
         account: Account,
@@ -317,7 +318,7 @@ impl App {
         }
     }
 
-    fn own_version<'a>(
+    pub(crate) fn own_version<'a>(
         &self,
         caller: &Caller,
         object: ObjectId,
@@ -588,6 +589,7 @@ impl App {
             active: true,
             stopped_because: None,
             credential: Credential::default(),
+            client: None,
         };
         let actor = self.keep_account(caller, account, &[], Unit::new()).await?;
         let secret = random_token().map_err(Error::unavailable)?;
@@ -657,6 +659,7 @@ fn new_account(staff: &NewStaff) -> Account {
         active: true,
         stopped_because: None,
         credential: Credential::default(),
+        client: None,
     }
 }
 

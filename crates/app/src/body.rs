@@ -5,7 +5,7 @@
 
 use mimamori_domain::{
     ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode, Result, RoleCode, SubjectId,
-    Timestamp,
+    TerminalId, Timestamp,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -19,6 +19,7 @@ pub(crate) mod kind {
     pub(crate) const FLAGS: Kind = Kind::of("flags");
     pub(crate) const BREAK_GLASS: Kind = Kind::of("break-glass");
     pub(crate) const PACK: Kind = Kind::of("pack");
+    pub(crate) const TERMINAL: Kind = Kind::of("terminal");
     pub(crate) const PATIENT: Kind = Kind::of("Patient");
     pub(crate) const CARE_TEAM: Kind = Kind::of("CareTeam");
     pub(crate) const ORGANIZATION: Kind = Kind::of("Organization");
@@ -103,6 +104,20 @@ pub(crate) struct Account {
     /// What belongs to the password.
     #[serde(default)]
     pub(crate) credential: Credential,
+    /// For programs that prove who they are by a key or certificate of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<Client>,
+}
+
+/// What a program proves itself by.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Client {
+    /// Its public keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<jsonwebtoken::jwk::Jwk>,
+    /// The registered terminal that it must come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) terminal: Option<TerminalId>,
 }
 
 /// What is kept beside a password. Times are microseconds UTC.

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use mimamori_domain::{Action, ActorId, Error, ErrorKind, Result, SessionId, Timestamp};
+use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
 use mimamori_vault::{IndexField, hash_token, random_token};
 
 use crate::access::Settled;
+use crate::body::kind;
 use crate::caller::{Caller, SessionRef};
 use crate::credentials::Limits;
 use crate::passwords::{Line, MOST_BYTES};
@@ -43,7 +45,8 @@ impl App {
     /// # Errors
     /// Unauthenticated, the same for an unknown name and a wrong password and after the same work; busy
     /// while further tries must wait, whether or not somebody has the name; gone, to whoever knows the
-    /// password, for a first password whose time is over and for an account that was not used for long.
+    /// password, for a first password whose time is over and for an account that was not used for long;
+    /// forbidden, to whoever knows the password, from a zone or terminal that the rules do not open to them.
     pub async fn sign_in(&self, login: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
         if login.len() > MOST_BYTES || password.len() > MOST_BYTES || login.is_empty() {
             return Err(refused());
@@ -94,6 +97,7 @@ impl App {
         };
         let must_change = self.must_change(&context.account, false, now)?;
         let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        self.admitted(&caller).await?;
         let mut unit = Unit::new();
         unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, now)));
         let entry = self.with_sealed(&caller, caller.entry(unit.id, Action::SignIn), 0, None)?;
@@ -107,6 +111,13 @@ impl App {
             failed_since: u32::try_from(attempts.tally).unwrap_or(u32::MAX),
             must_change,
         })
+    }
+
+    /// Whether the rules let the caller sign in from where they are: zone and terminal (kawaguchi.9-2-2-2).
+    /// Told only to whoever has proven who they are.
+    pub(crate) async fn admitted(&self, caller: &Caller) -> Result<()> {
+        let own = GeneralTarget::of(kind::ACCOUNT).owned_by(caller.actor);
+        self.require_general(caller, Action::SignIn, own).await.map(drop)
     }
 
     fn refused_to_wait(&self, origin: &Origin) -> Error {
@@ -163,7 +174,7 @@ impl App {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
                 }
-                self.sessions.keep(hash, session);
+                self.sessions.keep(hash, session.clone());
                 session
             }
         };
@@ -181,6 +192,7 @@ impl App {
         if !context.account.active {
             return Err(over());
         }
+        let scopes = session.scopes;
         let session = SessionRef {
             id: session.id,
             version: session.version,
@@ -191,7 +203,16 @@ impl App {
             bearer,
         };
         let must_change = !bearer && self.must_change(&context.account, false, now)?;
-        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        // A token of a program that shows its terminal's certificate opens nothing without it (RFC 8705,
+        // section 3).
+        let bound = context.account.client.as_ref().and_then(|client| client.terminal);
+        if bound.is_some() && origin.terminal != bound {
+            return Err(over());
+        }
+        let mut caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        if let Some(scopes) = &scopes {
+            caller.limit(scopes);
+        }
         Ok(if must_change { caller.until_changed() } else { caller })
     }
 
@@ -256,5 +277,6 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         last_seen: row.time(last_seen)?,
         expires: row.time(expires)?,
         bearer,
+        scopes: if bearer { Some(row.text(6)?.into()) } else { None },
     }))
 }

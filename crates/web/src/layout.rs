@@ -190,7 +190,8 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 30] = [
+pub(crate) const DONE: [&str; 31] = [
+    "terminal-revoked",
     "password-changed",
     "unlocked",
     "leak-stopped",

@@ -14,6 +14,7 @@ use mimamori_store::{AccessKey, Change, Unit};
 
 pub(crate) use attempts::Limits;
 pub use initial::InitialSecret;
+pub(crate) use initial::generate as random_secret;
 pub(crate) use strength::{Known, Rules};
 
 use crate::access::{Settled, kept_changing};

@@ -55,6 +55,7 @@ leak-button = Stop the account now
 leak-not-sure = To stop the account, tick that you understand.
 leak-stopped-text = The account was stopped and all sessions ended. Ask your facility manager to check who you are and to issue another first password.
 sign-in-over = Sign-in did not work: the time of this first password is over, or the account was not used for long. Ask your facility manager for another one.
+sign-in-not-from-here = Sign-in did not work: from this place or terminal you may not use this system. Use a place or a registered terminal that is permitted, or apply for use from outside to the operations manager.
 done-password-changed = The password was changed. Sessions on other devices have ended.
 done-unlocked = The account was unlocked. They can sign in at once.
 done-leak-stopped = The account was stopped. Check who they are, then issue another first password.
@@ -87,3 +88,47 @@ letter-step-2 = Choose a password of your own on the page My account. No other p
 letter-step-3 = Tell nobody the new password. Shred this letter.
 letter-care = If the seal was broken, do not use it: tell your facility manager at once.
 letter-done = Handed over: back to the list
+
+# Terminals
+terminals-title = Terminals
+terminals-hint = Terminals that were given a certificate. Once revoked, a terminal can't be used any more, at once. Looking and changing are recorded.
+terminals-empty = No terminal is registered yet.
+terminals-count = { $n ->
+    [one] { $n } terminal
+   *[other] { $n } terminals
+    }
+terminal-name = Name of the terminal
+terminal-name-hint = For example: ward 2, number 3
+terminal-place = Where it stands, or who carries it
+terminal-place-hint = For example: nurses' station, second floor
+terminal-owner = Who answers for it
+terminal-owner-login = Sign-in name of whoever answers for it (may be empty)
+terminal-asset = Number of its entry in the asset ledger (may be empty)
+terminal-asset-hint = Open the terminal's entry in the register and copy the number at the end of the address.
+terminal-asset-link = Entry in the register
+terminal-no-institution = (no institution)
+terminal-until = Until { $time }
+terminal-until-label = Certificate good until
+terminal-expiring = Ends soon
+terminal-revoked = Revoked
+terminal-renew = Renew
+terminal-revoke = Revoke
+terminal-new-title = Register a terminal
+terminal-new-hint = You'll get a certificate file and the passphrase that opens it, once. Do it beside the terminal.
+terminal-new-button = Register and get the certificate
+terminal-file-title = Certificate of a terminal
+terminal-file-once = Passphrase and file are shown on this page and never again. Install them before you close it.
+terminal-passphrase = Passphrase
+terminal-file-button = Get the certificate file
+terminal-step-1 = Get the file and open it on that terminal.
+terminal-step-2 = Enter the passphrase and install the certificate. Don't let the private key be exported.
+terminal-step-3 = Afterwards delete the file and destroy your note of the passphrase.
+terminal-file-done = It is installed
+terminal-renew-title = Renew a certificate
+terminal-renew-text = A new certificate is issued. The present one stays good until it ends. If the terminal was lost, revoke it instead.
+terminal-renew-button = Get a new certificate
+terminal-revoke-title = Revoke a terminal
+terminal-revoke-text = This terminal's certificates can't be used any more, at once and everywhere. It can't be undone.
+terminal-revoke-hint = For example: lost; disposed of.
+terminal-revoke-button = Revoke this terminal
+done-terminal-revoked = The terminal was revoked and can't be used any more.

@@ -300,6 +300,7 @@ area-search = Search
 area-self-check = Self-check
 area-server-check = Check of servers
 area-session = Sessions
+area-terminals = Terminals
 area-sign-in = Sign-in
 area-training = Training
 area-vendor = Contractors

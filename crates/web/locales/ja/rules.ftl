@@ -270,6 +270,7 @@ area-search = 検索
 area-self-check = 自己点検
 area-server-check = サーバーの点検
 area-session = サインインの継続
+area-terminals = 端末
 area-sign-in = サインイン
 area-training = 教育・訓練
 area-vendor = 委託先

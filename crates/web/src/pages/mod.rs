@@ -16,6 +16,7 @@ pub(crate) mod reissue;
 pub(crate) mod review;
 pub(crate) mod search;
 pub(crate) mod sign_in;
+pub(crate) mod terminals;
 pub(crate) mod vital_signs;
 pub(crate) mod who_sees;
 

@@ -99,6 +99,7 @@ pub(crate) async fn enter(
                 ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
                 // Told only to whoever knows the password.
                 ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "sign-in-over"),
+                ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "sign-in-not-from-here"),
                 ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
                 _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
             };

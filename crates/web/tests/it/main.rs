@@ -18,5 +18,6 @@ mod pages;
 mod reminders;
 mod routes;
 mod rules;
+mod terminals;
 mod town;
 mod world;

@@ -17,6 +17,7 @@ fn path(route: &Route) -> String {
         .replace("{subject}", &id)
         .replace("{id}", &id)
         .replace("{actor}", &id)
+        .replace("{terminal}", &id)
         .replace("{kind}", "Communication")
         .replace("{type}", "Observation")
         .replace("{version}", "1")
