@@ -5,7 +5,7 @@
 
 use mimamori_domain::{
     ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, OccupationCode, Result, RoleCode, SubjectId,
-    Timestamp,
+    TerminalId, Timestamp,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -19,6 +19,7 @@ pub(crate) mod kind {
     pub(crate) const FLAGS: Kind = Kind::of("flags");
     pub(crate) const BREAK_GLASS: Kind = Kind::of("break-glass");
     pub(crate) const PACK: Kind = Kind::of("pack");
+    pub(crate) const TERMINAL: Kind = Kind::of("terminal");
     pub(crate) const PATIENT: Kind = Kind::of("Patient");
     pub(crate) const CARE_TEAM: Kind = Kind::of("CareTeam");
     pub(crate) const ORGANIZATION: Kind = Kind::of("Organization");
@@ -106,6 +107,9 @@ pub(crate) struct Account {
     /// How long it lives.
     #[serde(default)]
     pub(crate) life: crate::accounts::life::Life,
+    /// For programs that prove who they are by a key or certificate of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<Client>,
 }
 
 impl Account {
@@ -128,8 +132,20 @@ impl Account {
             stopped_because: None,
             credential: Credential::default(),
             life: crate::accounts::life::Life::default(),
+            client: None,
         }
     }
+}
+
+/// What a program proves itself by.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Client {
+    /// Its public keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<jsonwebtoken::jwk::Jwk>,
+    /// The registered terminal that it must come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) terminal: Option<TerminalId>,
 }
 
 /// What is kept beside a password. Times are microseconds UTC.

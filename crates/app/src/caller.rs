@@ -12,6 +12,7 @@ use mimamori_store::{AccessKey, Guard};
 
 use crate::Origin;
 use crate::body::{Account, AccountKind, Role, time};
+use crate::programs::limited;
 use crate::sessions::Shown;
 
 /// What is known about somebody who acts, as of one access version. Shared between requests;
@@ -164,6 +165,16 @@ impl Caller {
         }
     }
 
+    /// The same caller as if the request came from there.
+    #[must_use]
+    pub(crate) fn coming_from(mut self, origin: &Origin) -> Self {
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.terminal = origin.terminal;
+        facts.zone = origin.zone.clone();
+        self.origin = origin.clone();
+        self
+    }
+
     /// Somebody about whom the program asks by itself what waits for them: they do nothing, and
     /// nothing is recorded as theirs.
     pub(crate) fn considered(context: Arc<ActorContext>, pack: [u8; 32]) -> Self {
@@ -189,6 +200,14 @@ impl Caller {
             holds_until: None,
             privileges: Vec::new(),
         }
+    }
+
+    /// Limits a program to what its token was issued for.
+    pub(crate) fn limit(&mut self, scopes: &str) {
+        let facts = Arc::make_mut(&mut self.facts);
+        let own = facts.scopes.take().unwrap_or_default();
+        let limited = scopes.split(' ').filter_map(scope).map(|scope| limited(&scope, &own));
+        facts.scopes = Some(limited.filter(|scope| scope.read || scope.write).collect());
     }
 
     /// The same caller, to whom nothing is open but what comes first: to the rules they have not finished
@@ -231,12 +250,15 @@ impl Caller {
 
     /// What a unit that relied on this caller's facts must be guarded on.
     pub(crate) fn guards(&self) -> Vec<Guard> {
-        let mut guards = Vec::with_capacity(3);
+        let mut guards = Vec::with_capacity(4);
         if let Some(context) = &self.context {
             guards.push(Guard { key: AccessKey::from(context.actor), version: context.version });
         }
         if let Some(session) = &self.session {
             guards.push(Guard { key: AccessKey::from(session.id), version: session.version });
+        }
+        if let Some(terminal) = self.origin.terminal {
+            guards.push(Guard { key: AccessKey::from(terminal), version: self.origin.terminal_version });
         }
         guards
     }

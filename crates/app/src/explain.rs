@@ -7,14 +7,15 @@ use mimamori_domain::{
 use mimamori_policy::{GeneralTarget, Language};
 use mimamori_store::Unit;
 
-use crate::App;
 use crate::access::decided;
 use crate::caller::Caller;
+use crate::{App, Origin};
 
 impl App {
     /// Explains the decision about an action of an account on confirmed records of a class of a
     /// person that an institution answers for: which policies permit or forbid, and for the others
-    /// which condition was not met. Nothing of the record is opened.
+    /// which condition was not met. Nothing of the record is opened. The request is thought to come from
+    /// `origin`: its zone and terminal count, its address does not.
     ///
     /// # Errors
     /// Not found for an unknown sign-in name or person; forbidden; unavailable.
@@ -27,6 +28,7 @@ impl App {
         action: Action,
         class: ClassCode,
         institution: InstitutionId,
+        origin: &Origin,
         language: Language,
     ) -> Result<String> {
         let target = GeneralTarget::of(Kind::of("policy"));
@@ -39,7 +41,7 @@ impl App {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no account of this sign-in name"))?;
         let now = self.clock.now();
         let actor_context = self.actor_context(actor).await?;
-        let about = self.at_work(&actor_context);
+        let about = self.at_work(&actor_context).coming_from(origin);
         let context = self.subject_context(subject).await?;
         let label = AccessLabel { class, state: RecordState::Confirmed, institution };
         let text = self

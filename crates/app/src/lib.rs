@@ -27,12 +27,14 @@ mod keys;
 mod ledger;
 mod passwords;
 mod people;
+mod programs;
 mod record;
 mod refusals;
 mod review;
 mod sessions;
 mod sign_in;
 pub mod sql;
+mod terminals;
 mod view;
 mod who_sees;
 
@@ -86,9 +88,11 @@ pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
 use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
+pub use programs::{ClientCredentials, ClientToken, NewProgram, ProgramView};
 use quick_cache::sync::Cache;
 pub use record::CreateAs;
 pub use sign_in::SignedIn;
+pub use terminals::{NewTerminal, TerminalFile, TerminalView};
 pub use view::{
     AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage, ReviewQuery,
     Stored, SubjectCount, TeamMember, TimelineFilter, Window,

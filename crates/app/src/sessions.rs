@@ -1,11 +1,13 @@
 //! Sessions and bearer tokens kept in memory as of their access version, found by the hash of
 //! their secret.
 
+use std::sync::Arc;
+
 use mimamori_domain::{ActorId, SessionId, Timestamp};
 use quick_cache::sync::Cache;
 
 /// A session as read from the database.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) actor: ActorId,
@@ -13,6 +15,8 @@ pub(crate) struct Session {
     pub(crate) last_seen: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) bearer: bool,
+    /// What a bearer token was issued for; `None` for sessions.
+    pub(crate) scopes: Option<Arc<str>>,
     pub(crate) shown: Shown,
     /// When its owner signed in, and when they last showed who they are.
     pub(crate) began: Timestamp,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{Action, ActorId, Error, ErrorKind, Result, SessionId, Timestamp};
+use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
 use mimamori_vault::{IndexField, Place, hash_token, random_token};
 
 use crate::access::Settled;
+use crate::body::kind;
 use crate::caller::{ActorContext, Caller, First, SessionRef};
 use crate::credentials::{Begun, Counted, Limits, Try};
 use crate::keys::vault_error;
@@ -50,7 +52,8 @@ impl App {
     /// # Errors
     /// Unauthenticated, the same for an unknown name and a wrong password and after the same work; busy
     /// while further tries must wait, whether or not somebody has the name; gone, to whoever knows the
-    /// password, for a first password whose time is over and for an account that was not used for long.
+    /// password, for a first password whose time is over and for an account that was not used for long;
+    /// forbidden, to whoever knows the password, from a zone or terminal that the rules do not open to them.
     pub async fn sign_in(&self, login: &str, password: &str, origin: &Origin) -> Result<SignedIn> {
         if login.len() > MOST_BYTES || password.len() > MOST_BYTES || login.is_empty() {
             return Err(refused());
@@ -166,8 +169,9 @@ impl App {
             proved,
         };
         let place = self.seal_place(&session, context.actor, origin).await?;
-        let caller =
-            self.first_things(Caller::of_session(context, session, origin, now, self.pack.hash()))?;
+        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        self.admitted(&caller).await?;
+        let caller = self.first_things(caller)?;
         unit.changes.push(Change::insert(&tables::SESSION, session_row(&caller, &session, place, now)));
         Ok((caller, hex::encode(secret)))
     }
@@ -201,6 +205,13 @@ impl App {
             return Ok(caller.until(First::Factor));
         }
         Ok(caller)
+    }
+
+    /// Whether the rules let the caller sign in from where they are: zone and terminal (kawaguchi.9-2-2-2).
+    /// Told only to whoever has proven who they are.
+    pub(crate) async fn admitted(&self, caller: &Caller) -> Result<()> {
+        let own = GeneralTarget::of(kind::ACCOUNT).owned_by(caller.actor);
+        self.require_general(caller, Action::SignIn, own).await.map(drop)
     }
 
     pub(crate) fn refused_to_wait(&self, origin: &Origin) -> Error {
@@ -259,7 +270,7 @@ impl App {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
                 }
-                self.sessions.keep(hash, session);
+                self.sessions.keep(hash, session.clone());
                 session
             }
         };
@@ -282,6 +293,7 @@ impl App {
             return Err(over());
         }
         let locked = session.locked;
+        let scopes = session.scopes.clone();
         let session = SessionRef {
             id: session.id,
             version: session.version,
@@ -294,7 +306,16 @@ impl App {
             began: session.began,
             proved: session.proved,
         };
-        let caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        // A token of a program that shows its terminal's certificate opens nothing without it (RFC 8705,
+        // section 3).
+        let bound = context.account.client.as_ref().and_then(|client| client.terminal);
+        if bound.is_some() && origin.terminal != bound {
+            return Err(over());
+        }
+        let mut caller = Caller::of_session(context, session, origin, now, self.pack.hash());
+        if let Some(scopes) = &scopes {
+            caller.limit(scopes);
+        }
         if locked { Ok(caller.until(First::Unlock)) } else { self.first_things(caller) }
     }
 
@@ -400,5 +421,6 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         began,
         proved,
         locked,
+        scopes: if bearer { Some(row.text(6)?.into()) } else { None },
     }))
 }

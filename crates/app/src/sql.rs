@@ -475,10 +475,17 @@ pub static SWEEP_CEREMONIES: Statement =
 /// A bearer token by the hash of its secret, with its access version.
 pub static BEARER: Statement = Statement::read(
     "app.bearer",
-    "SELECT b.id, b.actor, b.created, b.expires, b.revoked, COALESCE(a.version, 0) \
+    "SELECT b.id, b.actor, b.created, b.expires, b.revoked, COALESCE(a.version, 0), b.scopes \
      FROM bearer_token b LEFT JOIN access_version a ON a.id = b.id AND a.scope = 3 WHERE b.token_hash = $1",
     &[Blob],
-    &[Blob, Blob, Int, Int, Int, Int],
+    &[Blob, Blob, Int, Int, Int, Int, Text],
+);
+
+/// Forgets tokens of an actor that were issued for minutes and are over.
+pub static SWEEP_SHORT_TOKENS: Statement = Statement::change(
+    "app.sweep_short_tokens",
+    "DELETE FROM bearer_token WHERE actor = $1 AND expires < $2 AND expires - created <= 600000000",
+    &[Blob, Int],
 );
 
 /// Sessions or tokens' ids of an actor, to raise their access versions.
@@ -805,6 +812,7 @@ pub static ALL: &[&Statement] = &[
     &SWEEP_CEREMONIES,
     &BEARER,
     &REVOKE_BEARER,
+    &SWEEP_SHORT_TOKENS,
     &LAST_SESSION,
     &ATTEMPTS,
     &COUNT_FAILURE,

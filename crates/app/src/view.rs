@@ -12,10 +12,15 @@ use mimamori_domain::{
 #[derive(Clone, Default)]
 pub struct Origin {
     pub address: Option<IpAddr>,
+    /// The registered terminal, once its certificate was recognised ([`crate::App::recognise`]).
     pub terminal: Option<TerminalId>,
+    /// The terminal's access version as it was recognised: whatever is done from it is guarded on it.
+    pub terminal_version: i64,
     pub zone: Option<ZoneCode>,
     /// What kind of terminal it says it is, in a few words: only for showing somebody their own sessions.
     pub agent: Option<String>,
+    /// SHA-256 of the certificate (DER) that the client showed, proven by TLS or by a proxy that is believed.
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// An address may lead to a person: it stays out of debug output (invariant 9), as do names below.

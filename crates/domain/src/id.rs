@@ -124,6 +124,18 @@ impl From<ObjectId> for SubjectId {
     }
 }
 
+impl From<TerminalId> for ObjectId {
+    fn from(id: TerminalId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ObjectId> for TerminalId {
+    fn from(id: ObjectId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl From<InstitutionId> for ObjectId {
     fn from(id: InstitutionId) -> Self {
         Self(id.0)

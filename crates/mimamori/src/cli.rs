@@ -55,6 +55,12 @@ enum Command {
     /// Tokens for programs that use the FHIR interface
     #[command(subcommand)]
     Token(command::token::Command),
+    /// Programs that sign in by keys or certificates of their own
+    #[command(subcommand)]
+    Program(command::program::Command),
+    /// Registered terminals and their certificates
+    #[command(subcommand)]
+    Terminal(command::terminal::Command),
     /// The tamper-evident record of every access and change
     #[command(subcommand)]
     Ledger(command::ledger::Command),
@@ -169,6 +175,8 @@ async fn run(context: &Context, command: Command) -> Result<Exit> {
         Command::User(command) => command::user::run(context, command).await,
         Command::Institution(command) => command::institution::run(context, command).await,
         Command::Token(command) => command::token::run(context, command).await,
+        Command::Program(command) => command::program::run(context, command).await,
+        Command::Terminal(command) => command::terminal::run(context, command).await,
         Command::Ledger(command) => command::ledger::run(context, command).await,
         Command::Key(command) => command::key::run(context, command).await,
         Command::Policy(command) => command::policy::run(context, command).await,

@@ -101,7 +101,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
         // The name of a new file is only durable once its folder is.
-        path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(|error| Failure::io(Exit::CannotCreate, path, &error))
 }

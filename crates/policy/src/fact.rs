@@ -35,6 +35,9 @@ pub enum Fact {
     ScopePermits,
     RegisteredTerminal,
     NamedByPack,
+    ZoneClosed,
+    TerminalMissing,
+    FactorMissing,
 }
 
 /// Fact, attribute name, Japanese, English: in the order of the enumeration.
@@ -159,6 +162,24 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "named_by_pack",
         "規程パックがこの人（の役割）をこの仕事に定めている",
         "the pack names the caller, or a role of theirs, for this",
+    ),
+    (
+        Fact::ZoneClosed,
+        "zone_closed",
+        "この接続区分からの利用を許されていない",
+        "the caller is not permitted to come from this zone",
+    ),
+    (
+        Fact::TerminalMissing,
+        "terminal_missing",
+        "この接続区分では登録端末が要るが、そうでない",
+        "this zone asks the caller for a registered terminal, and it is none",
+    ),
+    (
+        Fact::FactorMissing,
+        "factor_missing",
+        "この接続区分では二要素の本人確認が要るが、すんでいない",
+        "this zone asks the caller for two factors, and one was given",
     ),
 ];
 

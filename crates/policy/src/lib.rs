@@ -23,7 +23,8 @@ pub use pack::diff::{Change, ChangeKind, KeyChange, PackDiff};
 pub use pack::model;
 pub use pack::recurrence::Recurrence;
 pub use pack::{
-    Class, Occupation, Pack, PackProblem, Parameter, ParameterValue, Role, RoleScope, Thing, Zone, parameters,
+    Class, Occupation, Pack, PackProblem, Parameter, ParameterValue, Role, RoleScope, Thing, Zone,
+    ZoneCaller, ZoneTerminals, parameters,
 };
 pub use request::{
     BreakGlass, CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact, RoleGrant,

@@ -303,6 +303,30 @@ pub enum ParameterValue {
 pub struct Zone {
     pub code: ZoneCode,
     pub name: Text,
+    /// Kinds of callers to whom nothing is open from here.
+    pub closed_to: Vec<ZoneCaller>,
+    /// Roles of which staff must hold one to come from here; empty: all staff may.
+    pub roles: Vec<RoleCode>,
+    /// Which staff may come from here with a registered terminal only.
+    pub terminals: ZoneTerminals,
+    /// Staff must have given two factors.
+    pub second_factor: bool,
+}
+
+/// A kind of caller, as zones are closed to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ZoneCaller {
+    Staff,
+    Citizens,
+    Programs,
+}
+
+/// For whom a registered terminal is required.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZoneTerminals {
+    /// These occupations; empty: nobody.
+    Occupations(Vec<OccupationCode>),
+    Everybody,
 }
 
 /// 職種

@@ -12,7 +12,7 @@ use mimamori_domain::{
 };
 
 use crate::fact::{Fact, FactSet};
-use crate::pack::Pack;
+use crate::pack::{Pack, Zone, ZoneCaller, ZoneTerminals};
 use crate::request::{
     CallerFacts, CallerKind, ConsentEffect, ConsentFact, GeneralTarget, ProxyFact, Scope, SubjectFacts,
     TeamMembership, in_force,
@@ -78,6 +78,7 @@ pub(crate) struct Tables {
     classes: HashMap<ClassCode, u16>,
     things: HashMap<Kind, u16>,
     zones: HashMap<ZoneCode, u16>,
+    zone_rows: Vec<ZoneRow>,
     occupation_rows: Vec<OccupationRow>,
     class_rows: Vec<ClassRow>,
     thing_kinds: Vec<Vec<Kind>>,
@@ -88,6 +89,15 @@ struct OccupationRow {
     finds_people: bool,
     registers_people: bool,
     break_glass: bool,
+}
+
+/// What a zone asks of those who come from it.
+#[derive(Debug)]
+struct ZoneRow {
+    closed_to: Vec<CallerKind>,
+    roles: Vec<RoleCode>,
+    terminals: ZoneTerminals,
+    second_factor: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +119,22 @@ fn places<K: Eq + std::hash::Hash, N: TryFrom<usize>>(codes: impl Iterator<Item 
 
 const fn bit(place: u16) -> u64 {
     if place < 64 { 1 << place } else { 0 }
+}
+
+impl ZoneRow {
+    fn of(zone: &Zone) -> Self {
+        let kinds = zone.closed_to.iter().map(|caller| match caller {
+            ZoneCaller::Staff => CallerKind::Staff,
+            ZoneCaller::Citizens => CallerKind::Citizen,
+            ZoneCaller::Programs => CallerKind::Program,
+        });
+        Self {
+            closed_to: kinds.collect(),
+            roles: zone.roles.clone(),
+            terminals: zone.terminals.clone(),
+            second_factor: zone.second_factor,
+        }
+    }
 }
 
 impl Tables {
@@ -137,6 +163,7 @@ impl Tables {
             classes: places(pack.classes().iter().map(|c| c.code.clone())),
             things: places(pack.things().iter().map(|t| t.code.clone())),
             zones: places(pack.zones().iter().map(|z| z.code.clone())),
+            zone_rows: pack.zones().iter().map(ZoneRow::of).collect(),
             occupation_rows: occupation_rows.collect(),
             class_rows,
             thing_kinds: pack.things().iter().map(|t| t.kinds.clone()).collect(),
@@ -229,6 +256,7 @@ impl Tables {
         let declared = caller.break_glass.is_some_and(|b| b.reason_given && now < b.until);
         facts.set(Fact::BreakGlassDeclared, staff && declared);
         facts.set(Fact::RegisteredTerminal, caller.terminal.is_some());
+        self.place(caller, &mut facts);
         Question {
             kind: caller.kind,
             action,
@@ -240,6 +268,29 @@ impl Tables {
             zone: caller.zone.as_ref().and_then(|zone| self.zones.get(zone)).copied(),
             facts,
         }
+    }
+
+    /// What the zone asks for and the caller has not got. Nothing is asked where no zones are told apart;
+    /// from a zone that the pack does not know nobody may come.
+    fn place(&self, caller: &CallerFacts, facts: &mut FactSet) {
+        let Some(zone) = &caller.zone else { return };
+        let row = self.zones.get(zone).and_then(|place| self.zone_rows.get(usize::from(*place)));
+        let Some(row) = row else {
+            facts.set(Fact::ZoneClosed, true);
+            return;
+        };
+        let staff = caller.kind == CallerKind::Staff;
+        let holds = || caller.roles.iter().any(|grant| row.roles.contains(&grant.role));
+        let closed = row.closed_to.contains(&caller.kind) || (staff && !row.roles.is_empty() && !holds());
+        let terminal = match &row.terminals {
+            ZoneTerminals::Everybody => true,
+            ZoneTerminals::Occupations(those) => {
+                caller.occupation.as_ref().is_some_and(|occupation| those.contains(occupation))
+            }
+        };
+        facts.set(Fact::ZoneClosed, closed);
+        facts.set(Fact::TerminalMissing, staff && terminal && caller.terminal.is_none());
+        facts.set(Fact::FactorMissing, staff && row.second_factor && caller.authentication_strength < 2);
     }
 
     /// The roles that reach this institution's things: an appointment limited to one institution

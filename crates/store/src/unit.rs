@@ -1,6 +1,6 @@
 //! A unit of work, as data: what it assumes, what it changes, what the ledger says about it.
 
-use mimamori_domain::{ActorId, InstitutionId, SessionId, SubjectId, Timestamp, UnitId};
+use mimamori_domain::{ActorId, InstitutionId, SessionId, SubjectId, TerminalId, Timestamp, UnitId};
 use mimamori_ledger::EntryDraft;
 
 use crate::object::ObjectVersion;
@@ -87,15 +87,25 @@ pub enum AccessScope {
     /// Something of which there may be only so many; the id names it. Raised when there is one more, and
     /// guarded by whoever counted before adding one.
     Limit = 6,
+    /// A registered terminal and its certificates.
+    Terminal = 7,
 }
 
 impl AccessScope {
     /// The scope of a stored number.
     #[must_use]
     pub fn from_stored(number: i64) -> Option<Self> {
-        [Self::Subject, Self::Actor, Self::Session, Self::Institution, Self::Pack, Self::Limit]
-            .into_iter()
-            .find(|scope| *scope as i64 == number)
+        [
+            Self::Subject,
+            Self::Actor,
+            Self::Session,
+            Self::Institution,
+            Self::Pack,
+            Self::Limit,
+            Self::Terminal,
+        ]
+        .into_iter()
+        .find(|scope| *scope as i64 == number)
     }
 }
 
@@ -128,6 +138,12 @@ impl From<ActorId> for AccessKey {
 impl From<SessionId> for AccessKey {
     fn from(id: SessionId) -> Self {
         Self { scope: AccessScope::Session, id: *id.as_bytes() }
+    }
+}
+
+impl From<TerminalId> for AccessKey {
+    fn from(id: TerminalId) -> Self {
+        Self { scope: AccessScope::Terminal, id: *id.as_bytes() }
     }
 }
 

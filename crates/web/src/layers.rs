@@ -20,7 +20,7 @@ use crate::forms::Held;
 use crate::layout::Visit;
 use crate::routes::Surface;
 use crate::settings::Web;
-use crate::{fhir, pages, session};
+use crate::{fhir, pages, session, terminals};
 
 /// Headers of every response.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -83,7 +83,8 @@ async fn log(web: &Web, surface: Surface, request: Request, next: Next) -> Respo
     .await
 }
 
-async fn headers(web: &Web, surface: Surface, request: Request, next: Next) -> Response {
+async fn headers(web: &Web, surface: Surface, mut request: Request, next: Next) -> Response {
+    let refused = terminals::recognise(web, &mut request).await;
     let mut response = match surface {
         Surface::Staff => finish_page(web, request, next).await,
         Surface::Fhir => fhir::finish(web, request, next).await,
@@ -95,6 +96,9 @@ async fn headers(web: &Web, surface: Surface, request: Request, next: Next) -> R
     }
     if web.settings.tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if refused {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("30"));

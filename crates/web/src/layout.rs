@@ -214,7 +214,7 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 40] = [
+pub(crate) const DONE: [&str; 41] = [
     "emergency-reviewed",
     "ends-saved",
     "sort-saved",
@@ -225,6 +225,7 @@ pub(crate) const DONE: [&str; 40] = [
     "session-ended",
     "sessions-ended",
     "shown-again",
+    "terminal-revoked",
     "password-changed",
     "unlocked",
     "leak-stopped",

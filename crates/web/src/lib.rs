@@ -28,6 +28,7 @@ mod present;
 mod routes;
 mod session;
 mod settings;
+mod terminals;
 mod uploads;
 mod waiting;
 

@@ -17,7 +17,7 @@ use crate::pages::governance::{
 use crate::pages::{
     account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
     looked, note, own_account, person, record, reissue, review, search, second, sessions, sign_in, step_up,
-    vital_signs, who_sees,
+    terminals, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -261,7 +261,20 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/admin/accounts/{actor}/sessions/end" => sessions::end_all_of, for Operations;
     Staff Session post "/admin/accounts/{actor}/sessions/{session}/end" => sessions::end_of, for Operations;
 
+    Staff Session get  "/admin/terminals" => terminals::list, for Operations;
+    Staff Session post "/admin/terminals" => terminals::register, for Operations;
+    Staff Session post "/admin/terminals/file" => terminals::file, for Operations;
+    Staff Session get  "/admin/terminals/{terminal}/renew" => terminals::renew_form, for Operations;
+    Staff Session post "/admin/terminals/{terminal}/renew" => terminals::renew, for Operations;
+    Staff Session get  "/admin/terminals/{terminal}/revoke" => terminals::revoke_form, for Operations;
+    Staff Session post "/admin/terminals/{terminal}/revoke" => terminals::revoke, for Operations;
+    // Serial numbers and nothing else: for whoever checks certificates, a reverse proxy for one.
+    Staff None    get  "/terminals.crl" => terminals::revocations;
+
     Fhir  None    get  "/fhir/metadata" => fhir::metadata::show;
+    Fhir  None    get  "/fhir/.well-known/smart-configuration" => fhir::smart::configuration;
+    // The program proves who it is in the request itself.
+    Fhir  None    post "/fhir/auth/token" => fhir::smart::token;
     Fhir  Bearer  get  "/fhir/{type}" => fhir::search::by_query;
     Fhir  Bearer  post "/fhir/{type}" => fhir::write::create;
     Fhir  Bearer  post "/fhir/{type}/_search" => fhir::search::by_body;

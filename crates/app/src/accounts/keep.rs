@@ -26,7 +26,7 @@ pub(super) struct OpenedAccount {
 
 impl App {
     /// Keeps a new account with its key and appointments.
-    pub(super) async fn keep_account(
+    pub(crate) async fn keep_account(
         &self,
         caller: &Caller,
         account: &Account,
@@ -114,7 +114,7 @@ impl App {
         Ok(actor)
     }
 
-    fn own_version<'a>(
+    pub(crate) fn own_version<'a>(
         &self,
         caller: &Caller,
         object: ObjectId,

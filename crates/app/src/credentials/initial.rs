@@ -30,7 +30,7 @@ impl std::fmt::Debug for InitialSecret {
 }
 
 /// A random secret of at least so many bits: groups of four letters, joined by hyphens.
-pub(super) fn generate(bits: u64) -> Result<Zeroizing<String>> {
+pub(crate) fn generate(bits: u64) -> Result<Zeroizing<String>> {
     let each = f64::from(u32::try_from(LETTERS.len()).unwrap_or(u32::MAX)).log2();
     let mut least = 0;
     while (least as f64) * each < bits as f64 {

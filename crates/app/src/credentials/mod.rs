@@ -21,6 +21,7 @@ pub(crate) use attempts::{Counted, Limits, Try};
 pub(crate) use ceremonies::Begun;
 pub use factors::{Challenge, FactorView, FactorsView, NewFactor, NewOneTime};
 pub use initial::InitialSecret;
+pub(crate) use initial::generate as random_secret;
 pub use own_sessions::SessionView;
 pub use required::wants_step_up;
 pub use second::{Means, Proof};

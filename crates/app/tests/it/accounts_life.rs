@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_app::{
-    AccountSort, Act, App, Caller, CaseStage, CaseView, ErrorKind, IdentityProof, NewAccountRow, Origin,
-    Paging, Result, ReviewQuery, TableFormat, Window,
+    AccountSort, Act, App, Caller, CaseStage, CaseView, ErrorKind, First, IdentityProof, NewAccountRow,
+    Origin, Paging, Result, ReviewQuery, TableFormat, Window,
 };
 use mimamori_domain::{Action, ActorId, Clock as _, InstitutionId, Kind, ObjectId};
 

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mimamori_app::{
-    App, Caller, CaseFilter, CreateAs, Disposal, ErrorKind, JobEnd, NewAppointment, NewDocument, NewStaff,
-    NewStatement, Origin, Paging, PeopleQuery, Proof, ReviewQuery, TimelineFilter, Window,
+    App, Caller, CaseFilter, CreateAs, Disposal, ErrorKind, JobEnd, NewAppointment, NewDocument, NewProgram,
+    NewStaff, NewStatement, NewTerminal, Origin, Paging, PeopleQuery, Proof, ReviewQuery, TimelineFilter,
+    Window,
 };
-use mimamori_domain::{Action, ActorId, Kind, Result};
+use mimamori_domain::{Action, ActorId, Kind, Result, TerminalId};
 use mimamori_fhir::{Handling, SearchQuery};
 use mimamori_policy::Language;
 use mimamori_store::{EngineOptions, Store};
@@ -95,6 +96,16 @@ const TABLE: &[(&str, Then)] = &[
     ("set_own_mail", Changes),
     ("remind_by_mail", Elsewhere("reminders.rs")),
     ("verify_when_due", Elsewhere("jobs.rs")),
+    ("client_token", Elsewhere("programs.rs")),
+    ("register_program", Changes),
+    ("programs", Reads),
+    ("recognise", Gives("the pseudonymous id of a terminal, to the program itself")),
+    ("register_terminal", Changes),
+    ("renew_terminal", Changes),
+    ("revoke_terminal", Changes),
+    ("terminal_authority", Changes),
+    ("terminal_revocations", Gives("serial numbers of certificates, which name nobody")),
+    ("terminals", Reads),
     ("add_citizen", Changes),
     ("add_consent", Changes),
     ("add_institution", Changes),
@@ -258,6 +269,7 @@ struct Asking {
     /// The address of a calendar.
     calendar: String,
     root: RootKeyFile,
+    terminal: TerminalId,
 }
 
 impl Asking {
@@ -273,9 +285,11 @@ impl Asking {
         let draft = app.create(&hana, note(ids.subject, "下書き").into(), CreateAs::Draft).await.unwrap().id;
         // To be acknowledged by every member of staff.
         app.publish_document(&operator, "security-policy", 0, &policy()).await.unwrap();
+        let terminal = app.register_terminal(&operator, &terminal()).await.unwrap().terminal;
         let calendar = app.calendar_address(&town.caller("kansa").await).await.unwrap();
         Self {
             calendar,
+            terminal,
             jiro: town.caller("jiro").await,
             kansa: town.caller("kansa").await,
             haru: town.caller("haru").await,
@@ -289,6 +303,10 @@ impl Asking {
     }
 }
 
+fn terminal() -> NewTerminal {
+    NewTerminal { name: "病棟1".to_owned(), place: "2階".to_owned(), ..NewTerminal::default() }
+}
+
 fn policy() -> NewDocument {
     NewDocument {
         label: "第1版".to_owned(),
@@ -300,7 +318,19 @@ fn policy() -> NewDocument {
 
 /// Carries one use case out, as somebody who may.
 async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
-    let Asking { hana, jiro, kansa, haru, operator, program, stopped, draft, calendar, root } = asking;
+    let Asking {
+        hana,
+        jiro,
+        kansa,
+        haru,
+        operator,
+        program,
+        stopped,
+        draft,
+        calendar,
+        root,
+        terminal: known,
+    } = asking;
     let (observed, communicated) = (Kind::of("Observation"), Kind::of("Communication"));
     let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
     let all = Paging::default();
@@ -369,14 +399,39 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "calendar_address" => app.calendar_address(hana).await.map(drop),
         "publish_document" => app.publish_document(operator, "security-policy", 1, &policy()).await,
         "revoke_calendar" => app.revoke_calendar(hana).await,
+        "register_program" => {
+            let new = NewProgram {
+                name: "検査システム".to_owned(),
+                institution: ids.hospital,
+                scopes: vec!["system/Observation.rs".to_owned()],
+                jwks: None,
+                terminal: Some(*known),
+            };
+            app.register_program(operator, &new).await.map(drop)
+        }
+        "programs" => app.programs(operator).await.map(drop),
+        "register_terminal" => app.register_terminal(operator, &terminal()).await.map(drop),
+        "renew_terminal" => app.renew_terminal(operator, *known).await.map(drop),
+        "revoke_terminal" => app.revoke_terminal(operator, *known, "紛失").await,
+        "terminal_authority" => app.terminal_authority(operator).await.map(drop),
+        "terminals" => app.terminals(operator).await.map(drop),
         "by_hand_tasks" => app.by_hand_tasks(kansa).await.map(drop),
         "cases" => app.cases(kansa, &CaseFilter::default()).await.map(drop),
         "inbox" => app.inbox(hana).await.map(drop),
         "explain" => {
             let class = "note".parse().unwrap();
-            app.explain(kansa, "jiro", ids.subject, Action::Read, class, ids.hospital, Language::Ja)
-                .await
-                .map(drop)
+            app.explain(
+                kansa,
+                "jiro",
+                ids.subject,
+                Action::Read,
+                class,
+                ids.hospital,
+                &Origin::default(),
+                Language::Ja,
+            )
+            .await
+            .map(drop)
         }
         "find_in_emergency" => {
             let query = PeopleQuery {

@@ -28,6 +28,7 @@ mod jobs;
 mod key_admin;
 mod office;
 mod procedures;
+mod programs;
 mod property;
 mod quiet;
 mod registers;
@@ -38,6 +39,7 @@ mod staleness;
 mod statements;
 mod support;
 mod tamper;
+mod terminals;
 mod town;
 mod who_sees;
 

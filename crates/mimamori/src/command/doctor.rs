@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mimamori_app::MailFailure;
 use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
+use mimamori_policy::Pack;
 use mimamori_vault::{Ring, RootKeyFile};
 use serde::Serialize;
 use serde_json::json;
@@ -374,12 +375,41 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
                 Err(failure) => findings.push(problem("ledger", &failure)),
                 Ok(installation) => {
                     findings.push(ok("ledger", "the database is not older than what was signed"));
+                    findings.push(zones(config, installation.app.pack()));
                     installation.close().await;
                 }
             }
         }
     }
     findings
+}
+
+/// Which networks are told apart, and whether the rules in force know them.
+fn zones(config: &Config, pack: &Pack) -> Finding {
+    let (check, network) = ("zones", &config.network);
+    let unknown = network.unknown_zones(pack);
+    if !unknown.is_empty() {
+        return Finding {
+            check,
+            state: State::Problem,
+            detail: format!("network.zones names what the rules do not know: {}", unknown.join(", ")),
+            next: Some("nobody may come from there: name zones of the policy pack in force".to_owned()),
+        };
+    }
+    let proxies = match network.proxies.len() {
+        0 => "no proxy is believed".to_owned(),
+        1 => "1 range of proxies is believed".to_owned(),
+        more => format!("{more} ranges of proxies are believed"),
+    };
+    let certificates = if network.certificate_header { ", also about certificates" } else { "" };
+    if network.zones.is_empty() {
+        return ok(
+            check,
+            format!("none are told apart: whatever the address, the same is open; {proxies}{certificates}"),
+        );
+    }
+    let listed: Vec<String> = network.zones.iter().map(|(range, zone)| format!("{zone} {range}")).collect();
+    ok(check, format!("{}, all else outside; {proxies}{certificates}", listed.join(", ")))
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub mod ledger;
 pub mod pack;
 pub mod pack_status;
 pub mod policy;
+pub mod program;
 pub mod serve;
+pub mod terminal;
 pub mod token;
 pub mod user;

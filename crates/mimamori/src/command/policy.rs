@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mimamori_domain::{Action, ClassCode, InstitutionId, SubjectId};
+use mimamori_app::Origin;
+use mimamori_domain::{Action, ClassCode, InstitutionId, SubjectId, TerminalId, ZoneCode};
 use mimamori_policy::Language;
 use serde_json::json;
 
@@ -35,6 +36,12 @@ pub struct Explain {
     /// The institution that answers for the information
     #[arg(long, value_name = "ID")]
     institution: InstitutionId,
+    /// From which zone, a code of the policy pack; without it as where no zones are told apart
+    #[arg(long)]
+    zone: Option<ZoneCode>,
+    /// From which registered terminal
+    #[arg(long, value_name = "ID")]
+    terminal: Option<TerminalId>,
     /// Language of the answer: ja or en
     #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
     language: String,
@@ -71,6 +78,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
                     explain.action,
                     explain.class,
                     explain.institution,
+                    &Origin { zone: explain.zone, terminal: explain.terminal, ..Origin::default() },
                     if explain.language == "en" { Language::En } else { Language::Ja },
                 )
                 .await?;

@@ -1,7 +1,9 @@
 //! `mimamori serve`: listeners and jobs, until told to stop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Args;
 use mimamori_app::{App, Transport};
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
@@ -13,7 +15,9 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure, Result};
 use crate::installation::{self, Installation};
 use crate::mail::Smtp;
-use crate::net::{Certificates, Limits, Listener, Stopper, server_config, stop_pair};
+use crate::net::{
+    Certificates, Limits, Listener, Stop, Stopper, Surroundings, server_config, stop_pair, terminal_config,
+};
 use crate::{jobs, logging};
 
 #[derive(Debug, Args)]
@@ -35,6 +39,10 @@ pub async fn run(context: &Context, _arguments: &Arguments) -> Result<Exit> {
 pub struct Listeners {
     pub staff: Listener,
     pub fhir: Listener,
+    /// Pages and FHIR for holders of client certificates. Their TLS settings need the installation's own
+    /// authority, so they are completed once it is open.
+    pub terminals: Option<Listener>,
+    pub programs: Option<Listener>,
     certificates: Option<Arc<Certificates>>,
 }
 
@@ -47,14 +55,25 @@ impl Listeners {
         logging::start(&config.log);
         let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
         let tls = certificates.clone().map(server_config).transpose()?;
+        let surroundings = Surroundings::new(config.network.clone());
         let limits = Limits {
             connections: config.listen.connections,
             connections_per_address: config.listen.connections_per_address,
             ..Limits::default()
         };
+        let certified = async |name, address: Option<SocketAddr>| match address {
+            Some(address) => Ok::<_, Failure>(Some(
+                Listener::bind(name, address, None, limits).await?.within(&surroundings),
+            )),
+            None => Ok(None),
+        };
         Ok(Self {
-            staff: Listener::bind("staff", config.listen.staff, tls.clone(), limits).await?,
-            fhir: Listener::bind("fhir", config.listen.fhir, tls, limits).await?,
+            terminals: certified("terminals", config.listen.terminals).await?,
+            programs: certified("programs", config.listen.programs).await?,
+            staff: Listener::bind("staff", config.listen.staff, tls.clone(), limits)
+                .await?
+                .within(&surroundings),
+            fhir: Listener::bind("fhir", config.listen.fhir, tls, limits).await?.within(&surroundings),
             certificates,
         })
     }
@@ -65,6 +84,21 @@ impl Listeners {
     /// When signals cannot be received.
     pub async fn serve(self, installation: Installation) -> Result<()> {
         let Installation { config, clock, store, app, instance, .. } = installation;
+        let unknown = config.network.unknown_zones(app.pack());
+        if !unknown.is_empty() {
+            let message = format!("network.zones: the rules in force know no {}", unknown.join(", "));
+            return Err(Failure::new(Exit::Configuration, message)
+                .next("From there nobody could use anything: name zones of the policy pack."));
+        }
+        let (mut terminals, mut programs) = (self.terminals, self.programs);
+        if let Some(certificates) =
+            self.certificates.clone().filter(|_| terminals.is_some() || programs.is_some())
+        {
+            let authority = app.terminal_authority(&app.operator("mimamori serve")).await?;
+            let tls = terminal_config(certificates, authority, config.listen.client_certificates)?;
+            terminals = terminals.map(|listener| listener.with_tls(Arc::clone(&tls)));
+            programs = programs.map(|listener| listener.with_tls(tls));
+        }
         let signals = Signals::listen()?;
         let alone = [&self.staff, &self.fhir].iter().all(|listener| listener.address().ip().is_loopback());
         let encrypted = config.tls.is_some() || alone;
@@ -75,7 +109,11 @@ impl Listeners {
             mail: smtp.is_some(),
             tls: config.tls.is_some(),
             name: config.name.clone(),
-            fhir_base: format!("{}fhir", config.url(self.fhir.address())),
+            fhir_base: config
+                .listen
+                .fhir_url
+                .clone()
+                .unwrap_or_else(|| format!("{}fhir", config.url(self.fhir.address()))),
             ..Settings::default()
         };
         let web = Web::new(Arc::clone(&app), Arc::clone(&clock) as _, settings);
@@ -95,6 +133,8 @@ impl Listeners {
         tracing::info!(
             staff = %self.staff.address(),
             fhir = %self.fhir.address(),
+            terminals = terminals.as_ref().map(|listener| listener.address().to_string()),
+            programs = programs.as_ref().map(|listener| listener.address().to_string()),
             tls = config.tls.is_some(),
             database = store.database(),
             %instance,
@@ -102,9 +142,11 @@ impl Listeners {
             "serving"
         );
         let staff = self.staff.serve(staff_router(&web), stop.clone());
-        let fhir = self.fhir.serve(fhir_router(&web), stop);
+        let fhir = self.fhir.serve(fhir_router(&web), stop.clone());
+        let terminals = serve_maybe(terminals, staff_router(&web), stop.clone());
+        let programs = serve_maybe(programs, fhir_router(&web), stop);
         let told = signals.act(self.certificates, stopper);
-        tokio::join!(staff, fhir, told);
+        tokio::join!(staff, fhir, terminals, programs, told);
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
         jobs::write_refusals(&app).await;
         stop_jobs.stop();
@@ -123,6 +165,13 @@ fn passkeys(app: &App, config: &Config, port: u16) -> Result<()> {
         Failure::new(Exit::Configuration, format!("address: {}", error.message()))
             .next("Set address to how people open the pages, for example \"https://mimamori.example.jp\".")
     })
+}
+
+/// Serves a listener where there is one.
+async fn serve_maybe(listener: Option<Listener>, router: Router, stop: Stop) {
+    if let Some(listener) = listener {
+        listener.serve(router, stop).await;
+    }
 }
 
 /// The signals this program knows.

@@ -5,6 +5,7 @@
 
 mod keys;
 mod mail;
+mod network;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use keys::{Form, KEYS, Key, example_file, nearest};
 pub use mail::{Mail, MailTls, PASSWORD_VARIABLE, Password};
+pub use network::{AddressHeader, Network, OUTSIDE};
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -27,6 +29,7 @@ pub struct Config {
     pub address: Option<String>,
     pub database: Database,
     pub listen: Listen,
+    pub network: Network,
     /// `None`: plain HTTP, which only loopback addresses may speak.
     pub tls: Option<Tls>,
     pub root_key: PathBuf,
@@ -68,10 +71,26 @@ impl std::fmt::Debug for Database {
 pub struct Listen {
     pub staff: SocketAddr,
     pub fhir: SocketAddr,
+    /// Where FHIR is reached from outside, ending in `/fhir`; `None`: at the listener's own address.
+    pub fhir_url: Option<String>,
+    /// Pages for registered terminals, with client certificates.
+    pub terminals: Option<SocketAddr>,
+    /// FHIR for holders of client certificates.
+    pub programs: Option<SocketAddr>,
+    pub client_certificates: ClientCertificates,
     /// Most connections at a time, per listener.
     pub connections: usize,
     /// Most connections at a time from one address.
     pub connections_per_address: usize,
+}
+
+/// Whether the listeners for certificates insist on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    #[default]
+    Required,
+    Asked,
 }
 
 /// Files of the server certificate.
@@ -160,6 +179,7 @@ struct File {
     address: Option<String>,
     database: String,
     listen: ListenSection,
+    network: network::NetworkSection,
     tls: TlsSection,
     root_key: RootKeySection,
     policy: PolicySection,
@@ -175,6 +195,7 @@ impl Default for File {
             address: None,
             database: "sqlite:data/mimamori.db".into(),
             listen: ListenSection::default(),
+            network: network::NetworkSection::default(),
             tls: TlsSection::default(),
             root_key: RootKeySection::default(),
             policy: PolicySection::default(),
@@ -190,6 +211,10 @@ impl Default for File {
 struct ListenSection {
     staff: SocketAddr,
     fhir: SocketAddr,
+    fhir_url: Option<String>,
+    terminals: Option<SocketAddr>,
+    programs: Option<SocketAddr>,
+    client_certificates: ClientCertificates,
     connections: usize,
     connections_per_address: usize,
 }
@@ -199,6 +224,10 @@ impl Default for ListenSection {
         Self {
             staff: SocketAddr::from(([127, 0, 0, 1], 8080)),
             fhir: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            fhir_url: None,
+            terminals: None,
+            programs: None,
+            client_certificates: ClientCertificates::Required,
             connections: 1024,
             connections_per_address: 128,
         }
@@ -277,8 +306,29 @@ impl File {
                 ));
             }
         }
-        if self.listen.staff == self.listen.fhir && self.listen.staff.port() != 0 {
-            return Err(wrong("listen.staff and listen.fhir are the same address: give each its own port"));
+        let outside = self.listen.fhir_url.as_deref();
+        let proper = |url: &str| {
+            (url.starts_with("https://") || url.starts_with("http://127.0.0.1")) && url.ends_with("/fhir")
+        };
+        if !outside.is_none_or(proper) {
+            return Err(wrong("listen.fhir-url must begin with https:// and end in /fhir"));
+        }
+        let certified =
+            [("listen.terminals", self.listen.terminals), ("listen.programs", self.listen.programs)];
+        let mut taken = vec![("listen.staff", self.listen.staff), ("listen.fhir", self.listen.fhir)];
+        for (key, address) in certified {
+            let Some(address) = address else { continue };
+            if tls.is_none() {
+                return Err(wrong(format!("{key} is set, but tls.certificate is not"))
+                    .next("Client certificates are shown over TLS only: set tls.certificate and tls.key."));
+            }
+            taken.push((key, address));
+        }
+        for (at, (key, address)) in taken.iter().enumerate() {
+            let same = taken.iter().skip(at + 1).find(|(_, other)| other == address && address.port() != 0);
+            if let Some((other, _)) = same {
+                return Err(wrong(format!("{key} and {other} are the same address: give each its own port")));
+            }
         }
         if self.listen.connections == 0 || self.listen.connections_per_address == 0 {
             return Err(wrong("listen.connections and listen.connections-per-address must be at least 1"));
@@ -302,9 +352,14 @@ impl File {
             listen: Listen {
                 staff: self.listen.staff,
                 fhir: self.listen.fhir,
+                fhir_url: self.listen.fhir_url,
+                terminals: self.listen.terminals,
+                programs: self.listen.programs,
+                client_certificates: self.listen.client_certificates,
                 connections: self.listen.connections,
                 connections_per_address: self.listen.connections_per_address,
             },
+            network: self.network.checked()?,
             tls,
             root_key: home.join(self.root_key.file),
             pack: self.policy.folder.map(|folder| home.join(folder)),

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use rustls::ServerConfig;
+use mimamori_app::Origin;
+use rustls::pki_types::CertificateDer;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,6 +24,7 @@ use tower::Service;
 
 use super::idle::Idle;
 use super::limit::{Limit, Seat};
+use super::place::Surroundings;
 use crate::exit::{Exit, Failure, Result};
 
 /// How long and how much a listener bears.
@@ -92,6 +96,7 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<TlsAcceptorOf>,
     limits: Limits,
+    surroundings: Surroundings,
 }
 
 /// The acceptor has no debug form of its own.
@@ -121,7 +126,28 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).await.map_err(taken)?;
         let address = socket.local_addr().map_err(taken)?;
-        Ok(Self { name, socket, address, tls: tls.map(|tls| TlsAcceptorOf(tls.into())), limits })
+        Ok(Self {
+            name,
+            socket,
+            address,
+            tls: tls.map(|tls| TlsAcceptorOf(tls.into())),
+            limits,
+            surroundings: Surroundings::default(),
+        })
+    }
+
+    /// Tells zones, proxies and certificates apart by these settings.
+    #[must_use]
+    pub fn within(mut self, surroundings: &Surroundings) -> Self {
+        self.surroundings = surroundings.clone();
+        self
+    }
+
+    /// Speaks TLS by these settings from now on.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Arc<ServerConfig>) -> Self {
+        self.tls = Some(TlsAcceptorOf(tls.into()));
+        self
     }
 
     /// The address in use; tells the port when the configured one was 0.
@@ -132,7 +158,7 @@ impl Listener {
 
     /// Serves until told to stop, then lets requests under way finish.
     pub async fn serve(self, router: Router, mut stop: Stop) {
-        let Self { name, socket, tls, limits, .. } = self;
+        let Self { name, socket, tls, limits, surroundings, .. } = self;
         let limit = Limit::new(limits.connections, limits.connections_per_address);
         let graceful = Arc::new(GracefulShutdown::new());
         loop {
@@ -154,12 +180,16 @@ impl Listener {
                 continue;
             };
             let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+            let client = Client { peer, shown: None, surroundings: surroundings.clone() };
             tokio::spawn(async move {
                 let _seat = seat;
                 let served = match tls {
-                    None => serve_one(stream, peer, router, limits, watcher).await,
+                    None => serve_one(stream, client, router, limits, watcher).await,
                     Some(tls) => match tokio::time::timeout(limits.handshake, tls.0.accept(stream)).await {
-                        Ok(Ok(stream)) => serve_one(stream, peer, router, limits, watcher).await,
+                        Ok(Ok(stream)) => {
+                            let client = client.showing(stream.get_ref().1);
+                            serve_one(stream, client, router, limits, watcher).await
+                        }
                         Ok(Err(_)) => Err("handshake-failed"),
                         Err(_) => Err("handshake-too-slow"),
                     },
@@ -190,9 +220,29 @@ async fn accept(
     Ok((stream, peer, limit.seat(permit, peer.ip())))
 }
 
+/// The other end of a connection.
+struct Client {
+    peer: SocketAddr,
+    /// The certificate it proved to hold, in DER.
+    shown: Option<CertificateDer<'static>>,
+    surroundings: Surroundings,
+}
+
+impl Client {
+    /// The same, with the certificate that the handshake verified.
+    fn showing(self, connection: &ServerConnection) -> Self {
+        let shown = connection.peer_certificates().and_then(<[_]>::first);
+        Self { shown: shown.map(|shown| shown.clone().into_owned()), ..self }
+    }
+
+    fn origin(&self, headers: &mut HeaderMap) -> Origin {
+        self.surroundings.origin(self.peer.ip(), self.shown.as_deref(), headers)
+    }
+}
+
 async fn serve_one<S>(
     stream: S,
-    peer: SocketAddr,
+    client: Client,
     router: Router,
     limits: Limits,
     watcher: hyper_util::server::graceful::Watcher,
@@ -201,7 +251,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(client.peer));
+        let origin = client.origin(request.headers_mut());
+        request.extensions_mut().insert(origin);
         // A router is always ready; each request gets its own clone.
         router.clone().call(request)
     });

@@ -1,6 +1,7 @@
 //! TLS settings: only what CRYPTREC's TLS guideline calls the high-security type, and certificates that
 //! can be exchanged while running.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,11 +11,12 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedCipherSuite};
+use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite};
 
-use crate::config::Tls;
+use crate::config::{ClientCertificates, Tls};
 use crate::exit::{Exit, Failure, Result};
 
 /// The cipher suites offered, best first: ephemeral keys and authenticated encryption only.
@@ -40,11 +42,39 @@ const KEY_AGREEMENTS: &[&dyn SupportedKxGroup] =
 /// # Errors
 /// [`Exit::Internal`] when the cryptographic library does not know what we ask for.
 pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>> {
+    configured(certificates, WebPkiClientVerifier::no_client_auth())
+}
+
+/// The same for a listener that asks for client certificates of the authority whose certificate (DER) is
+/// given. Which of them are in use is not asked here but at every request.
+///
+/// # Errors
+/// As [`server_config`].
+pub fn terminal_config(
+    certificates: Arc<Certificates>,
+    authority: Vec<u8>,
+    insist: ClientCertificates,
+) -> Result<Arc<ServerConfig>> {
+    let internal = |error: &dyn Display| Failure::new(Exit::Internal, format!("TLS settings: {error}"));
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(authority)).map_err(|error| internal(&error))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let verifier = match insist {
+        ClientCertificates::Required => verifier,
+        ClientCertificates::Asked => verifier.allow_unauthenticated(),
+    };
+    configured(certificates, verifier.build().map_err(|error| internal(&error))?)
+}
+
+fn configured(
+    certificates: Arc<Certificates>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<Arc<ServerConfig>> {
     let internal = |error: rustls::Error| Failure::new(Exit::Internal, format!("TLS settings: {error}"));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(internal)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.require_ems = true;

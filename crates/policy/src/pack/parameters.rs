@@ -64,5 +64,7 @@ parameters! {
     RETENTION_LEDGER_YEARS = "retention.ledger-years" Number;
     RETENTION_KEY_BACKUP_DAYS = "retention.key-backup-days" Number;
     CLOCK_MOST_ERROR_MILLISECONDS = "clock.most-error-milliseconds" Number;
+    TERMINALS_CERTIFICATE_DAYS = "terminals.certificate-days" Number;
+    TERMINALS_RENEW_DAYS = "terminals.renew-days" Number;
     LEDGER_REVIEW_MONTHS = "ledger.review-months" Number;
 }

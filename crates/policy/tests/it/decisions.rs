@@ -1,7 +1,9 @@
 //! The rules one by one.
 
 use mimamori_domain::{AccessLabel, Action, Authorship, Kind, LegalBasis, Purpose, RecordState};
-use mimamori_policy::{BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, Scope, SubjectFacts};
+use mimamori_policy::{
+    BreakGlass, CallerFacts, ConsentEffect, Decision, GeneralTarget, RoleGrant, Scope, SubjectFacts,
+};
 
 use crate::base::{authorizer, pack};
 use crate::people::*;
@@ -369,4 +371,43 @@ mod clauses {
     fn clause_mhlw5_6_5_c_1_in_the_policies() {
         super::nothing_before_signing_in();
     }
+}
+
+/// What a zone asks for is data of the pack: who may come from it at all, with which role, terminal and
+/// how many factors.
+#[test]
+fn clause_kawaguchi_9_2_2_2_outside_is_for_those_with_a_permission_only() {
+    let from = |zone: &str, mut caller: CallerFacts| {
+        caller.zone = Some(zone.parse().unwrap());
+        let decision =
+            authorizer().decide(&caller, Action::Read, &subject(), &label("note", Confirmed), None, NOW);
+        (decision.allowed, decision.policies.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let nurse = || staff("nurse", ANSWERING);
+    assert!(from("staff-network", nurse()).0);
+    assert_eq!(
+        from("outside", nurse()),
+        (false, vec!["zone-closed".into(), "zone-wants-two-factors".into()])
+    );
+    let role = RoleGrant { role: "outside-user".parse().unwrap(), scope_institution: None };
+    let permitted = || CallerFacts { roles: vec![role.clone()], ..nurse() };
+    assert_eq!(from("outside", permitted()), (false, vec!["zone-wants-two-factors".into()]));
+    assert!(from("outside", CallerFacts { authentication_strength: 2, ..permitted() }).0);
+    assert_eq!(from("home-visit", nurse()), (false, vec!["zone-wants-terminal".into()]));
+    let terminal = Some(mimamori_domain::TerminalId::random());
+    assert!(from("home-visit", CallerFacts { terminal, ..nurse() }).0);
+    // A zone that the rules do not know is open to nobody; where no zones are told apart nothing is asked.
+    assert_eq!(from("elsewhere", nurse()), (false, vec!["zone-closed".into()]));
+    assert!(
+        authorizer().decide(&nurse(), Action::Read, &subject(), &label("note", Confirmed), None, NOW).allowed
+    );
+    // Signing in and one's own account come before the second factor.
+    let account = GeneralTarget::of(Kind::of("account")).owned_by(CALLER);
+    let outside = |caller: CallerFacts, action| {
+        let caller = CallerFacts { zone: Some("outside".parse().unwrap()), ..caller };
+        authorizer().decide_general(&caller, action, &account, NOW).allowed
+    };
+    assert!(outside(permitted(), Action::SignIn) && outside(permitted(), Action::Update));
+    assert!(!outside(nurse(), Action::SignIn));
+    assert!(outside(citizen(), Action::SignIn), "citizens come from outside");
 }

@@ -302,6 +302,7 @@ area-second-factor = Second factors
 area-self-check = Self-check
 area-server-check = Check of servers
 area-session = Sessions
+area-terminals = Terminals
 area-sign-in = Sign-in
 area-step-up = Showing again who one is
 area-training = Training

@@ -272,6 +272,7 @@ area-second-factor = 二つ目の認証要素
 area-self-check = 自己点検
 area-server-check = サーバーの点検
 area-session = サインインの継続
+area-terminals = 端末
 area-sign-in = サインイン
 area-step-up = 本人の確認
 area-training = 教育・訓練

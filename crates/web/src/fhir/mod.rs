@@ -4,6 +4,7 @@ pub(crate) mod headers;
 pub(crate) mod metadata;
 pub(crate) mod read;
 pub(crate) mod search;
+pub(crate) mod smart;
 pub(crate) mod write;
 
 use axum::body::Bytes;

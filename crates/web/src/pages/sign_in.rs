@@ -119,6 +119,7 @@ pub(super) fn refused(web: &Web, visit: &Visit, fields: &Fields, error: mimamori
         ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
         // Told only to whoever knows the password.
         ErrorKind::Gone => (StatusCode::UNAUTHORIZED, "sign-in-over"),
+        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "sign-in-not-from-here"),
         ErrorKind::Unavailable | ErrorKind::Internal => return Err(Fault::from(error)),
         _ => (StatusCode::UNAUTHORIZED, "sign-in-failed"),
     };

@@ -441,6 +441,67 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
+    let terminal = |active: bool| terminals::Row {
+        id: "x".to_owned(),
+        name: HOSTILE.to_owned(),
+        place: "2階ナースステーション".to_owned(),
+        institution: "みほん市民病院".to_owned(),
+        owner: if active { "試験 看護子".to_owned() } else { String::new() },
+        asset: active.then(|| "/rules/registers/asset-ledger/entries/x".to_owned()),
+        active,
+        because: HOSTILE.to_owned(),
+        until: "2027年11月21日（日）09:30".to_owned(),
+        expiring: active,
+    };
+    for (name, rows) in
+        [("terminals", vec![terminal(true), terminal(false)]), ("terminals_empty", Vec::new())]
+    {
+        add(
+            name,
+            terminals::Page {
+                l: l("terminals-title").current("accounts").done("terminal-revoked"),
+                error: rows.is_empty().then(|| texts.get("reason-missing")),
+                rows,
+                institutions: vec![review::Institution {
+                    id: "1".to_owned(),
+                    name: "みほん市民病院".to_owned(),
+                    chosen: true,
+                }],
+                name: HOSTILE.to_owned(),
+                place: String::new(),
+                owner: String::new(),
+                asset: String::new(),
+            }
+            .render(),
+        );
+    }
+    add(
+        "terminal_file",
+        terminals::Given {
+            l: l("terminal-file-title").current("accounts"),
+            name: HOSTILE.to_owned(),
+            passphrase: "abcd-efgh-jkmn-pqrs-tuvw".to_owned(),
+            until: "2027年11月21日（日）09:30".to_owned(),
+            file: "MIIK".to_owned(),
+        }
+        .render(),
+    );
+    for (name, revokes) in [("terminal_renew", false), ("terminal_revoke", true)] {
+        add(
+            name,
+            terminals::Change {
+                l: l(terminals::words(revokes)[1]),
+                row: terminal(true),
+                text: texts.get(terminals::words(revokes)[2]),
+                button: texts.get(terminals::words(revokes)[3]),
+                action: "/".to_owned(),
+                revokes,
+                reason: HOSTILE.to_owned(),
+                error: Some(texts.get("reason-missing")),
+            }
+            .render(),
+        );
+    }
     let account = |active: bool| accounts::Row {
         base: "/admin/accounts/x".to_owned(),
         login: "kango".to_owned(),

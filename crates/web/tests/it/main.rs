@@ -19,5 +19,6 @@ mod pages;
 mod reminders;
 mod routes;
 mod rules;
+mod terminals;
 mod town;
 mod world;

@@ -19,6 +19,7 @@ fn path(route: &Route) -> String {
         .replace("{actor}", &id)
         .replace("{factor}", &id)
         .replace("{session}", &id)
+        .replace("{terminal}", &id)
         .replace("{kind}", "Communication")
         .replace("{type}", "Observation")
         .replace("{version}", "1")

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use mimamori_domain::OccupationCode;
+
 use super::{Context, Object, warning};
 use crate::pack::load::PACK;
 use crate::pack::merge::Raw;
-use crate::pack::model::ObjectKind;
+use crate::pack::model::{ObjectKind, Who};
 use crate::pack::parameters::{self, REQUIRED, Shape};
-use crate::pack::reader::is_code;
+use crate::pack::reader::{Allowed, is_code};
 use crate::pack::yaml::{Node, Value};
-use crate::pack::{PackProblem, Parameter, ParameterValue, Zone};
+use crate::pack::{PackProblem, Parameter, ParameterValue, Zone, ZoneCaller, ZoneTerminals};
 use crate::text::{Language, Text};
 
 pub(super) struct Head {
@@ -46,7 +48,50 @@ pub(super) fn head(cx: &Context<'_>) -> Head {
 }
 
 pub(super) fn zones(cx: &Context<'_>) -> Vec<Zone> {
-    cx.read(ObjectKind::Zone, |object| Some(Zone { name: object.name(), code: object.need_parsed("code")? }))
+    cx.read(ObjectKind::Zone, |object| {
+        let name = object.name();
+        let code = object.need_parsed("code");
+        let closed_to = closed_to(object);
+        let people = object.who("roles", Allowed::ROLES);
+        let roles = people.into_iter().filter_map(|who| match who {
+            Who::Role(code) => Some(code),
+            _ => None,
+        });
+        let (roles, terminals) = (roles.collect(), terminals(cx, object));
+        let second_factor = object.flag("second-factor");
+        Some(Zone { code: code?, name, closed_to, roles, terminals, second_factor })
+    })
+}
+
+fn closed_to(object: &Object<'_>) -> Vec<ZoneCaller> {
+    let known = [
+        ("staff", ZoneCaller::Staff),
+        ("citizens", ZoneCaller::Citizens),
+        ("programs", ZoneCaller::Programs),
+    ];
+    let mut found = Vec::new();
+    for (word, line) in object.texts("closed-to") {
+        match known.iter().find(|(name, _)| *name == word) {
+            Some((_, caller)) => found.push(*caller),
+            None => object.problem_at(line, format!("{word:?} is none of staff, citizens, programs")),
+        }
+    }
+    found
+}
+
+/// `terminals-for`: `everybody`, or occupations.
+fn terminals(cx: &Context<'_>, object: &Object<'_>) -> ZoneTerminals {
+    let (mut everybody, mut codes) = (false, Vec::new());
+    for (word, line) in object.texts("terminals-for") {
+        if word == "everybody" {
+            everybody = true;
+        } else if cx.merged.raw(ObjectKind::Occupation, word).is_none() {
+            object.problem_at(line, format!("no occupation {word:?}"));
+        } else if let Ok(code) = OccupationCode::new(word) {
+            codes.push(code);
+        }
+    }
+    if everybody { ZoneTerminals::Everybody } else { ZoneTerminals::Occupations(codes) }
 }
 
 pub(super) fn parameters(cx: &Context<'_>) -> BTreeMap<String, Parameter> {

@@ -41,7 +41,7 @@ mod tests {
     fn links_into_other_registers_become_words() {
         let cell = |link: &str| Cell { text: "x".to_owned(), link: Some(link.to_owned()) };
         let links = ["/rules/registers/open/entries/1", "/rules/registers/closed/entries/2", "/people/3"];
-        let mut lines = vec![Line { cells: links.map(cell).to_vec(), ..Line::default() }];
+        let mut lines = [Line { cells: links.map(cell).to_vec(), ..Line::default() }];
         Readable { registers: BTreeSet::from(["open".to_owned()]) }.keep(lines.iter_mut());
         let left: Vec<bool> = lines[0].cells.iter().map(|cell| cell.link.is_some()).collect();
         assert_eq!(left, [true, false, true]);
