@@ -260,6 +260,7 @@ impl Account {
         self.stopped_because = Some(because.to_owned());
         self.password = None;
         self.credential = Credential::default();
+        self.client = None;
         self.mail = None;
         self.life.planned.clear();
         self.life.windows.clear();

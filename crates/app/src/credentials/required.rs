@@ -5,6 +5,7 @@ use std::time::Duration;
 use mimamori_domain::{Action, Error, ErrorKind, Result, Timestamp};
 use mimamori_policy::GeneralTarget;
 
+use crate::accounts::AccountSort;
 use crate::body::AccountKind;
 use crate::caller::{ActorContext, Caller};
 use crate::{App, Origin};
@@ -28,7 +29,9 @@ impl App {
         now: Timestamp,
     ) -> Result<bool> {
         let kind = context.account.kind;
-        if kind == AccountKind::Program {
+        // Who opens the envelope of an emergency account has nothing but the secret in it; its use is told to
+        // many at once instead (mhlw5.6.10-C-3).
+        if kind == AccountKind::Program || context.account.life.sort == AccountSort::Emergency {
             return Ok(false);
         }
         let grants = context.grants(now);

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::cluster;
 
-pub const PASSWORD: &str = "haru-no-umi-hinemosu";
+pub const PASSWORD: &str = "Haru-no-umi-hinemosu-1803";
 
 /// 2026-11-21 09:00 in Tokyo.
 pub const START: Timestamp = Timestamp::from_micros(1_795_219_200_000_000);
