@@ -214,7 +214,7 @@ mod tests {
             "haru-no-umi-hinemosu",
             "yukidoke-no-kawa-7",
             "Kabocha7 tonari densha",
-            "緑の電車が橋を渡る7時半",
+            "緑の電車が橋を渡る朝の7時半",
         ] {
             assert_eq!(told(strong), "", "{strong}");
         }

@@ -514,16 +514,16 @@ async fn clause_mhlw5_6_5_d_5() {
     staff_must(with_parameters("{key: second-factor.required-of, value: staff}")).await;
 }
 
-/// Proves: who comes from outside shows a second factor, who does not need not.
+/// Proves: who comes from a zone that the pack names shows a second factor, who does not need not.
 #[tokio::test]
 async fn clause_kawaguchi_9_2_2_3() {
-    let town = under("{key: second-factor.required-of, value: \"zone:home-visit\"}").await;
-    let outside = Origin { zone: "home-visit".parse().ok(), ..desk() };
+    let town = under("{key: second-factor.required-of, value: \"zone:staff-network\"}").await;
+    let outside = Origin { zone: "staff-network".parse().ok(), ..desk() };
     assert!(outside.zone.is_some());
     let app = &town.site.app;
     let signed = app.sign_in("hana", PASSWORD, &outside).await.unwrap();
     assert_eq!(signed.first, Some(First::Factor));
-    // The session opens outside no more than it did, and inside all.
+    // The session opens no more there than it did, and all elsewhere.
     assert_eq!(app.caller(&signed.token, &outside).await.unwrap().first(), Some(First::Factor));
     assert_eq!(caller(app, &signed.token).await.first(), None);
     assert_eq!(password(app, "hana").await.first, None);

@@ -545,7 +545,9 @@ mod tests {
         assert_eq!(error.to_string(), "mimamori.toml:3:3: unknown key `staf`\n  Did you mean `staff`?");
         let error = parse("colour = 1", &[]).unwrap_err().to_string();
         assert!(
-            error.starts_with("mimamori.toml:1:1: unknown key `colour`\n  Known here: name, database"),
+            error.starts_with(
+                "mimamori.toml:1:1: unknown key `colour`\n  Known here: name, address, database"
+            ),
             "{error}"
         );
         let error = parse("[lisen]\nstaff = \"127.0.0.1:1\"", &[]).unwrap_err().to_string();

@@ -167,6 +167,8 @@ impl History<'_> {
 
     fn plan_duties(&mut self, pack: &Pack) {
         let mut number = 0;
+        // However short the time, somebody has a duty before them.
+        let mut waiting = false;
         for (code, opens, within, proof) in self.duties(pack) {
             let days = i32::try_from(within).unwrap_or(1).max(1);
             let last_due = opens.iter().rposition(|opened| opened.plus(DAY * within.max(1)) <= self.until);
@@ -177,7 +179,11 @@ impl History<'_> {
             }
             for (at, opened) in opens.iter().copied().enumerate() {
                 let still_open = opened.plus(DAY * within.max(1)) > self.until;
-                if still_open && self.chance.percent(55) || forgotten && Some(at) == last_due {
+                let by_people =
+                    matches!(proof, Proof::Procedure(_) | Proof::Document(_) | Proof::Attestation(_));
+                let left = still_open && self.chance.percent(55);
+                if left || still_open && by_people && !waiting || forgotten && Some(at) == last_due {
+                    waiting |= still_open && by_people;
                     continue;
                 }
                 let skipped = !still_open && self.chance.percent(3);
