@@ -17,6 +17,9 @@ from lib.program import PASSWORD, Installation, Scratch
 
 ACCOUNTS = int(os.environ.get("MIMAMORI_ACCOUNTS") or 12)
 GUESSES = int(os.environ.get("MIMAMORI_GUESSES") or 1_200)
+# From one address names are guessed that nobody has, too: each is looked at twice at least before it waits,
+# so that the address itself is locked however fast the machine is.
+NAMES = max(60, ACCOUNTS)
 THREADS = 8
 # The base pack: failures in a row after which tries are refused; of a place, for names unknown there, ten
 # times as many.
@@ -31,7 +34,7 @@ def login(number):
     return f"shokuin{number:03}"
 
 
-def guess(server, tries, source_of, statuses, stop):
+def guess(server, tries, names, source_of, statuses, stop):
     """One attacker: a new connection for each guess, as from another machine."""
     while not stop.is_set():
         try:
@@ -40,20 +43,20 @@ def guess(server, tries, source_of, statuses, stop):
             return
         browser = Browser(server.staff, source=source_of(number))
         try:
-            statuses[browser.sign_in(login(number % ACCOUNTS), f"wrong-{number}").status] += 1
+            statuses[browser.sign_in(login(number % names), f"wrong-{number}").status] += 1
         except GONE:
             statuses["gone"] += 1
         finally:
             browser.close()
 
 
-def flood(server, source_of, meanwhile):
+def flood(server, names, source_of, meanwhile):
     """All guesses from somewhere; what was answered how often, and what `meanwhile` found."""
     tries, stop, counts = queue.Queue(), threading.Event(), [Counter() for _ in range(THREADS)]
     for number in range(GUESSES):
         tries.put(number)
     with ThreadPoolExecutor(THREADS) as pool:
-        work = [pool.submit(guess, server, tries, source_of, counts[n], stop) for n in range(THREADS)]
+        work = [pool.submit(guess, server, tries, names, source_of, counts[n], stop) for n in range(THREADS)]
         found = []
         try:
             while not all(done.done() for done in work):
@@ -79,12 +82,11 @@ def enters(server, number, source):
 
 
 def from_one(checks, server):
-    statuses, found = flood(server, lambda _: ATTACKER, lambda: enters(server, 0, DESK))
+    statuses, found = flood(server, NAMES, lambda _: ATTACKER, lambda: enters(server, 0, DESK))
     say(f"   from one address: {dict(statuses)}")
     checks.equal(sum(statuses.values()), GUESSES, "one address: every guess was answered")
     checks.that(set(statuses) <= {401, 429, 503}, "one address: all were refused", dict(statuses))
-    most = min(PLACE_LOCK_AFTER, LOCK_AFTER * ACCOUNTS)
-    checks.that(0 < statuses[401] <= most, "one address: few guesses were looked at", statuses[401])
+    checks.that(0 < statuses[401] <= PLACE_LOCK_AFTER, "one address: few guesses were looked at", statuses[401])
     checks.that(all(done == "in" for done, _ in found), "one address: somebody else signs in", found)
     say(f"   signing in meanwhile took at most {max(took for _, took in found):.1f} s")
     refused = enters(server, 1, ATTACKER)[0]
@@ -94,7 +96,7 @@ def from_one(checks, server):
 def from_many(checks, server):
     addresses = itertools.product(range(1, 201), range(1, 251))
     sources = [f"127.7.{a}.{b}" for a, b in itertools.islice(addresses, GUESSES)]
-    statuses, found = flood(server, lambda number: sources[number], lambda: enters(server, 0, DESK))
+    statuses, found = flood(server, ACCOUNTS, lambda number: sources[number], lambda: enters(server, 0, DESK))
     say(f"   from many addresses: {dict(statuses)}")
     checks.equal(sum(statuses.values()), GUESSES, "many addresses: every guess was answered")
     checks.that(set(statuses) <= {401, 429, 503}, "many addresses: all were refused", dict(statuses))
@@ -104,8 +106,9 @@ def from_many(checks, server):
         statuses[401],
     )
     checks.that(all(done == "in" for done, _ in found), "many addresses: the owner signs in", found)
-    locked = enters(server, 2, "127.0.0.23")[0]
-    checks.equal(locked, 429, "many addresses: elsewhere the name is locked, also with the right password")
+    # Somebody's wait may just have ended.
+    locked = [enters(server, number, "127.0.0.23")[0] for number in range(4, 8)]
+    checks.that(429 in locked, "many addresses: elsewhere names are locked, also for the right password", locked)
     checks.equal(enters(server, 1, HOME)[0], "in", "many addresses: where its owner was before it is not")
 
 

@@ -348,7 +348,8 @@ async fn a_facility_manager_stops_an_account_and_the_help_desk_resumes_it() {
     assert!(!list.body.contains("試験 よその") && !list.body.contains("<select"));
     assert_eq!(list.body.matches("/stop\">").count(), 2, "everybody but themself");
     let row = list.body.split("<tr>").find(|row| row.contains("試験 看護子")).unwrap();
-    let base = between(row, "href=\"", "/stop\"").to_owned();
+    let base = between(row, "href=\"", "\"").to_owned();
+    assert!(row.contains(&format!("{base}/stop\"")), "{row}");
 
     let form = world.get(&format!("{base}/stop"), &manager).await;
     assert!(form.body.contains("このアカウントを止める") && form.body.contains("試験 看護子"));

@@ -167,8 +167,8 @@ impl History<'_> {
 
     fn plan_duties(&mut self, pack: &Pack) {
         let mut number = 0;
-        // However short the time, somebody has a duty before them.
-        let mut waiting = false;
+        // However short the time, somebody has a duty before them: what is left may still be done by the way.
+        let mut waiting = 0_u8;
         for (code, opens, within, proof) in self.duties(pack) {
             let days = i32::try_from(within).unwrap_or(1).max(1);
             let last_due = opens.iter().rposition(|opened| opened.plus(DAY * within.max(1)) <= self.until);
@@ -179,11 +179,10 @@ impl History<'_> {
             }
             for (at, opened) in opens.iter().copied().enumerate() {
                 let still_open = opened.plus(DAY * within.max(1)) > self.until;
-                let by_people =
-                    matches!(proof, Proof::Procedure(_) | Proof::Document(_) | Proof::Attestation(_));
-                let left = still_open && self.chance.percent(55);
-                if left || still_open && by_people && !waiting || forgotten && Some(at) == last_due {
-                    waiting |= still_open && by_people;
+                let by_people = still_open && !matches!(proof, Proof::Job(_));
+                let left = still_open && self.chance.percent(55) || by_people && waiting < 3;
+                if left || forgotten && Some(at) == last_due {
+                    waiting += u8::from(by_people && waiting < 3);
                     continue;
                 }
                 let skipped = !still_open && self.chance.percent(3);
