@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mimamori_domain::{Action, ActorId, ObjectId, Result, Timestamp};
+use mimamori_domain::{Action, ActorId, Error, ObjectId, Result, Timestamp};
 use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::Unit;
 
@@ -13,7 +13,6 @@ use super::life::{CLOSED, ENDED, UNUSED};
 use crate::access::{Settled, commit_error};
 use crate::body::{Account, AccountKind, kind, time};
 use crate::caller::Caller;
-use crate::context::object_from_row;
 use crate::governance::jobs::ACCOUNTS;
 use crate::{App, JobEnd, JobFailure, sql};
 
@@ -71,10 +70,10 @@ impl App {
         let mut after = ObjectId::from_bytes([0; 16]);
         loop {
             let args = vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into()];
-            let rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
+            let rows = self.store.query(&sql::OBJECTS_OF_KIND, args).await?;
             let last = (rows.len() as i64) < STRIDE;
-            for mut row in rows {
-                after = object_from_row(&mut row)?.object;
+            for row in rows {
+                after = row.id_of(0).map_err(Error::unavailable)?;
                 self.tidy_one(&caller, &decision, ActorId::from(after), &mut tidied).await?;
             }
             if last {

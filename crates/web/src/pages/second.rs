@@ -89,6 +89,7 @@ pub(crate) async fn enter(
                 ErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-wait"),
                 ErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "second-wrong"),
                 ErrorKind::Gone => return Ok(see("/sign-in?late=1")),
+                ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "sign-in-not-from-here"),
                 _ => return Err(Fault::from(error)),
             };
             shown(&web, &visit, &headers, &fields, Some(visit.texts.get(text)), status).await
