@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
+use icalendar::{Calendar, CalendarComponent, Component, DatePerhapsTime, EventLike};
 use mimamori_web::Settings;
 
 use crate::rules::{check, look};
@@ -92,6 +93,23 @@ fn unescaped(name: &str, value: &str) -> String {
     text
 }
 
+/// The same calendar as a library that others wrote reads it: id, summary and day of each event.
+fn as_others_read_it(text: &str) -> Vec<(String, String, jiff::civil::Date)> {
+    let calendar: Calendar = text.parse().expect("a calendar that others can read");
+    let event = |component: &CalendarComponent| match component {
+        CalendarComponent::Event(event) => {
+            let Some(DatePerhapsTime::Date(day)) = event.get_start() else { panic!("a whole day: {event:?}") };
+            (
+                event.get_uid().expect("an id").to_owned(),
+                event.get_summary().expect("a summary").to_owned(),
+                day.to_string().parse().expect("a day"),
+            )
+        }
+        other => panic!("only events stand in it: {other:?}"),
+    };
+    calendar.components.iter().map(event).collect()
+}
+
 #[tokio::test]
 async fn a_calendar_is_subscribed_to_and_ended() {
     let (world, cookie) = operator().await;
@@ -118,8 +136,10 @@ async fn a_calendar_is_subscribed_to_and_ended() {
     }
     let events = parsed(&answer.body);
     assert!(!events.is_empty());
+    let read = as_others_read_it(&answer.body);
+    assert_eq!(read.len(), events.len());
     let mut ids = HashSet::new();
-    for event in &events {
+    for (event, (id, summary, day)) in events.iter().zip(&read) {
         let of = |name: &str| {
             let mut found = event.iter().filter(|property| property.0 == name);
             let one = found.next().unwrap_or_else(|| panic!("{name} is missing"));
@@ -127,10 +147,11 @@ async fn a_calendar_is_subscribed_to_and_ended() {
             one
         };
         assert!(ids.insert(of("UID").2.clone()) && of("UID").2.contains('@'));
+        assert_eq!((id, summary), (&of("UID").2, &of("SUMMARY").2));
         let stamp = &of("DTSTAMP").2;
         jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).unwrap();
         assert_eq!(of("DTSTART").1, "VALUE=DATE");
-        jiff::civil::Date::strptime("%Y%m%d", &of("DTSTART").2).unwrap();
+        assert_eq!(jiff::civil::Date::strptime("%Y%m%d", &of("DTSTART").2).unwrap(), *day);
         assert!(of("SUMMARY").2.starts_with("期限: "));
     }
     let cookie = world.sign_in("unyo").await;
