@@ -114,10 +114,15 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 
 /// The messages in a source file; parts that vary as [`PART`].
 fn messages_of(file: &Path) -> Vec<String> {
+    told_in(file, &CONSTRUCTORS)
+}
+
+/// The messages that calls of these names are given.
+fn told_in(file: &Path, calls: &[(&str, usize)]) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     let mut found = Vec::new();
-    for (call, place) in CONSTRUCTORS {
+    for &(call, place) in calls {
         for (at, _) in text.match_indices(call) {
             let open = at + call.find('(').unwrap() + 1;
             let Some(argument) = arguments(&text[open..]).into_iter().nth(place) else { continue };
@@ -192,6 +197,42 @@ fn with_parts(message: &str) -> String {
         text.push_str(piece.split_once('}').map_or("", |(_, after)| after));
     }
     text
+}
+
+/// How problems of packs are told in sources, and which argument is what is wrong.
+const OF_PROBLEMS: [(&str, usize); 5] = [
+    ("object.problem(", 0),
+    ("row.problem(", 0),
+    (".problem_at(", 1),
+    ("problems.add(", 2),
+    ("cx.problem(", 2),
+];
+
+/// Nothing but parts: what they say is told where they are made.
+const PASSED_ON: [&str; 4] = ["rule: {}", "value: {}", "{}: no {} {}", "{}: {}, not {}"];
+
+#[test]
+fn every_problem_of_a_pack_has_its_japanese() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    sources(&crates.join("policy/src/pack"), &mut files);
+    let problems: BTreeSet<String> = files
+        .iter()
+        .flat_map(|file| told_in(file, &OF_PROBLEMS))
+        .map(|text| text.replace("{:?}", PART))
+        .collect();
+    assert!(problems.len() > 100, "problems were not found: {}", problems.len());
+    for known in ["a second document; a file holds one", "{} needs the argument {}", "stands twice"] {
+        assert!(problems.contains(known), "{known} was not found");
+    }
+    let said = |problem: &str| pack_problem(&format!("a.yaml:1: {}", problem.replace(PART, "x")));
+    let missing: Vec<&String> = problems
+        .iter()
+        .filter(|problem| !PASSED_ON.contains(&problem.as_str()))
+        .filter(|problem| problem.split(PART).any(|fixed| fixed.chars().any(char::is_alphabetic)))
+        .filter(|problem| !has_japanese(&said(problem)))
+        .collect();
+    assert!(missing.is_empty(), "locales/ja/pack-problems.tsv lacks {missing:#?}");
 }
 
 #[test]

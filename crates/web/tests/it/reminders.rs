@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
-use icalendar::{Calendar, CalendarComponent, Component, DatePerhapsTime, EventLike};
+use icalendar::{Calendar, CalendarComponent, Component, DatePerhapsTime};
 use mimamori_web::Settings;
 
 use crate::rules::{check, look};
@@ -98,7 +98,9 @@ fn as_others_read_it(text: &str) -> Vec<(String, String, jiff::civil::Date)> {
     let calendar: Calendar = text.parse().expect("a calendar that others can read");
     let event = |component: &CalendarComponent| match component {
         CalendarComponent::Event(event) => {
-            let Some(DatePerhapsTime::Date(day)) = event.get_start() else { panic!("a whole day: {event:?}") };
+            let Some(DatePerhapsTime::Date(day)) = event.get_start() else {
+                panic!("a whole day: {event:?}")
+            };
             (
                 event.get_uid().expect("an id").to_owned(),
                 event.get_summary().expect("a summary").to_owned(),
