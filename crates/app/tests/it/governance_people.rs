@@ -1,6 +1,7 @@
 //! Documents and who has read them; statements; who is appointed to what, by whom and where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mimamori_app::{App, AppointmentView, ErrorKind, NewDocument, NewStatement, RoleView};
 use mimamori_domain::{Action, InstitutionId, Result};
@@ -154,11 +155,15 @@ async fn a_document_is_seen_by_those_it_is_posted_for_and_its_file_through_it_al
     assert!(of("sign-in-notice").current.is_none());
 
     // While nothing can be recorded, no file is given and nobody's reading is kept.
+    let store = office.site.database.open_patiently(&office.site.clock, Duration::from_millis(100)).await;
+    let hasty = office.site.second(Arc::clone(&store)).await;
+    hasty.document_file(&ops, "inner-plan", 1).await.unwrap();
     let mut other = lock(&office.site.database).await;
-    assert_eq!(refused(app.document_file(&ops, "inner-plan", 1).await), ErrorKind::Unavailable);
+    assert_eq!(refused(hasty.document_file(&ops, "inner-plan", 1).await), ErrorKind::Unavailable);
     sqlx::Executor::execute(&mut other, "ROLLBACK").await.unwrap();
-    app.document_file(&ops, "inner-plan", 1).await.unwrap();
+    hasty.document_file(&ops, "inner-plan", 1).await.unwrap();
     drop(other);
+    store.close().await;
     office.clean().await;
 }
 
