@@ -8,7 +8,21 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-const STYLE: &str = include_str!("../assets/style.css");
+/// The style's parts in the order they are read: values, what they are for, then from text to paper.
+const STYLE: &str = concat!(
+    include_str!("../assets/style/tokens.css"),
+    include_str!("../assets/style/roles.css"),
+    include_str!("../assets/style/text.css"),
+    include_str!("../assets/style/frame.css"),
+    include_str!("../assets/style/forms.css"),
+    include_str!("../assets/style/messages.css"),
+    include_str!("../assets/style/records.css"),
+    include_str!("../assets/style/tables.css"),
+    include_str!("../assets/style/charts.css"),
+    include_str!("../assets/style/rules.css"),
+    include_str!("../assets/style/factors.css"),
+    include_str!("../assets/style/paper.css"),
+);
 /// Passkeys: the one thing that a page cannot do without a script. Pages work without it.
 const PASSKEY: &str = include_str!("../assets/passkey.js");
 
@@ -51,7 +65,7 @@ pub(crate) async fn show(Path(file): Path<String>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     use super::*;
 
@@ -69,15 +83,36 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
+    /// The custom properties of a block that has just been opened.
+    fn given(block: &str) -> HashMap<&str, &str> {
+        let block = block.split('}').next().unwrap();
+        block.split(';').filter_map(|line| line.trim().strip_prefix("--")?.split_once(": ")).collect()
+    }
+
+    /// The name in `var(--name)`.
+    fn named(value: &str) -> Option<&str> {
+        value.strip_prefix("var(--")?.strip_suffix(')')
+    }
+
+    #[test]
+    fn every_value_that_is_used_is_given_and_none_is_given_for_nothing() {
+        let used: HashSet<&str> =
+            STYLE.split("var(--").skip(1).map(|rest| &rest[..rest.find([')', ',']).unwrap()]).collect();
+        let given: HashSet<&str> =
+            STYLE.split(":root {").skip(1).flat_map(|b| given(b).into_keys()).collect();
+        assert_eq!(used.symmetric_difference(&given).collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+
     #[test]
     fn every_text_stands_out_from_its_ground_in_both_schemes() {
         // Text colour, grounds it stands on.
-        const PAIRS: [(&str, &[&str]); 10] = [
+        const PAIRS: [(&str, &[&str]); 11] = [
             ("text", &["ground", "raised", "key-soft", "danger-soft"]),
+            ("focus", &["ground", "raised", "key-soft"]),
             ("soft", &["ground", "raised", "danger-soft"]),
             ("link", &["ground", "raised", "danger-soft"]),
             ("key", &["ground", "key-soft"]),
-            ("key-text", &["key"]),
+            ("key-text", &["key", "key-over"]),
             ("danger", &["ground", "key-soft", "danger-soft"]),
             ("danger-text", &["danger"]),
             ("warn", &["warn-soft", "ground"]),
@@ -85,13 +120,12 @@ mod tests {
             // Borders of fields: 3 : 1 is asked, more is kept.
             ("line", &["ground"]),
         ];
-        let schemes: Vec<HashMap<&str, &str>> = STYLE
-            .split(":root {")
-            .skip(1)
+        let mut blocks = STYLE.split(":root {").skip(1).map(given);
+        let tokens = blocks.next().unwrap();
+        let schemes: Vec<HashMap<&str, &str>> = blocks
             .take(2)
-            .map(|block| {
-                let block = block.split('}').next().unwrap();
-                block.split(';').filter_map(|line| line.trim().strip_prefix("--")?.split_once(": ")).collect()
+            .map(|roles| {
+                roles.into_iter().map(|(role, value)| (role, tokens[named(value).unwrap_or(value)])).collect()
             })
             .collect();
         assert_eq!(schemes.len(), 2);

@@ -17,7 +17,7 @@ use crate::pages::governance::{
 use crate::pages::{
     account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
     looked, note, own_account, person, record, reissue, review, search, second, sessions, sign_in, step_up,
-    terminals, vital_signs, who_sees,
+    terminals, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -144,6 +144,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/people/{subject}/who-sees" => who_sees::show;
     Staff Session get  "/people/{subject}/notes/new" => note::form;
     Staff Session post "/people/{subject}/notes" => note::save;
+    Staff Session get  "/people/{subject}/vital-signs" => vital_course::show;
     Staff Session get  "/people/{subject}/vital-signs/new" => vital_signs::form;
     Staff Session post "/people/{subject}/vital-signs/look" => vital_signs::look;
     Staff Session post "/people/{subject}/vital-signs" => vital_signs::save;

@@ -36,6 +36,7 @@ search-nothing-typed = Fill in at least one field.
 search-birth-form = Write the birth date as 1950-03-04, 1950-03 or 1950.
 write-note = Write a note
 write-vitals = Record vital signs
+vital-course = Vital signs over time
 filter-kind = Kind of record
 filter-all = All
 filter-apply = Filter

@@ -60,3 +60,13 @@ vitals-decimals = At most { $n ->
 vitals-range = The value must be within { $range }. Check for a slip of the finger.
 vitals-pressure-both = Fill in both blood pressures.
 vitals-pressure-order = The upper blood pressure is not above the lower one. Were they swapped?
+vital-course-title = Vital signs over time
+vital-course-empty = Nothing was measured in this period. Try a longer one.
+vital-course-more = There are too many records in this period: only the newest are shown. The notebook has all of them.
+vital-usual = The green band is what is usual for adults ({ $range }). It is no norm for treatment.
+vital-beyond = unusual
+vital-as-table = Numbers as a table
+vital-rows-left = { $n ->
+    [one] One more is not shown.
+   *[other] { $n } more are not shown.
+  }

@@ -33,6 +33,7 @@ search-nothing-typed = どれか1つの項目を入力してください。
 search-birth-form = 生年月日は 1950-03-04、1950-03、1950 のどれかの形で入力してください。
 write-note = 記録を書く
 write-vitals = バイタルサインを記録する
+vital-course = バイタルサインの推移
 filter-kind = 表示する種類
 filter-all = すべて
 filter-apply = 絞り込む

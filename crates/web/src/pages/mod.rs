@@ -25,6 +25,7 @@ pub(crate) mod sessions;
 pub(crate) mod sign_in;
 pub(crate) mod step_up;
 pub(crate) mod terminals;
+pub(crate) mod vital_course;
 pub(crate) mod vital_signs;
 pub(crate) mod who_sees;
 

@@ -1,5 +1,6 @@
 //! FHIR resources as people read them. What is shown of each type is a table ([`views`]).
 
+pub(crate) mod chart;
 mod element;
 mod person;
 mod views;

@@ -89,6 +89,34 @@ pub(crate) static VITALS: &[Vital] = &[
     shown("2339-0", "Glucose [Mass/volume] in Blood", "vital-glucose", "mg/dL"),
 ];
 
+/// One drawing of the page of a person's vital signs: the codes that stand in it, each a line of its own.
+#[derive(Debug)]
+pub(crate) struct Course {
+    /// The text with its name.
+    pub(crate) word: &'static str,
+    /// LOINC; those in one list are the same measurement under different codes.
+    pub(crate) lines: &'static [&'static [&'static str]],
+    /// From where to where it usually is for adults at rest, for each line: a help for the eye, not a norm
+    /// for treatment. In thousandths of the unit.
+    pub(crate) usual: &'static [Option<(u32, u32)>],
+}
+
+/// In the order of the page. A temperature of 37.5 and above counts as fever under Japan's infectious
+/// diseases law; 140 and 90 as hypertension by the Japanese Society of Hypertension (in a consulting room).
+pub(crate) static COURSES: &[Course] = &[
+    Course { word: "vital-temperature", lines: &[&["8310-5"]], usual: &[Some((36_000, 37_400))] },
+    Course {
+        word: "vital-blood-pressure",
+        lines: &[&["8480-6"], &["8462-4"]],
+        usual: &[Some((90_000, 139_000)), Some((50_000, 89_000))],
+    },
+    Course { word: "vital-pulse", lines: &[&["8867-4"]], usual: &[Some((50_000, 100_000))] },
+    Course { word: "vital-oxygen", lines: &[&["2708-6", "59408-5"]], usual: &[Some((95_000, 100_000))] },
+    Course { word: "vital-respiration", lines: &[&["9279-1"]], usual: &[Some((12_000, 20_000))] },
+    Course { word: "vital-weight", lines: &[&["29463-7"]], usual: &[None] },
+    Course { word: "vital-glucose", lines: &[&["2339-0"]], usual: &[None] },
+];
+
 /// The vital sign whose code a resource or component carries.
 pub(crate) fn of(value: Value<'_>) -> Option<&'static Vital> {
     let codes = value.get("code")?.items("coding");
@@ -187,6 +215,17 @@ mod tests {
         assert_eq!(read("weight", "0"), Err(Wrong::Range));
         for bad in ["-1", "1e2", "36,5", "", ".5", "36.", "36.5.1", "99999", "NaN", "+3"] {
             assert_eq!(read("temperature", bad), Err(Wrong::NotANumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_a_course_is_a_known_measurement_with_its_range() {
+        for course in COURSES {
+            assert_eq!(course.lines.len(), course.usual.len(), "{}", course.word);
+            for code in course.lines.iter().copied().flatten() {
+                assert!(with_code(code).is_some_and(|vital| !vital.unit.is_empty()), "{code}");
+            }
+            assert!(course.usual.iter().flatten().all(|(low, high)| low < high), "{}", course.word);
         }
     }
 

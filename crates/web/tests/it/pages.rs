@@ -243,6 +243,40 @@ async fn vital_signs_are_looked_at_and_recorded() {
     assert!(page.body.contains("37.0℃") && page.body.contains("128 mmHg"), "{}", page.body);
 }
 
+#[tokio::test]
+async fn the_course_of_vital_signs_is_drawn_and_told_as_numbers() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let cookie = world.sign_in("kango").await;
+    let base = format!("/people/{person}/vital-signs");
+    let empty = world.get(&base, &cookie).await;
+    assert_eq!(empty.status, StatusCode::OK, "{}", empty.body);
+    assert!(empty.body.contains("測定の記録はありません") && !empty.body.contains("<svg class=\"chart\""));
+    let form = world.get(&format!("{base}/new"), &cookie).await;
+    let at = between(&form.body, "name=\"at\" value=\"", "\"").to_owned();
+    for (temperature, upper) in [("36.4", "128"), ("38.2", "151")] {
+        let typed =
+            [("at", at.as_str()), ("temperature", temperature), ("systolic", upper), ("diastolic", "76")];
+        assert_eq!(world.post(&base, &cookie, &typed).await.status, StatusCode::SEE_OTHER);
+    }
+    // Measured long before the window, and not measured by number: neither is drawn.
+    for (value, time) in [("36.15", "2020-01-01T09:00:00+09:00"), ("36.25", "2020-01")] {
+        let body =
+            temperature(&person, 10).replace("36.10", value).replace("2026-10-01T09:10:00+09:00", time);
+        let made = world.rest("POST", "/fhir/Observation", &[], &body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    }
+    let page = world.get(&base, &cookie).await;
+    assert_eq!(page.body.matches("<svg class=\"chart\"").count(), 2, "{}", page.body);
+    assert_eq!(page.body.matches("<circle").count(), 6);
+    assert_eq!(page.body.matches("class=\"beyond\"").count(), 2, "a fever and a high pressure");
+    assert!(page.body.contains("151 / 76") && page.body.contains("128 / 76"), "{}", page.body);
+    assert!(page.body.contains("目安の外") && !page.body.contains("36.15"));
+    // Nobody who does not see the person sees their course.
+    let stranger = world.sign_in("yoso").await;
+    assert!(!world.get(&base, &stranger).await.body.contains("38.2"));
+}
+
 fn temperature(person: &str, minute: usize) -> String {
     format!(
         r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/{person}"}},

@@ -1,0 +1,244 @@
+//! The course of a person's vital signs: drawings over weeks or months, and the same numbers as tables.
+
+use askama::Template;
+use axum::extract::Path;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use mimamori_app::{Paging, Stored};
+use mimamori_domain::{Error, RecordState, SubjectId, Timestamp};
+use mimamori_fhir::{Handling, SearchQuery, Value};
+
+use super::looked::WINDOWS;
+use super::{Head, id};
+use crate::dates::{self, FhirTime};
+use crate::error::{Answered, Fault};
+use crate::forms::Query;
+use crate::language::Texts;
+use crate::layout::{Ask, Layout, page};
+use crate::present;
+use crate::present::chart::{Chart, Point};
+use crate::present::vital::{self, COURSES, Course};
+
+/// Days shown first.
+const USUAL_DAYS: i32 = 30;
+/// Records read at a time, and how often at most: each reading is an entry of the ledger.
+const AT_A_TIME: u32 = 200;
+const MOST_READINGS: usize = 5;
+/// Rows of a table: newest first.
+const MOST_ROWS: usize = 60;
+/// Names of days below a drawing.
+const NAMED_DAYS: i32 = 3;
+
+#[derive(Template)]
+#[template(path = "vital_course.html")]
+pub(super) struct Page {
+    pub(super) l: Layout,
+    pub(super) head: Head,
+    pub(super) windows: Vec<super::looked::WindowChoice>,
+    pub(super) courses: Vec<Shown>,
+    /// Whether there were more records in the window than are read for one page.
+    pub(super) more: bool,
+    pub(super) may_write: bool,
+}
+
+/// One drawing with its table.
+pub(super) struct Shown {
+    /// For addresses within the page.
+    pub(super) id: &'static str,
+    pub(super) word: String,
+    pub(super) unit: String,
+    /// The newest measurement in words, and whether it is beyond the usual range.
+    pub(super) newest: String,
+    pub(super) newest_at: String,
+    pub(super) newest_beyond: bool,
+    /// The usual range in words.
+    pub(super) usual: Option<String>,
+    pub(super) chart: Chart,
+    pub(super) rows: Vec<Row>,
+    /// How many rows there are beyond those shown.
+    pub(super) rows_left: u64,
+}
+
+/// What was measured at one moment.
+pub(super) struct Row {
+    pub(super) at: String,
+    pub(super) value: String,
+    pub(super) beyond: bool,
+}
+
+/// One number of an Observation.
+#[derive(Debug, Clone, PartialEq)]
+struct Measured {
+    code: String,
+    at: Timestamp,
+    value: f64,
+    /// As it was received.
+    written: String,
+}
+
+/// `GET /people/{subject}/vital-signs`
+pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
+    let subject: SubjectId = id(&subject)?;
+    let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
+    let (person, head) = Head::ask(&ask, subject).await?;
+    let chosen = WINDOWS.into_iter().find(|(days, _)| days.to_string() == query.get("days"));
+    let length = chosen.map_or(USUAL_DAYS, |(days, _)| days);
+    let first = today.checked_sub((length - 1).days()).unwrap_or(today);
+    let (records, more) = records(&ask, subject, first).await?;
+    let measured: Vec<Measured> = records.iter().filter(|stored| counts(stored)).flat_map(measured).collect();
+    let base = format!("/people/{subject}/vital-signs");
+    page(&Page {
+        l: ask.layout("vital-course-title"),
+        head,
+        windows: WINDOWS
+            .into_iter()
+            .map(|(days, key)| super::looked::WindowChoice {
+                word: texts.get(key),
+                link: format!("{base}?days={days}"),
+                chosen: days == length,
+            })
+            .collect(),
+        courses: COURSES.iter().filter_map(|course| shown(course, &measured, first, today, texts)).collect(),
+        more,
+        may_write: person.may.write_vital_signs,
+    })
+}
+
+/// The Observations of vital signs since a day, newest first, and whether there were more than are read.
+async fn records(ask: &Ask, subject: SubjectId, first: Date) -> Result<(Vec<Stored>, bool), Fault> {
+    let parameters = [
+        ("patient", subject.to_string()),
+        ("category", "vital-signs".to_owned()),
+        ("date", format!("ge{first}")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let query = SearchQuery::parse("Observation", &parameters, Handling::Strict)
+        .map_err(|_| Error::internal("the question for vital signs"))?;
+    let (mut found, mut cursor) = (Vec::new(), None);
+    for _ in 0..MOST_READINGS {
+        let answer = ask.web.app.search(&ask.caller, &query, &Paging { count: AT_A_TIME, cursor }).await?;
+        found.extend(answer.items);
+        cursor = answer.next;
+        if cursor.is_none() {
+            return Ok((found, false));
+        }
+    }
+    Ok((found, true))
+}
+
+/// Drafts and what was withdrawn are no measurements.
+fn counts(stored: &Stored) -> bool {
+    matches!(stored.state, RecordState::Confirmed | RecordState::Amended)
+}
+
+/// The numbers an Observation states: its own, and those of its components.
+fn measured(stored: &Stored) -> Vec<Measured> {
+    let Some(resource) = present::read(stored) else { return Vec::new() };
+    let whole = resource.root();
+    let Some(FhirTime::Instant(at)) = whole.string("effectiveDateTime").and_then(FhirTime::parse) else {
+        return Vec::new();
+    };
+    if !matches!(whole.string("status"), Some("final" | "amended" | "corrected" | "preliminary")) {
+        return Vec::new();
+    }
+    std::iter::once(whole).chain(whole.items("component")).filter_map(|part| number(part, at)).collect()
+}
+
+fn number(part: Value<'_>, at: Timestamp) -> Option<Measured> {
+    let vital = vital::of(part)?;
+    let quantity = part.get("valueQuantity")?;
+    // Another unit is another scale: it stays in the record and out of the drawing.
+    let fits = quantity.string("code").is_none_or(|code| code == vital.unit);
+    // "Below 90" is no number to draw.
+    let plain = quantity.get("comparator").is_none();
+    let written = quantity.get("value")?.raw().to_owned();
+    let value = written.parse().ok().filter(|value: &f64| value.is_finite() && fits && plain)?;
+    Some(Measured { code: vital.code.to_owned(), at, value, written })
+}
+
+/// A drawing with its table; `None` when nothing of it was measured.
+fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts: &Texts) -> Option<Shown> {
+    let unit = course.lines.iter().copied().flatten().find_map(|code| vital::with_code(code))?.unit;
+    let unit = vital::unit_word(Some(unit), texts).unwrap_or_else(|| unit.to_owned());
+    let mut series: Vec<Vec<Point>> = Vec::new();
+    for (codes, usual) in course.lines.iter().zip(course.usual) {
+        let mut points: Vec<Point> = measured
+            .iter()
+            .filter(|one| codes.contains(&one.code.as_str()))
+            .map(|one| Point {
+                at: one.at,
+                value: one.value,
+                words: format!("{} {}", dates::date_time(one.at, texts), one.written),
+                beyond: usual.is_some_and(|range| is_beyond(one.value, range)),
+            })
+            .collect();
+        points.sort_by_key(|point| point.at);
+        series.push(points);
+    }
+    let rows = rows(course, measured, texts);
+    let newest = rows.first()?;
+    let usual: Vec<(f64, f64)> = course.usual.iter().flatten().map(|range| bounds(*range)).collect();
+    let from = dates::start_of(first)?;
+    let until = dates::start_of(today.checked_add(1.day()).ok()?)?;
+    let length = first.until(today).ok()?.get_days();
+    let days = (0..NAMED_DAYS).filter_map(|n| {
+        let day = first.checked_add((length * n / (NAMED_DAYS - 1)).days()).ok()?;
+        Some((dates::start_of(day)?, format!("{}/{}", day.month(), day.day())))
+    });
+    let days: Vec<(Timestamp, String)> = days.collect();
+    Some(Shown {
+        id: course.word,
+        word: texts.get(course.word),
+        newest: newest.value.clone(),
+        newest_at: newest.at.clone(),
+        newest_beyond: newest.beyond,
+        usual: (!usual.is_empty()).then(|| {
+            let ranges: Vec<String> = usual.iter().map(|(low, high)| format!("{low}–{high}")).collect();
+            ranges.join(" / ")
+        }),
+        chart: Chart::draw(from, until, &usual, &series, &days),
+        rows_left: rows.len().saturating_sub(MOST_ROWS) as u64,
+        rows: rows.into_iter().take(MOST_ROWS).collect(),
+        unit,
+    })
+}
+
+/// What was measured, newest first; lines that were measured at the same moment stand together.
+fn rows(course: &Course, measured: &[Measured], texts: &Texts) -> Vec<Row> {
+    let codes: Vec<&str> = course.lines.iter().copied().flatten().copied().collect();
+    let mut of_course: Vec<&Measured> =
+        measured.iter().filter(|one| codes.contains(&one.code.as_str())).collect();
+    let place = |one: &Measured| codes.iter().position(|code| *code == one.code);
+    of_course.sort_by_key(|one| (std::cmp::Reverse(one.at), place(one)));
+    of_course
+        .chunk_by(|a, b| a.at == b.at)
+        .filter_map(|together| {
+            let values: Vec<&str> = together.iter().map(|one| one.written.as_str()).collect();
+            Some(Row {
+                at: dates::date_time(together.first()?.at, texts),
+                value: values.join(" / "),
+                beyond: together
+                    .iter()
+                    .any(|one| usual_of(course, &one.code).is_some_and(|range| is_beyond(one.value, range))),
+            })
+        })
+        .collect()
+}
+
+fn usual_of(course: &Course, code: &str) -> Option<(u32, u32)> {
+    course
+        .lines
+        .iter()
+        .zip(course.usual)
+        .find(|(codes, _)| codes.contains(&code))
+        .and_then(|(_, usual)| *usual)
+}
+
+fn bounds((low, high): (u32, u32)) -> (f64, f64) {
+    (f64::from(low) / 1000.0, f64::from(high) / 1000.0)
+}
+
+fn is_beyond(value: f64, range: (u32, u32)) -> bool {
+    let (low, high) = bounds(range);
+    value < low || value > high
+}

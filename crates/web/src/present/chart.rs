@@ -1,0 +1,251 @@
+//! A course over time as a drawing (SVG): lines over a grid, with the usual range behind them.
+//!
+//! The drawing is for the eye alone; pages put the same numbers into a table beside it. Lengths are in
+//! units of the drawing's own box, which the style scales.
+
+use mimamori_domain::Timestamp;
+
+/// The whole box, and the plot within it.
+pub(crate) const WIDTH: f64 = 360.0;
+pub(crate) const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 34.0;
+const RIGHT: f64 = 12.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 24.0;
+
+/// Grid lines at most.
+const MOST_LINES: f64 = 5.0;
+
+/// One measurement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) at: Timestamp,
+    pub(crate) value: f64,
+    /// What a pointer that rests on it is told.
+    pub(crate) words: String,
+    /// Beyond the usual range.
+    pub(crate) beyond: bool,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Chart {
+    /// The usual ranges.
+    pub(crate) usual: Vec<Band>,
+    pub(crate) lines: Vec<Level>,
+    pub(crate) days: Vec<Day>,
+    pub(crate) series: Vec<Series>,
+}
+
+/// A stretch of the value axis: its upper edge and its height.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Band {
+    pub(crate) y: String,
+    pub(crate) height: String,
+}
+
+/// A line of the grid with its number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Level {
+    pub(crate) y: String,
+    pub(crate) word: String,
+}
+
+/// A day that is named below the plot.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Day {
+    pub(crate) x: String,
+    pub(crate) word: String,
+    /// SVG's `text-anchor`.
+    pub(crate) anchor: &'static str,
+}
+
+/// Measurements of one kind: lines that break where nothing was measured for long, and their points.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Series {
+    /// SVG's `points` of each line.
+    pub(crate) lines: Vec<String>,
+    pub(crate) points: Vec<Dot>,
+}
+
+/// A point of the drawing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dot {
+    pub(crate) x: String,
+    pub(crate) y: String,
+    pub(crate) words: String,
+    pub(crate) beyond: bool,
+}
+
+impl Chart {
+    /// Draws `series` (each by time) between two moments. `usual` are the usual ranges; `days` are moments
+    /// to name below, with their words, in order.
+    pub(crate) fn draw(
+        from: Timestamp,
+        until: Timestamp,
+        usual: &[(f64, f64)],
+        series: &[Vec<Point>],
+        days: &[(Timestamp, String)],
+    ) -> Self {
+        let values = || series.iter().flatten().map(|point| point.value);
+        let bounds = usual.iter().flat_map(|(low, high)| [*low, *high]);
+        let (low, high) = values()
+            .chain(bounds)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        if low > high {
+            return Self::default();
+        }
+        let (low, high, step) = levels(low, high);
+        let length = micros(from, until).max(1.0);
+        let x = |at: Timestamp| {
+            let part = (micros(from, at) / length).clamp(0.0, 1.0);
+            LEFT + part * (WIDTH - LEFT - RIGHT)
+        };
+        let y = |value: f64| {
+            let part = ((value - low) / (high - low)).clamp(0.0, 1.0);
+            HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
+        };
+        let decimals = usize::from(step < 1.0);
+        let mut lines = Vec::new();
+        let mut level = low;
+        while level <= high + step / 2.0 {
+            lines.push(Level { y: place(y(level)), word: format!("{level:.decimals$}") });
+            level += step;
+        }
+        let last = days.len().saturating_sub(1);
+        let anchor = |index: usize| match index {
+            0 => "start",
+            _ if index == last => "end",
+            _ => "middle",
+        };
+        Self {
+            usual: usual
+                .iter()
+                .map(|(low, high)| Band { y: place(y(*high)), height: place(y(*low) - y(*high)) })
+                .collect(),
+            lines,
+            days: days
+                .iter()
+                .enumerate()
+                .map(|(index, (at, word))| Day {
+                    x: place(x(*at)),
+                    word: word.clone(),
+                    anchor: anchor(index),
+                })
+                .collect(),
+            series: series.iter().map(|points| drawn(points, length / 6.0, x, y)).collect(),
+        }
+    }
+}
+
+/// One series: a line ends where the next measurement is further away than `gap` microseconds.
+fn drawn(points: &[Point], gap: f64, x: impl Fn(Timestamp) -> f64, y: impl Fn(f64) -> f64) -> Series {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut before: Option<Timestamp> = None;
+    for point in points {
+        let place = format!("{},{}", place(x(point.at)), place(y(point.value)));
+        match (before.filter(|at| micros(*at, point.at) <= gap), lines.last_mut()) {
+            (Some(_), Some(line)) => line.push(place),
+            _ => lines.push(vec![place]),
+        }
+        before = Some(point.at);
+    }
+    Series {
+        lines: lines.iter().filter(|line| line.len() > 1).map(|line| line.join(" ")).collect(),
+        points: points
+            .iter()
+            .map(|point| Dot {
+                x: place(x(point.at)),
+                y: place(y(point.value)),
+                words: point.words.clone(),
+                beyond: point.beyond,
+            })
+            .collect(),
+    }
+}
+
+/// The least and greatest level and the step between levels, such that everything from `low` to `high` is
+/// within and levels are round numbers.
+fn levels(low: f64, high: f64) -> (f64, f64, f64) {
+    // A single value still gets room above and below.
+    let span = (high - low).max(low.abs() * 0.02).max(0.5);
+    let rough = span / (MOST_LINES - 1.0);
+    let size = 10_f64.powf(rough.log10().floor());
+    let round = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * size).find(|step| *step >= rough);
+    let step = round.unwrap_or(10.0 * size).max(0.1);
+    let (least, greatest) = ((low / step).floor() * step, (high / step).ceil() * step);
+    if greatest - least < step { (least, least + step, step) } else { (least, greatest, step) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a drawing's places are rounded to tenths of a unit")]
+fn micros(from: Timestamp, until: Timestamp) -> f64 {
+    (until.as_micros() - from.as_micros()) as f64
+}
+
+/// A length as SVG takes it, to a tenth.
+fn place(length: f64) -> String {
+    format!("{length:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_micros(1_790_000_000_000_000 + day * DAY)
+    }
+
+    fn point(day: i64, value: f64) -> Point {
+        Point { at: at(day), value, words: format!("{value}"), beyond: false }
+    }
+
+    #[test]
+    fn levels_are_round_and_hold_every_value() {
+        for (low, high) in
+            [(36.0, 37.4), (96.0, 100.0), (58.0, 191.0), (50.0, 50.0), (0.4, 0.4), (2.0, 400.0)]
+        {
+            let (least, greatest, step) = levels(low, high);
+            assert!(
+                least <= low && greatest >= high && greatest > least,
+                "{low}..{high}: {least}..{greatest}"
+            );
+            let count = (greatest - least) / step;
+            assert!(
+                (1.0..=6.0).contains(&count) && (count - count.round()).abs() < 1e-6,
+                "{low}..{high}: {count}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_stays_within_the_box_and_higher_is_further_up() {
+        let points = vec![point(0, 36.2), point(1, 38.9), point(2, 36.5)];
+        let chart = Chart::draw(at(0), at(7), &[(36.0, 37.4)], &[points], &[(at(0), "a".to_owned())]);
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let [series] = chart.series.as_slice() else { panic!("one series") };
+        for dot in &series.points {
+            assert!((LEFT..=WIDTH - RIGHT).contains(&number(&dot.x)), "{dot:?}");
+            assert!((TOP..=HEIGHT - BOTTOM).contains(&number(&dot.y)), "{dot:?}");
+        }
+        assert!(number(&series.points[1].y) < number(&series.points[0].y));
+        assert!(number(&series.points[0].x) < number(&series.points[2].x));
+        let [usual] = chart.usual.as_slice() else { panic!("one range") };
+        assert!(number(&usual.height) > 0.0 && number(&usual.y) > number(&series.points[1].y));
+    }
+
+    #[test]
+    fn a_line_breaks_where_nothing_was_measured_for_long() {
+        let points = vec![point(0, 60.0), point(1, 61.0), point(40, 62.0), point(41, 63.0), point(60, 64.0)];
+        let chart = Chart::draw(at(0), at(60), &[], &[points], &[]);
+        let [series] = chart.series.as_slice() else { panic!("one series") };
+        assert_eq!(series.lines.len(), 2, "{:?}", series.lines);
+        assert_eq!(series.points.len(), 5);
+    }
+
+    #[test]
+    fn without_measurements_nothing_is_drawn() {
+        assert_eq!(Chart::draw(at(0), at(7), &[], &[Vec::new()], &[]), Chart::default());
+    }
+}
