@@ -69,6 +69,8 @@ pub(super) struct Row {
 /// One number of an Observation.
 #[derive(Debug, Clone, PartialEq)]
 struct Measured {
+    /// Which of the records it comes from.
+    record: usize,
     code: String,
     at: Timestamp,
     value: f64,
@@ -85,7 +87,8 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let length = chosen.map_or(USUAL_DAYS, |(days, _)| days);
     let first = today.checked_sub((length - 1).days()).unwrap_or(today);
     let (records, more) = records(&ask, subject, first).await?;
-    let measured: Vec<Measured> = records.iter().filter(|stored| counts(stored)).flat_map(measured).collect();
+    let counted = records.iter().filter(|stored| counts(stored)).enumerate();
+    let measured: Vec<Measured> = counted.flat_map(|(record, stored)| measured(record, stored)).collect();
     let base = format!("/people/{subject}/vital-signs");
     page(&Page {
         l: ask.layout("vital-course-title"),
@@ -132,7 +135,7 @@ fn counts(stored: &Stored) -> bool {
 }
 
 /// The numbers an Observation states: its own, and those of its components.
-fn measured(stored: &Stored) -> Vec<Measured> {
+fn measured(record: usize, stored: &Stored) -> Vec<Measured> {
     let Some(resource) = present::read(stored) else { return Vec::new() };
     let whole = resource.root();
     let Some(FhirTime::Instant(at)) = whole.string("effectiveDateTime").and_then(FhirTime::parse) else {
@@ -141,10 +144,13 @@ fn measured(stored: &Stored) -> Vec<Measured> {
     if !matches!(whole.string("status"), Some("final" | "amended" | "corrected" | "preliminary")) {
         return Vec::new();
     }
-    std::iter::once(whole).chain(whole.items("component")).filter_map(|part| number(part, at)).collect()
+    std::iter::once(whole)
+        .chain(whole.items("component"))
+        .filter_map(|part| number(record, part, at))
+        .collect()
 }
 
-fn number(part: Value<'_>, at: Timestamp) -> Option<Measured> {
+fn number(record: usize, part: Value<'_>, at: Timestamp) -> Option<Measured> {
     let vital = vital::of(part)?;
     let quantity = part.get("valueQuantity")?;
     // Another unit is another scale: it stays in the record and out of the drawing.
@@ -153,7 +159,7 @@ fn number(part: Value<'_>, at: Timestamp) -> Option<Measured> {
     let plain = quantity.get("comparator").is_none();
     let written = quantity.get("value")?.raw().to_owned();
     let value = written.parse().ok().filter(|value: &f64| value.is_finite() && fits && plain)?;
-    Some(Measured { code: vital.code.to_owned(), at, value, written })
+    Some(Measured { record, code: vital.code.to_owned(), at, value, written })
 }
 
 /// A drawing with its table; `None` when nothing of it was measured.
@@ -209,9 +215,10 @@ fn rows(course: &Course, measured: &[Measured], texts: &Texts) -> Vec<Row> {
     let mut of_course: Vec<&Measured> =
         measured.iter().filter(|one| codes.contains(&one.code.as_str())).collect();
     let place = |one: &Measured| codes.iter().position(|code| *code == one.code);
-    of_course.sort_by_key(|one| (std::cmp::Reverse(one.at), place(one)));
+    of_course.sort_by_key(|one| (std::cmp::Reverse(one.at), one.record, place(one)));
     of_course
-        .chunk_by(|a, b| a.at == b.at)
+        // Upper and lower pressure are one line, whether one record states both or each has its own.
+        .chunk_by(|a, b| a.at == b.at && place(a) < place(b))
         .filter_map(|together| {
             let values: Vec<&str> = together.iter().map(|one| one.written.as_str()).collect();
             Some(Row {
