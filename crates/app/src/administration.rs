@@ -49,6 +49,10 @@ pub struct AccountDetail {
     pub may_end: bool,
     /// The caller may close it for good, and say what it is for.
     pub may_close: bool,
+    /// Whom the identity provider knows its owner as.
+    pub link: Option<crate::LinkView>,
+    /// It may be linked to the identity provider, or unlinked.
+    pub may_link: bool,
 }
 
 /// The address stays out of debug output (invariant 9).
@@ -205,6 +209,11 @@ impl App {
             citizen: account.kind == AccountKind::Citizen,
             may_end: other && account.life.closed.is_none() && (may(Action::Withdraw) || may(Action::Update)),
             may_close: other && account.life.closed.is_none() && may(Action::Administer),
+            link: self.link_view(account),
+            may_link: other
+                && account.life.closed.is_none()
+                && self.provider.get().is_some()
+                && may(Action::Update),
             life: LifeView::of(account, now),
         })
     }

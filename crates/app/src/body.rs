@@ -172,6 +172,18 @@ pub(crate) struct Credential {
     /// Second factors.
     #[serde(default)]
     pub(crate) factors: Factors,
+    /// Who its owner is at the organisation's identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<Linked>,
+}
+
+/// Somebody whom an identity provider knows.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Linked {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// Microseconds UTC.
+    pub(crate) since: i64,
 }
 
 /// Second factors of an account. Times are microseconds UTC.
@@ -262,6 +274,9 @@ pub(crate) struct Role {
     /// A privilege granted for a time: the case that approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) granted: Option<ObjectId>,
+    /// Given by a group of the identity provider: the code of the pack's mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
     /// Counts for nothing under the rules that it was read under: a privileged role that nobody granted
     /// for a time, where the pack lets no other one count.
     #[serde(skip)]

@@ -35,6 +35,16 @@ pub(crate) struct ActorContext {
     /// Appointments to roles that this pack has no more: without effect, only shown.
     pub(crate) vanished: Vec<(Role, (ObjectId, u64))>,
     pub(crate) institution_name: Option<String>,
+    /// They act under a shared id: `roles` and the place of work are its own.
+    pub(crate) under: Option<Under>,
+}
+
+/// The shared id that somebody acts under.
+#[derive(Clone)]
+pub(crate) struct Under {
+    pub(crate) actor: ActorId,
+    pub(crate) version: i64,
+    pub(crate) name: String,
 }
 
 impl ActorContext {
@@ -76,6 +86,8 @@ pub(crate) struct SessionRef {
     pub(crate) token_hash: [u8; 32],
     pub(crate) last_seen: Timestamp,
     pub(crate) bearer: bool,
+    /// The shared id that it goes on under.
+    pub(crate) under: Option<ActorId>,
     /// By what the caller showed who they are.
     pub(crate) shown: Shown,
     /// When they signed in, and when they last showed it.
@@ -240,6 +252,7 @@ impl Caller {
     pub(crate) fn entry(&self, unit: UnitId, action: Action) -> EntryDraft {
         let mut entry = EntryDraft::new(unit, *UnitId::random().as_bytes(), action, self.pack);
         entry.actor = Some(self.actor);
+        entry.on_behalf_of = self.under().map(|under| under.actor);
         entry.session = self.session.map(|session| session.id);
         entry.institution = self.institution();
         entry.terminal = self.origin.terminal;
@@ -253,6 +266,9 @@ impl Caller {
         let mut guards = Vec::with_capacity(4);
         if let Some(context) = &self.context {
             guards.push(Guard { key: AccessKey::from(context.actor), version: context.version });
+            if let Some(under) = &context.under {
+                guards.push(Guard { key: AccessKey::from(under.actor), version: under.version });
+            }
         }
         if let Some(session) = &self.session {
             guards.push(Guard { key: AccessKey::from(session.id), version: session.version });
@@ -276,6 +292,16 @@ impl Caller {
         let mut caller = self.clone();
         Arc::make_mut(&mut caller.facts).purpose = purpose;
         caller
+    }
+
+    fn under(&self) -> Option<&Under> {
+        self.context.as_ref()?.under.as_ref()
+    }
+
+    /// What the shared id is called that the caller acts under.
+    #[must_use]
+    pub fn shared_name(&self) -> Option<&str> {
+        self.under().map(|under| under.name.as_str())
     }
 
     #[must_use]
@@ -308,6 +334,12 @@ impl Caller {
     #[must_use]
     pub fn roles(&self) -> &[RoleCode] {
         &self.roles
+    }
+
+    /// Whether the session was begun by the organisation's identity provider.
+    #[must_use]
+    pub fn signed_in_by_provider(&self) -> bool {
+        self.session.is_some_and(|session| session.shown.by_provider())
     }
 
     #[must_use]

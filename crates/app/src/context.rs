@@ -182,6 +182,7 @@ impl App {
             role_objects,
             vanished,
             institution_name,
+            under: None,
         });
         self.actors.insert(actor, Arc::clone(&context));
         Ok(context)

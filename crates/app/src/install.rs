@@ -170,6 +170,7 @@ impl App {
             refusals: Refusals::default(),
             transport: std::sync::OnceLock::new(),
             webauthn: std::sync::OnceLock::new(),
+            provider: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
             began: std::sync::OnceLock::new(),

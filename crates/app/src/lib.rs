@@ -28,6 +28,7 @@ mod ledger;
 mod passwords;
 mod people;
 mod programs;
+mod provider;
 mod record;
 mod refusals;
 mod review;
@@ -44,7 +45,7 @@ use std::sync::{Arc, RwLock};
 
 pub use accounts::{
     AccountSort, AccountView, EmergencyNotice, HeldItem, LifeView, MOST_AT_ONCE, NewAccountRow, NewStaff,
-    Tidied,
+    SharedView, Tidied,
 };
 pub use administration::AccountDetail;
 pub use body::FactorKind;
@@ -89,6 +90,11 @@ use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
 pub use programs::{ClientCredentials, ClientToken, NewProgram, ProgramView};
+pub use provider::{
+    LinkView, PROVIDER_RETURN, PROVIDER_SUBJECT_LENGTH, ProviderAnswer, ProviderEnd, ProviderFailure,
+    ProviderRequest, ProviderResponse, ProviderSending, ProviderSettings, ProviderStart, ProviderTransport,
+    ProviderUnreachable, protected as provider_protected,
+};
 use quick_cache::sync::Cache;
 pub use record::CreateAs;
 pub use sign_in::SignedIn;
@@ -154,6 +160,8 @@ pub struct Shared {
     pub(crate) transport: std::sync::OnceLock<Transport>,
     /// How passkeys are checked, once the server has said under which address it is reached.
     pub(crate) webauthn: std::sync::OnceLock<webauthn_rs::Webauthn>,
+    /// The organisation's identity provider, once the server has said which.
+    pub(crate) provider: std::sync::OnceLock<Arc<provider::Provider>>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.

@@ -244,6 +244,7 @@ impl App {
             ends: expires,
             token_hash,
             last_seen: now,
+            under: None,
             bearer: true,
             shown: Shown::Password,
             began: now,

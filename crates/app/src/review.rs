@@ -281,6 +281,10 @@ impl App {
             Some(actor) => self.actor_view(actor).await?,
             None => None,
         };
+        let under = match draft.on_behalf_of {
+            Some(shared) => self.actor_view(shared).await?,
+            None => None,
+        };
         let institution = match draft.institution {
             Some(id) => self.institution_name(id).await?.map(|name| (id, name)),
             None => None,
@@ -307,6 +311,7 @@ impl App {
             basis: draft.legal_basis,
             policies: draft.policies,
             privileges,
+            under,
         })
     }
 

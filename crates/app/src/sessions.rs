@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) began: Timestamp,
     pub(crate) proved: Timestamp,
     pub(crate) locked: bool,
+    /// The shared id that it goes on under.
+    pub(crate) under: Option<ActorId>,
 }
 
 /// By what somebody showed who they are when their session began.
@@ -34,16 +36,40 @@ pub(crate) enum Shown {
     Replacement,
     /// By a passkey alone, which verified its user itself.
     PasskeyAlone,
+    /// At the identity provider.
+    Provider,
+    /// At the identity provider, which by the rules vouches for two factors.
+    ProviderVouched,
+    /// At the identity provider, and by a factor of one's own here.
+    ProviderOneTime,
+    ProviderPasskey,
+    ProviderRecovery,
+    ProviderReplacement,
 }
 
 /// The words stand in the database.
-const SHOWN: [(Shown, &str); 6] = [
+const SHOWN: [(Shown, &str); 12] = [
     (Shown::Password, "password"),
     (Shown::OneTime, "password+one-time"),
     (Shown::Passkey, "password+passkey"),
     (Shown::Recovery, "password+recovery"),
     (Shown::Replacement, "password+replacement"),
     (Shown::PasskeyAlone, "passkey"),
+    (Shown::Provider, "provider"),
+    (Shown::ProviderVouched, "provider+vouched"),
+    (Shown::ProviderOneTime, "provider+one-time"),
+    (Shown::ProviderPasskey, "provider+passkey"),
+    (Shown::ProviderRecovery, "provider+recovery"),
+    (Shown::ProviderReplacement, "provider+replacement"),
+];
+
+/// A factor shown after the password, and the same after the provider.
+const AFTER_PROVIDER: [(Shown, Shown); 5] = [
+    (Shown::Password, Shown::Provider),
+    (Shown::OneTime, Shown::ProviderOneTime),
+    (Shown::Passkey, Shown::ProviderPasskey),
+    (Shown::Recovery, Shown::ProviderRecovery),
+    (Shown::Replacement, Shown::ProviderReplacement),
 ];
 
 impl Shown {
@@ -57,7 +83,22 @@ impl Shown {
 
     /// How many factors that is, for the rules.
     pub(crate) fn strength(self) -> u8 {
-        if self == Self::Password { 1 } else { 2 }
+        if self.one_factor() { 1 } else { 2 }
+    }
+
+    /// Nothing was shown beyond the password, or beyond what the provider asks everybody for.
+    pub(crate) fn one_factor(self) -> bool {
+        matches!(self, Self::Password | Self::Provider)
+    }
+
+    /// Whether the identity provider said who it is.
+    pub(crate) fn by_provider(self) -> bool {
+        self == Self::ProviderVouched || AFTER_PROVIDER.iter().any(|(_, after)| *after == self)
+    }
+
+    /// The same, shown after the provider instead of the password.
+    pub(crate) fn after_provider(self) -> Self {
+        AFTER_PROVIDER.iter().find(|(factor, _)| *factor == self).map_or(self, |(_, after)| *after)
     }
 }
 

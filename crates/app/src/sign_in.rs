@@ -9,9 +9,10 @@ use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
 use mimamori_vault::{IndexField, Place, hash_token, random_token};
 
 use crate::access::Settled;
+use crate::accounts::AccountSort;
 use crate::body::kind;
 use crate::caller::{ActorContext, Caller, First, SessionRef};
-use crate::credentials::{Begun, Counted, Limits, Try};
+use crate::credentials::{Begun, Counted, Limits, SecondHalf, Try};
 use crate::keys::vault_error;
 use crate::passwords::{Line, MOST_BYTES};
 use crate::sessions::{Session, Shown};
@@ -76,10 +77,12 @@ impl App {
         if self.counted(&tried, now).await?.waits_until(&limits, now, true).is_some() {
             return Err(self.refused_to_wait(origin));
         }
-        let hash = context.as_ref().filter(|c| c.account.active).and_then(|c| c.account.password.clone());
+        // A shared id is taken, not signed in to.
+        let alone = |c: &&Arc<ActorContext>| c.account.active && c.account.life.sort != AccountSort::Shared;
+        let hash = context.as_ref().filter(alone).and_then(|c| c.account.password.clone());
         let line = if attempts.known { Line::Known } else { Line::Stranger };
         let right = self.passwords.verify(password, hash, line).await?;
-        let Some(context) = context.filter(|_| right) else {
+        let Some(context) = context.filter(|c| right && alone(&c)) else {
             self.refused_before_sign_in(origin, "sign-in-failed");
             return Err(refused());
         };
@@ -93,7 +96,8 @@ impl App {
         if context.account.credential.factors.asked() {
             // The password alone opens nothing: what was counted for it was no failure.
             self.take_back(&tried, &attempts).await?;
-            let token = self.begin(Begun::SignIn, context.actor, context.version).await?;
+            let half = SecondHalf { version: context.version, provider: false };
+            let token = self.begin(Begun::SignIn, context.actor, half).await?;
             return Ok(SignedIn { token, last_sign_in: None, failed_since: 0, first: None, second: true });
         }
         let mut unit = Unit::new();
@@ -141,8 +145,14 @@ impl App {
         now: Timestamp,
     ) -> Result<(Caller, String)> {
         let expires = now.plus(self.session_absolute()?);
-        self.put_session(unit, context, origin, Opening { shown, began: now, proved: now, expires }, now)
-            .await
+        self.put_session(
+            unit,
+            context,
+            origin,
+            Opening { shown, began: now, proved: now, expires, under: None },
+            now,
+        )
+        .await
     }
 
     pub(crate) async fn put_session(
@@ -155,15 +165,16 @@ impl App {
     ) -> Result<(Caller, String)> {
         let secret = random_token().map_err(Error::unavailable)?;
         let token_hash = hash_token(&secret);
-        let Opening { shown, began, proved, expires } = opening;
+        let Opening { shown, began, proved, expires, under } = opening;
         let session = SessionRef {
-            id: self.session_id(&token_hash, context.actor, expires, Some((shown, began, proved))),
+            id: self.session_id(&token_hash, context.actor, expires, Some((shown, began, proved, under))),
             version: 0,
             expires,
             ends: expires,
             token_hash,
             last_seen: now,
             bearer: false,
+            under,
             shown,
             began,
             proved,
@@ -196,10 +207,15 @@ impl App {
         };
         let now = self.clock.now();
         let factors = &context.account.credential.factors;
-        if self.must_change(&context.account, !factors.kept.is_empty(), now)? {
+        // Whom the provider vouches for uses no password here, so none need be changed.
+        let (by_provider, one_factor) =
+            caller.session.map_or((false, true), |s| (s.shown.by_provider(), s.shown.one_factor()));
+        if !by_provider && self.must_change(&context.account, !factors.kept.is_empty(), now)? {
             return Ok(caller.until(First::Password));
         }
+        let vouched = by_provider && !one_factor;
         if factors.kept.is_empty()
+            && !vouched
             && (factors.lost.is_some() || self.wants_second(&context, &caller.origin, now)?)
         {
             return Ok(caller.until(First::Factor));
@@ -265,7 +281,7 @@ impl App {
                 let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
                 let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
                 let more = row_says_more(&row, bearer).map_err(Error::unavailable)?;
-                let more = more.then_some((session.shown, session.began, session.proved));
+                let more = more.then_some((session.shown, session.began, session.proved, session.under));
                 if session.id != self.session_id(&hash, session.actor, session.expires, more) {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
@@ -289,9 +305,14 @@ impl App {
             return Err(over());
         }
         // Begun before there was a second factor: it is asked for.
-        if !bearer && session.shown == Shown::Password && context.account.credential.factors.asked() {
+        if !bearer && session.shown.one_factor() && context.account.credential.factors.asked() {
             return Err(over());
         }
+        // Who may not act under the shared id any more does not go on as somebody else unasked.
+        let context = match session.under {
+            Some(shared) => self.under_shared(&context, shared).await?.ok_or_else(over)?,
+            None => context,
+        };
         let locked = session.locked;
         let scopes = session.scopes.clone();
         let session = SessionRef {
@@ -302,6 +323,7 @@ impl App {
             token_hash: hash,
             last_seen: session.last_seen,
             bearer,
+            under: session.under,
             shown: session.shown,
             began: session.began,
             proved: session.proved,
@@ -320,17 +342,20 @@ impl App {
     }
 
     /// A session's id is made with a key from what its row says, so that a row written or changed behind
-    /// the program's back opens nothing. `more`: by what it was shown, and when.
+    /// the program's back opens nothing. `more`: by what it was shown, when, and the shared id.
     pub(crate) fn session_id(
         &self,
         token_hash: &[u8; 32],
         actor: ActorId,
         expires: Timestamp,
-        more: Option<(Shown, Timestamp, Timestamp)>,
+        more: Option<(Shown, Timestamp, Timestamp, Option<ActorId>)>,
     ) -> SessionId {
         let mut text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
-        if let Some((shown, began, proved)) = more {
+        if let Some((shown, began, proved, under)) = more {
             text.push_str(&format!("|{}|{}|{}", shown.as_str(), began.as_micros(), proved.as_micros()));
+            if let Some(shared) = under {
+                text.push_str(&format!("|under {shared}"));
+            }
         }
         SessionId::from_bytes(*self.keys.fixed.token(IndexField::Identifier, &text).as_bytes())
     }
@@ -339,7 +364,7 @@ impl App {
         Ok(Duration::from_secs(60 * self.pack.parameter_u64("session.idle-minutes")?))
     }
 
-    fn session_absolute(&self) -> Result<Duration> {
+    pub(crate) fn session_absolute(&self) -> Result<Duration> {
         Ok(Duration::from_secs(3600 * self.pack.parameter_u64("session.absolute-hours")?))
     }
 
@@ -364,6 +389,8 @@ pub(crate) struct Opening {
     pub(crate) began: Timestamp,
     pub(crate) proved: Timestamp,
     pub(crate) expires: Timestamp,
+    /// The shared id that the session goes on under.
+    pub(crate) under: Option<ActorId>,
 }
 
 fn session_row(caller: &Caller, session: &SessionRef, place: Vec<u8>, now: Timestamp) -> Vec<Value> {
@@ -388,6 +415,7 @@ fn session_row(caller: &Caller, session: &SessionRef, place: Vec<u8>, now: Times
         Value::Null(ColumnType::Int),
         Value::Null(ColumnType::Int),
         place.into(),
+        session.under.into(),
     ]
 }
 
@@ -402,13 +430,13 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         return Ok(None);
     }
     let created = row.time(2)?;
-    let (shown, began, proved, locked) = if bearer {
-        (Shown::Password, created, created, false)
+    let (shown, began, proved, locked, under) = if bearer {
+        (Shown::Password, created, created, false, None)
     } else {
         let at = |column| Ok(row.opt_int(column)?.map_or(created, Timestamp::from_micros));
         // An unknown word counts for the least.
         let shown = Shown::of(row.text(7)?).unwrap_or(Shown::Password);
-        (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some())
+        (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some(), row.opt_id_of(11)?)
     };
     Ok(Some(Session {
         id: row.id_of(0)?,
@@ -421,6 +449,7 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         began,
         proved,
         locked,
+        under,
         scopes: if bearer { Some(row.text(6)?.into()) } else { None },
     }))
 }

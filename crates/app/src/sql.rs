@@ -369,14 +369,18 @@ pub static SOURCES: Statement = Statement::read(
 pub static LOGIN: Statement =
     Statement::read("app.login", "SELECT actor FROM login WHERE login_token = $1", &[Blob], &[Blob]);
 
+/// Takes away what leads to an account by a name at an identity provider.
+pub static FORGET_LOGIN: Statement =
+    Statement::change("app.forget_login", "DELETE FROM login WHERE login_token = $1", &[Blob]);
+
 /// A session by the hash of its secret, with its access version.
 pub static SESSION: Statement = Statement::read(
     "app.session",
     "SELECT s.id, s.actor, s.created, s.last_seen, s.expires, s.ended, COALESCE(a.version, 0), \
-     s.strength, s.began, s.proved, s.locked \
+     s.strength, s.began, s.proved, s.locked, s.under \
      FROM session s LEFT JOIN access_version a ON a.id = s.id AND a.scope = 3 WHERE s.token_hash = $1",
     &[Blob],
-    &[Blob, Blob, Int, Int, Int, Int, Int, Text, Int, Int, Int],
+    &[Blob, Blob, Int, Int, Int, Int, Int, Text, Int, Int, Int, Blob],
 );
 
 /// Notes the last use of a session.
@@ -795,6 +799,7 @@ pub static ALL: &[&Statement] = &[
     &PEOPLE_ALSO,
     &SOURCES,
     &LOGIN,
+    &FORGET_LOGIN,
     &SESSION,
     &TOUCH_SESSION,
     &END_SESSION,

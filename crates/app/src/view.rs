@@ -203,6 +203,8 @@ pub struct AccessRow {
     pub policies: Vec<String>,
     /// Codes of the roles granted for a time, under whose privileges it was done.
     pub privileges: Vec<String>,
+    /// The shared id that they acted under.
+    pub under: Option<ActorView>,
 }
 
 impl std::fmt::Debug for AccessRow {

@@ -180,6 +180,7 @@ impl App {
             ends: now,
             token_hash: [0; 32],
             last_seen: now,
+            under: None,
             bearer: false,
             shown: crate::sessions::Shown::Password,
             began: now,

@@ -19,4 +19,5 @@ pub mod logging;
 pub mod mail;
 pub mod net;
 pub mod packs;
+pub mod provider;
 mod when;

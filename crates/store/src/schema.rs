@@ -79,6 +79,7 @@ pub static MIGRATIONS: &[Migration] = &[
         sql: include_str!("schema/0002_version_sort_time.sql"),
     },
     Migration { number: 3, name: "second factors", sql: include_str!("schema/0003_second_factors.sql") },
+    Migration { number: 4, name: "shared ids", sql: include_str!("schema/0004_shared_ids.sql") },
 ];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

@@ -100,6 +100,7 @@ tables! {
         token_hash: Blob, id: Blob, actor: Blob, institution: Blob null, terminal: Blob null,
         zone: Text null, strength: Text, created: Int, last_seen: Int, expires: Int, ended: Int null,
         began: Int null, proved: Int null, locked: Int null, continued: Int null, place: Blob null,
+        under: Blob null,
     ];
 
     /// How far each second factor was used.

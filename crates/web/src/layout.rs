@@ -122,7 +122,10 @@ pub(crate) struct Who {
 impl Layout {
     pub(crate) fn new(web: &Web, visit: &Visit, caller: Option<&Caller>, title: &str) -> Self {
         let who = caller.map(|c| Who {
-            name: c.name().to_owned(),
+            name: c.shared_name().map_or_else(
+                || c.name().to_owned(),
+                |shared| visit.texts.pairs("shared-as", &[("shared", shared), ("name", c.name())]),
+            ),
             institution: c.institution_name().map(str::to_owned),
             staff: c.is_staff(),
             links: if c.first().is_some() { Navigation::default() } else { Navigation::of(web, c) },
@@ -214,7 +217,11 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 41] = [
+pub(crate) const DONE: [&str; 45] = [
+    "permitted",
+    "shared-left",
+    "linked",
+    "unlinked",
     "emergency-reviewed",
     "ends-saved",
     "sort-saved",

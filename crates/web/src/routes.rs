@@ -16,8 +16,8 @@ use crate::pages::governance::{
 };
 use crate::pages::{
     account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
-    looked, note, own_account, person, record, reissue, review, search, second, sessions, sign_in, step_up,
-    terminals, vital_course, vital_signs, who_sees,
+    looked, note, own_account, person, provider, record, reissue, review, search, second, sessions, shared,
+    sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -108,6 +108,16 @@ pub static ROUTES: &[Route] = routes! {
     Staff None    post "/sign-in/code/passkey" => second::ask;
     Staff None    post "/sign-in/passkey" => second::by_passkey;
     Staff None    post "/sign-in/passkey/challenge" => second::ask_any;
+    Staff None    get  "/sign-in/provider" => provider::begin;
+    // Authorised by the provider's answer and the cookie of what was begun.
+    Staff None    get  "/sign-in/provider/return" => provider::back;
+    Staff Session get  "/account/provider/link" => provider::link;
+    Staff Session post "/account/provider/link" => provider::confirm;
+    Staff Session post "/account/provider/unlink" => provider::unlink;
+    Staff Session post "/account/shared" => shared::leave;
+    Staff Session post "/account/shared/{actor}" => shared::take;
+    Staff Session get  "/step-up/provider" => provider::again;
+    Staff Session post "/step-up/provider" => provider::shown_again;
     Staff Session post "/sign-out" => sign_in::leave;
     Staff Session post "/lock" => step_up::lock;
     Staff Session get  "/unlock" => step_up::unlock_form;
@@ -242,6 +252,9 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/admin/accounts/{actor}/held" => account_life::paper, for Operations;
     Staff Session post "/admin/accounts/{actor}/ends" => account_life::ends, for Operations;
     Staff Session post "/admin/accounts/{actor}/sort" => account_life::sort, for Operations;
+    Staff Session post "/admin/accounts/{actor}/permitted" => shared::permit, for Operations;
+    Staff Session post "/admin/accounts/{actor}/provider" => provider::link_of, for Operations;
+    Staff Session post "/admin/accounts/{actor}/provider/unlink" => provider::unlink_of, for Operations;
     Staff Session get  "/admin/accounts/{actor}/close" => accounts::close_form, for Operations;
     Staff Session post "/admin/accounts/{actor}/close" => accounts::close, for Operations;
     Staff Session get  "/admin/accounts/{actor}/stop" => accounts::stop_form, for Operations;

@@ -89,6 +89,37 @@ pub(crate) fn pending_token(headers: &HeaderMap, tls: bool) -> Option<&str> {
     cookie_value(headers, pending_name(tls)).filter(|t| !t.is_empty())
 }
 
+/// The cookie of a sign-in that the identity provider is asked about. It alone comes along when another site
+/// leads here (`Lax`), and is worth nothing without the provider's answer.
+fn provider_name(tls: bool) -> &'static str {
+    if tls { "__Host-provider" } else { "provider" }
+}
+
+/// `Set-Cookie` for a sign-in that the provider is asked about: no longer than the server waits.
+pub(crate) fn provider_cookie(token: &str, tls: bool) -> Option<HeaderValue> {
+    set_provider_cookie(token, tls, 600)
+}
+
+/// `Set-Cookie` that removes it: it is good once.
+pub(crate) fn no_provider_cookie(tls: bool) -> Option<HeaderValue> {
+    set_provider_cookie("", tls, 0)
+}
+
+fn set_provider_cookie(token: &str, tls: bool, seconds: u32) -> Option<HeaderValue> {
+    let secure = if tls { "; Secure" } else { "" };
+    let name = provider_name(tls);
+    let text = format!("{name}={token}; Path=/{secure}; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    HeaderValue::from_str(&text).ok().map(|mut value| {
+        value.set_sensitive(true);
+        value
+    })
+}
+
+/// What was begun with the provider, as the browser sent it.
+pub(crate) fn provider_token(headers: &HeaderMap, tls: bool) -> Option<&str> {
+    cookie_value(headers, provider_name(tls)).filter(|t| !t.is_empty())
+}
+
 /// Gives a response the cookie of a session.
 pub(crate) fn give(mut response: Response, token: &str, tls: bool) -> Result<Response, Fault> {
     let cookie = cookie(token, tls).ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
@@ -132,7 +163,11 @@ struct Before {
 }
 
 const BEFORE: [Before; 3] = [
-    Before { first: First::Unlock, leads: "/unlock", open: &["/unlock", "/unlock/passkey", "/sign-out"] },
+    Before {
+        first: First::Unlock,
+        leads: "/unlock",
+        open: &["/unlock", "/unlock/passkey", "/step-up/provider", "/sign-out"],
+    },
     Before {
         first: First::Password,
         leads: "/account",
@@ -262,6 +297,8 @@ mod tests {
         assert_eq!(value, "__Host-session=abc; Path=/; Secure; HttpOnly; SameSite=Strict");
         assert_eq!(no_cookie(false).unwrap(), "session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
         assert_eq!(cookie("a\nb", true), None);
+        let provider = provider_cookie("abc", true).unwrap();
+        assert_eq!(provider, "__Host-provider=abc; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use mimamori_policy::{Decision, GeneralTarget, RoleScope};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectVersion, Unit, Value, tables};
 use mimamori_vault::SecretKey;
 
+use super::life::AccountSort;
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{self, Account, AccountKind, Role, kind};
 use crate::caller::Caller;
@@ -86,6 +87,7 @@ impl App {
                 deputy: false,
                 appointed_by: caller.context.as_ref().map(|_| caller.actor),
                 granted: None,
+                group: None,
                 idle: false,
             })?;
             let sealed = self.own_version(caller, object, 1, kind::ROLE, "role", &bytes)?;
@@ -241,7 +243,8 @@ impl App {
         if !account.active {
             unit.changes.push(Change::any(&sql::REVOKE_BEARER, vec![actor.into(), now.into()]));
         }
-        if account.life.closed.is_some() {
+        // What has no secret of its own any more has no sessions of its own either.
+        if account.life.closed.is_some() || account.life.sort == AccountSort::Shared {
             self.end_sessions(unit, actor, [0; 32], now).await?;
         }
         let mut entry = decided(caller.entry(unit.id, Action::Administer), decision);

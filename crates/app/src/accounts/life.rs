@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::App;
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::administration::target_of;
-use crate::body::{Account, Credential, time};
+use crate::body::{Account, AccountKind, Credential, time};
 use crate::caller::Caller;
 use crate::record::{fault, stated_reason};
 
@@ -39,11 +39,14 @@ pub enum AccountSort {
     Maintenance,
     /// Sealed, for an emergency (mhlw5.6.10-C-3).
     Emergency,
+    /// Taken by permitted people who signed in as themselves (kawaguchi.8-4-2-2).
+    Shared,
 }
 
 impl AccountSort {
     /// Every sort, in the order shown.
-    pub const ALL: [Self; 4] = [Self::Ordinary, Self::Development, Self::Maintenance, Self::Emergency];
+    pub const ALL: [Self; 5] =
+        [Self::Ordinary, Self::Development, Self::Maintenance, Self::Emergency, Self::Shared];
 
     /// Its word, for texts and the command line.
     #[must_use]
@@ -53,6 +56,7 @@ impl AccountSort {
             Self::Development => "development",
             Self::Maintenance => "maintenance",
             Self::Emergency => "emergency",
+            Self::Shared => "shared",
         }
     }
 
@@ -86,6 +90,9 @@ pub(crate) struct Life {
     /// When an account for maintenance is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) windows: Vec<Opening>,
+    /// Who may take it, if it is a shared id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) permitted: Vec<ActorId>,
     /// The case whose approval issued it: what proves the identity for its first password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) case: Option<ObjectId>,
@@ -191,7 +198,7 @@ impl Account {
         let life = &self.life;
         let within = life.windows.iter().any(|open| open.from <= now && now < open.until);
         let open = match life.sort {
-            AccountSort::Ordinary | AccountSort::Development => true,
+            AccountSort::Ordinary | AccountSort::Development | AccountSort::Shared => true,
             AccountSort::Maintenance => within,
             // Sealed until it is used; then for its hours, and not again before it is sealed anew.
             AccountSort::Emergency => life.windows.is_empty() || within,
@@ -384,9 +391,26 @@ impl App {
     ) -> Result<()> {
         let reason = stated_reason(reason)?;
         not_ones_own(caller, actor)?;
+        let (allowed, now) = (self.allows_shared()?, self.clock.now().as_micros());
         self.change_actor(caller, actor, Action::Administer, Some(reason), |account| {
             if account.life.closed.is_some() {
                 return Err(Error::conflict("this account is closed for good; a new one is needed"));
+            }
+            account.life.permitted.clear();
+            if sort == AccountSort::Shared {
+                if !allowed {
+                    return Err(Error::conflict("the rules allow no shared ids"));
+                }
+                if account.kind != AccountKind::Staff {
+                    return Err(fault(
+                        "sort",
+                        "only an account of staff can be a shared id",
+                        "business-rule",
+                    ));
+                }
+                // No secret that several people would know.
+                account.password = None;
+                account.credential = Credential { since: Some(now), ..Credential::default() };
             }
             account.life.sort = sort;
             Ok(())

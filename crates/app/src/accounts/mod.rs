@@ -8,6 +8,7 @@ pub(crate) mod life;
 mod many;
 mod programs;
 mod sealed;
+mod shared;
 mod tidy;
 
 use mimamori_domain::{
@@ -22,6 +23,7 @@ use self::keep::account_of;
 pub use self::life::{AccountSort, LifeView};
 pub use self::many::{MOST_AT_ONCE, NewAccountRow};
 pub use self::sealed::EmergencyNotice;
+pub use self::shared::SharedView;
 pub use self::tidy::Tidied;
 use crate::access::decided;
 use crate::body::{Account, AccountKind, Credential, kind};
@@ -187,6 +189,7 @@ impl App {
         }
         let actor = self.actor_named(caller, login).await?;
         let context = self.actor_context_now(actor).await?;
+        self.no_shared(&context)?;
         let now = self.clock.now();
         let privileged = self.holds_privileged(&context, now);
         let hash = self.fit_password(&context.account, privileged, false, password).await?;

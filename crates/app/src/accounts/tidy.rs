@@ -151,7 +151,10 @@ impl App {
         stop: bool,
     ) -> Result<bool> {
         // Programs sign in by no session; emergency accounts are there not to be used.
-        if account.kind == AccountKind::Program || account.life.sort == super::AccountSort::Emergency {
+        if account.kind == AccountKind::Program
+            || account.life.sort == super::AccountSort::Emergency
+            || account.life.sort == super::AccountSort::Shared
+        {
             return Ok(false);
         }
         let last = self.store.query_one(&sql::LAST_SESSION, vec![actor.into()]).await?;

@@ -13,6 +13,8 @@ use crate::{App, sql};
 
 /// How long the second half may take.
 const LASTS: Duration = Duration::from_secs(5 * 60);
+/// The same where somebody signs in elsewhere meanwhile.
+const LASTS_ELSEWHERE: Duration = Duration::from_secs(10 * 60);
 
 /// What is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,19 @@ pub(crate) enum Begun {
     NewPasskey,
     /// A passkey is asked to sign.
     Passkey,
+    /// The identity provider is asked who somebody is.
+    Provider,
+    /// The identity provider said who somebody is; their own session finishes what they wanted.
+    Vouched,
+}
+
+/// A sign-in that waits for its second factor.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SecondHalf {
+    /// What was known of the account when the first half was right.
+    pub(crate) version: i64,
+    /// The identity provider was the first half, not the password.
+    pub(crate) provider: bool,
 }
 
 impl Begun {
@@ -34,7 +49,13 @@ impl Begun {
             Self::OneTime => "one-time",
             Self::NewPasskey => "new-passkey",
             Self::Passkey => "passkey",
+            Self::Provider => "provider",
+            Self::Vouched => "vouched",
         }
+    }
+
+    fn lasts(self) -> Duration {
+        if self == Self::Provider { LASTS_ELSEWHERE } else { LASTS }
     }
 }
 
@@ -67,7 +88,7 @@ impl App {
     pub(crate) async fn begin<T: Serialize>(&self, begun: Begun, actor: ActorId, body: T) -> Result<String> {
         let secret = random_token().map_err(Error::unavailable)?;
         let (hash, now) = (hash_token(&secret), self.clock.now());
-        let expires = now.plus(LASTS);
+        let expires = now.plus(begun.lasts());
         let purpose = begun.as_str();
         let kept = Kept { v: 1, purpose: purpose.to_owned(), actor, expires: expires.as_micros(), body };
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(Error::internal)?);
@@ -103,7 +124,7 @@ impl App {
     /// The same without keeping anything: what was begun goes along sealed, and comes back. Taking it
     /// leaves a mark until its time is over, so that it is finished once.
     pub(crate) fn seal_begun<T: Serialize>(&self, begun: Begun, actor: ActorId, body: T) -> Result<String> {
-        let expires = self.clock.now().plus(LASTS).as_micros();
+        let expires = self.clock.now().plus(begun.lasts()).as_micros();
         let kept = Kept { v: 1, purpose: begun.as_str().to_owned(), actor, expires, body };
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(Error::internal)?);
         let sealed = mimamori_vault::seal(&self.keys.settings, &place(ALONG), &plain).map_err(vault_error)?;

@@ -18,7 +18,7 @@ use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, Unit};
 
 pub(crate) use attempts::{Counted, Limits, Try};
-pub(crate) use ceremonies::Begun;
+pub(crate) use ceremonies::{Begun, SecondHalf};
 pub use factors::{Challenge, FactorView, FactorsView, NewFactor, NewOneTime};
 pub use initial::InitialSecret;
 pub(crate) use initial::generate as random_secret;
@@ -274,6 +274,7 @@ impl App {
         if context.account.kind == AccountKind::Program {
             return Err(Error::not_found());
         }
+        self.no_shared(&context)?;
         let stated = self.proved(actor, proof, self.reissue_procedure()).await?;
         if context.stopped && context.account.credential.leaked.is_none() {
             return Err(Error::conflict("this account is stopped; let it be resumed first"));

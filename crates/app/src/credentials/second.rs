@@ -7,7 +7,7 @@ use mimamori_domain::{Action, ActorId, Error, ErrorKind, ObjectId, Result, Times
 use mimamori_policy::Decision;
 use mimamori_store::{AccessKey, Change, Unit};
 
-use super::{Begun, own_account};
+use super::{Begun, SecondHalf, own_account};
 use crate::access::{Settled, kept_changing};
 use crate::body::{Factor, FactorKind};
 use crate::caller::{ActorContext, Caller, First};
@@ -43,6 +43,8 @@ pub struct Means {
     pub passkey: bool,
     /// One of the recovery codes, or a replacement code.
     pub recovery: bool,
+    /// The organisation's identity provider is asked again.
+    pub provider: bool,
 }
 
 /// A right proof: by what, and what it uses up.
@@ -69,9 +71,9 @@ impl App {
     /// # Errors
     /// Gone when there is no such sign-in any more.
     pub async fn second_means(&self, pending: &str) -> Result<Means> {
-        let begun = self.begun::<i64>(Begun::SignIn, pending).await?;
+        let begun = self.begun::<SecondHalf>(Begun::SignIn, pending).await?;
         let context = self.actor_context_now(begun.actor).await?;
-        Ok(Means { password: false, ..self.means_of(&context) })
+        Ok(Means { password: false, provider: false, ..self.means_of(&context) })
     }
 
     /// What the caller may show to prove again that it is them.
@@ -94,6 +96,7 @@ impl App {
             one_time: has(FactorKind::OneTime),
             passkey: has(FactorKind::Passkey) && self.passkeys().is_some(),
             recovery: !factors.recovery.is_empty() || factors.replacement.is_some(),
+            provider: self.link_view(&context.account).is_some_and(|link| link.current),
         }
     }
 
@@ -101,7 +104,8 @@ impl App {
     fn stepping_means(&self, context: &ActorContext) -> Means {
         let all = self.means_of(context);
         let second = !context.account.credential.factors.kept.is_empty();
-        Means { password: all.password && !second, recovery: false, ..all }
+        let provider = all.provider && (!second || self.may_vouch());
+        Means { password: all.password && !second, recovery: false, provider, ..all }
     }
 
     /// Back at a locked session: the password, or a passkey.
@@ -115,10 +119,10 @@ impl App {
     /// Invalid (`code`) for a wrong one; busy after too many; gone when the password was shown too long
     /// ago, or was changed since.
     pub async fn finish_sign_in(&self, pending: &str, proof: &Proof, origin: &Origin) -> Result<SignedIn> {
-        let begun = self.begun::<i64>(Begun::SignIn, pending).await?;
+        let begun = self.begun::<SecondHalf>(Begun::SignIn, pending).await?;
         let context = self.actor_context_now(begun.actor).await?;
         let gone = || Error::new(ErrorKind::Gone, "please sign in again from the beginning");
-        if !context.account.active || context.version != begun.body {
+        if !context.account.active || context.version != begun.body.version {
             return Err(gone());
         }
         let (tried, attempts) = self.begin_try(&context.account.login, origin).await?;
@@ -131,11 +135,12 @@ impl App {
         let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
         let mut unit = Unit::new();
         unit.changes.push(begun.taking);
-        let opened = self.open_session(&mut unit, Arc::clone(&context), proved.shown, origin, now).await?;
-        let stated = proved.shown.as_str();
+        let shown = if begun.body.provider { proved.shown.after_provider() } else { proved.shown };
+        let opened = self.open_session(&mut unit, Arc::clone(&context), shown, origin, now).await?;
+        let stated = self.stated_shown(shown);
         self.use_up(&opened.0, &mut unit, &context, proved).await?;
         // What was used at the same moment by somebody else is used.
-        let done = self.signed_in(unit, opened, last, &tried, &attempts, stated).await;
+        let done = self.signed_in(unit, opened, last, &tried, &attempts, &stated).await;
         done.map_err(|error| if error.kind() == ErrorKind::Conflict { wrong() } else { error })
     }
 
@@ -232,6 +237,17 @@ impl App {
         }
     }
 
+    /// The session goes on after its owner showed at the identity provider that it is them.
+    pub(crate) async fn go_on_by_provider(
+        &self,
+        caller: &Caller,
+        context: &Arc<ActorContext>,
+    ) -> Result<String> {
+        let (_, session) = caller.person()?;
+        let proved = Proved { shown: Shown::Provider, changes: Vec::new(), used: None };
+        self.go_on(caller, context, proved, session.shown, &self.stated_shown(Shown::Provider)).await
+    }
+
     /// Puts into a unit that the caller's session goes on under another token, as of now.
     pub(super) async fn put_rotation(
         &self,
@@ -241,11 +257,19 @@ impl App {
         shown: Shown,
     ) -> Result<String> {
         let (_, session) = caller.person()?;
+        // What the provider began stays the provider's.
+        let shown = if session.shown.by_provider() { shown.after_provider() } else { shown };
         let now = self.clock.now();
         let args = vec![session.token_hash.into(), now.into()];
         unit.changes.push(Change::one(&sql::CONTINUE_SESSION, args));
         unit.bumps.push(AccessKey::from(session.id));
-        let opening = Opening { shown, began: session.began, proved: now, expires: session.expires };
+        let opening = Opening {
+            shown,
+            began: session.began,
+            proved: now,
+            expires: session.expires,
+            under: session.under,
+        };
         let (next, token) = self.put_session(unit, Arc::clone(context), &caller.origin, opening, now).await?;
         if let Some(next) = next.session {
             let failed = self.failed_before(session.id.as_bytes()).await?;

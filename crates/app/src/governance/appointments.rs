@@ -7,6 +7,7 @@ use mimamori_domain::{
 use mimamori_policy::model::Who;
 use mimamori_policy::{Decision, Role, RoleScope, Text};
 use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
+use mimamori_vault::SecretKey;
 
 use super::object::Look;
 use super::purpose;
@@ -45,6 +46,17 @@ pub struct NewAppointment {
     pub deputy: bool,
 }
 
+/// By what somebody is appointed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// Somebody who may appoints them.
+    Appointed,
+    /// A case grants a privilege for a time.
+    Case(ObjectId),
+    /// A group of the identity provider, by the code of the pack's mapping.
+    Group(String),
+}
+
 /// An appointment, as shown.
 #[derive(Clone)]
 pub struct AppointmentView {
@@ -61,7 +73,7 @@ pub struct AppointmentView {
     /// Exclusive, UTC.
     pub until: Option<Timestamp>,
     pub deputy: bool,
-    /// Empty for appointments made at the command line.
+    /// A group of the identity provider, if one gave it; empty for appointments made at the command line.
     pub appointed_by: String,
     pub in_force: bool,
 }
@@ -114,7 +126,8 @@ impl App {
         }
         for _ in 0..ATTEMPTS {
             let mut unit = Unit::new();
-            let (object, commitment) = self.put_appointment(&caller, &mut unit, new, None).await?;
+            let (object, commitment) =
+                self.put_appointment(&caller, &mut unit, new, Given::Appointed).await?;
             let mut entry = decided(caller.entry(unit.id, Action::Administer), &decision);
             entry.resource = Some((kind::ROLE, Some(object)));
             entry.version = Some(1);
@@ -227,13 +240,13 @@ impl App {
     }
 
     /// Puts a checked appointment into a unit; gives its id and commitment, for the unit's entry. Who
-    /// may appoint is the caller's to have asked. `granted` is the case that grants a privilege for a time.
+    /// may appoint is the caller's to have asked.
     pub(crate) async fn put_appointment(
         &self,
         caller: &Caller,
         unit: &mut Unit,
         new: &NewAppointment,
-        granted: Option<ObjectId>,
+        given: Given,
     ) -> Result<(ObjectId, [u8; 32])> {
         let role = self
             .pack
@@ -257,7 +270,8 @@ impl App {
             until: new.until.map(Timestamp::as_micros),
             deputy: new.deputy,
             appointed_by: caller.context.as_ref().map(|_| caller.actor),
-            granted,
+            granted: if let Given::Case(case) = given { Some(case) } else { None },
+            group: if let Given::Group(code) = given { Some(code) } else { None },
             idle: false,
         })?;
         let version = role_version(caller, object, 1, &bytes, now)?.seal(&key, None, unit.id)?;
@@ -390,25 +404,42 @@ impl App {
         until: Timestamp,
     ) -> Result<[u8; 32]> {
         let key = self.staff_key(actor).await?;
-        let current = self
-            .current(appointment)
-            .await?
-            .filter(|version| version.kind == kind::ROLE)
-            .ok_or_else(Error::not_found)?;
-        let mut role: body::Role = body::from_bytes(&open_object(&key, &current)?)?;
-        if role.actor != actor {
-            return Err(Error::not_found());
-        }
-        // What was held until now was held: an end in the past would tell it otherwise.
-        let now = self.clock.now();
-        let until = until.max(now);
-        if role.until.is_some_and(|end| time(end) <= until) {
+        let (role, _) = self.opened_role(&key, actor, appointment).await?;
+        if role.until.is_some_and(|end| time(end) <= until.max(self.clock.now())) {
             return Err(Error::conflict("this appointment ends no later already"));
         }
-        role.until = Some(until.as_micros().max(role.from));
+        self.put_until(caller, unit, actor, appointment, until).await
+    }
+
+    async fn opened_role(
+        &self,
+        key: &SecretKey,
+        actor: ActorId,
+        appointment: ObjectId,
+    ) -> Result<(body::Role, u64)> {
+        let current = self.current(appointment).await?.filter(|version| version.kind == kind::ROLE);
+        let current = current.ok_or_else(Error::not_found)?;
+        let role: body::Role = body::from_bytes(&open_object(key, &current)?)?;
+        if role.actor == actor { Ok((role, current.version)) } else { Err(Error::not_found()) }
+    }
+
+    /// Puts into a unit until when an appointment holds, later or sooner than it did.
+    pub(crate) async fn put_until(
+        &self,
+        caller: &Caller,
+        unit: &mut Unit,
+        actor: ActorId,
+        appointment: ObjectId,
+        until: Timestamp,
+    ) -> Result<[u8; 32]> {
+        let key = self.staff_key(actor).await?;
+        let (mut role, version) = self.opened_role(&key, actor, appointment).await?;
+        // What was held until now was held: an end in the past would tell it otherwise.
+        let now = self.clock.now();
+        role.until = Some(until.max(now).as_micros().max(role.from));
         let bytes = body::to_bytes(&role)?;
         let version =
-            role_version(caller, appointment, current.version + 1, &bytes, now)?.seal(&key, None, unit.id)?;
+            role_version(caller, appointment, version + 1, &bytes, now)?.seal(&key, None, unit.id)?;
         let commitment = put_version(unit, version, now);
         unit.bumps.push(AccessKey::from(actor));
         Ok(commitment)
@@ -491,7 +522,7 @@ impl App {
                         from: time(held.from),
                         until: held.until.map(time),
                         deputy: held.deputy,
-                        appointed_by: self.name_of(held.appointed_by).await?,
+                        appointed_by: self.given_by(held).await?,
                         in_force: context.account.active && super::who::in_force(held, now),
                     });
                 }
@@ -510,6 +541,14 @@ impl App {
     }
 
     /// Roles that the rules in force have no more and that somebody was appointed to until later.
+    /// Who appointed, or which group of the identity provider.
+    async fn given_by(&self, held: &body::Role) -> Result<String> {
+        match &held.group {
+            Some(code) => Ok(self.pack.sign_in_group(code).map_or(code, |mapped| &mapped.group).clone()),
+            None => self.name_of(held.appointed_by).await,
+        }
+    }
+
     async fn vanished_roles(&self, people: &[std::sync::Arc<ActorContext>]) -> Result<Vec<RoleView>> {
         let now = self.clock.now();
         let mut views: Vec<RoleView> = Vec::new();
@@ -530,7 +569,7 @@ impl App {
                     from: time(held.from),
                     until: held.until.map(time),
                     deputy: held.deputy,
-                    appointed_by: self.name_of(held.appointed_by).await?,
+                    appointed_by: self.given_by(held).await?,
                     in_force: false,
                 };
                 match views.iter_mut().find(|view| view.role.code == held.role) {

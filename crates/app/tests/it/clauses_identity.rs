@@ -33,7 +33,7 @@ fn code(text: impl Into<String>) -> Proof {
 }
 
 /// What an authenticator app shows now.
-fn shown(secret: &str, town: &Town) -> String {
+pub fn shown(secret: &str, town: &Town) -> String {
     let seconds = u64::try_from(town.site.clock.now().as_micros() / 1_000_000).unwrap();
     let secret = Secret::try_from_base32(secret).unwrap();
     Builder::new().with_secret(secret).build().unwrap().generate(seconds).to_string()

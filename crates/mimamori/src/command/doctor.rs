@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mimamori_app::MailFailure;
+use mimamori_app::{App, MailFailure};
 use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_vault::{Ring, RootKeyFile};
@@ -376,12 +376,38 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
                 Ok(installation) => {
                     findings.push(ok("ledger", "the database is not older than what was signed"));
                     findings.push(zones(config, installation.app.pack()));
+                    findings.push(provider(config, &installation.app).await);
                     installation.close().await;
                 }
             }
         }
     }
     findings
+}
+
+/// Whether the identity provider is reached, is who the settings say, and signs as is accepted.
+async fn provider(config: &Config, app: &App) -> Finding {
+    let check = "sign-in";
+    let Some(sign_in) = &config.sign_in else {
+        return ok(check, "no identity provider: people sign in here ([sign-in] in the settings)");
+    };
+    if let Err(failure) = crate::provider::serve(app, config, config.listen.staff.port()) {
+        return problem(check, &failure);
+    }
+    match app.probe_provider().await {
+        Ok(keys) => ok(check, format!("{} answers, {keys} keys", sign_in.issuer)),
+        Err(error) => Finding {
+            check,
+            state: State::Problem,
+            detail: format!("{}: {}", sign_in.issuer, error.detail().unwrap_or(error.message())),
+            next: Some(
+                "check sign-in.issuer against \"issuer\" in the provider's \
+                 /.well-known/openid-configuration, the network, and sign-in.authority; until then people \
+                 sign in with their passwords"
+                    .to_owned(),
+            ),
+        },
+    }
 }
 
 /// Which networks are told apart, and whether the rules in force know them.

@@ -18,7 +18,7 @@ use crate::mail::Smtp;
 use crate::net::{
     Certificates, Limits, Listener, Stop, Stopper, Surroundings, server_config, stop_pair, terminal_config,
 };
-use crate::{jobs, logging};
+use crate::{jobs, logging, provider};
 
 #[derive(Debug, Args)]
 pub struct Arguments {}
@@ -104,6 +104,7 @@ impl Listeners {
         let encrypted = config.tls.is_some() || alone;
         app.set_transport(if encrypted { Transport::Encrypted } else { Transport::Plain });
         passkeys(&app, &config, self.staff.address().port())?;
+        provider::serve(&app, &config, self.staff.address().port())?;
         let smtp = config.mail.as_ref().map(Smtp::new).transpose()?;
         let settings = Settings {
             mail: smtp.is_some(),

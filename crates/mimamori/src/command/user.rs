@@ -31,6 +31,12 @@ pub enum Command {
     Close(Stop),
     /// Say what an account is for: ordinary, development, maintenance, emergency
     Sort(Sort),
+    /// Link an account to whom the identity provider knows its owner as
+    Link(Link),
+    /// Take an account's link to the identity provider away; its sessions end
+    Unlink(Stop),
+    /// Say who may take a shared id: these people and nobody else
+    Permit(Permit),
     /// Make many accounts from a table, all or none; their first passwords are printed once
     Import(Import),
     /// List every account
@@ -114,9 +120,34 @@ pub struct End {
 pub struct Sort {
     /// What the person signs in with
     login: String,
-    /// ordinary, development, maintenance (open inside approved windows only) or emergency
-    #[arg(value_parser = ["ordinary", "development", "maintenance", "emergency"])]
+    /// ordinary, development, maintenance (open inside approved windows only), emergency, or shared (taken by
+    /// permitted people who signed in as themselves; it loses its password)
+    #[arg(value_parser = ["ordinary", "development", "maintenance", "emergency", "shared"])]
     sort: String,
+    /// Why; kept in the ledger
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Link {
+    /// What the person signs in with
+    login: String,
+    /// As whom the provider knows them: its subject (`sub`)
+    #[arg(long)]
+    subject: String,
+    /// Why; kept in the ledger
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Permit {
+    /// Sign-in name of the shared id
+    login: String,
+    /// Sign-in name of somebody who may take it; may be repeated, left out nobody may
+    #[arg(long = "person", value_name = "LOGIN")]
+    people: Vec<String>,
     /// Why; kept in the ledger
     #[arg(long)]
     reason: String,
@@ -211,6 +242,25 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
             let sort = AccountSort::of(&arguments.sort).unwrap_or_default();
             app.set_account_sort(&operator, actor, sort, &arguments.reason).await?;
             console.result(&json!({"login": arguments.login, "sort": sort.as_str()}), sort.as_str());
+        }
+        Command::Link(arguments) => {
+            let config = &installation.config;
+            crate::provider::serve(app, config, config.listen.staff.port())?;
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.link_account(&operator, actor, &arguments.subject, &arguments.reason).await?;
+            let value = json!({"login": arguments.login, "issuer": app.provider_issuer()});
+            console.result(&value, "the account was linked");
+        }
+        Command::Unlink(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.unlink_account(&operator, actor, &arguments.reason).await?;
+            console.result(&json!({"login": arguments.login, "linked": false}), "the account was unlinked");
+        }
+        Command::Permit(arguments) => {
+            let actor = app.actor_named(&operator, &arguments.login).await?;
+            app.permit_shared(&operator, actor, &arguments.people, &arguments.reason).await?;
+            let value = json!({"login": arguments.login, "permitted": arguments.people});
+            console.result(&value, format!("{} people may take it", arguments.people.len()));
         }
         Command::Import(arguments) => {
             let bytes = std::fs::read(&arguments.table).map_err(|error| {

@@ -6,6 +6,7 @@
 mod keys;
 mod mail;
 mod network;
+mod sign_in;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 pub use keys::{Form, KEYS, Key, example_file, nearest};
 pub use mail::{Mail, MailTls, PASSWORD_VARIABLE, Password};
 pub use network::{AddressHeader, Network, OUTSIDE};
+pub use sign_in::SignIn;
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub log: Log,
     /// `None`: no mail is sent.
     pub mail: Option<Mail>,
+    /// `None`: people sign in here only.
+    pub sign_in: Option<SignIn>,
     pub jobs: Jobs,
 }
 
@@ -185,6 +189,7 @@ struct File {
     policy: PolicySection,
     log: LogSection,
     mail: mail::MailSection,
+    sign_in: sign_in::SignInSection,
     jobs: JobsSection,
 }
 
@@ -201,6 +206,7 @@ impl Default for File {
             policy: PolicySection::default(),
             log: LogSection::default(),
             mail: mail::MailSection::default(),
+            sign_in: sign_in::SignInSection::default(),
             jobs: JobsSection::default(),
         }
     }
@@ -365,6 +371,7 @@ impl File {
             pack: self.policy.folder.map(|folder| home.join(folder)),
             log: Log { level: self.log.level, format: self.log.format },
             mail,
+            sign_in: self.sign_in.checked(home)?,
             jobs: Jobs { verify: (hours > 0).then(|| Duration::from_secs(3_600) * hours) },
         })
     }

@@ -105,6 +105,7 @@ const SECTIONS: &[(&str, &str, ObjectKind, &str)] = &[
     ("site", "units", ObjectKind::Unit, "code"),
     ("site", "systems", ObjectKind::System, "code"),
     ("site", "wordings", ObjectKind::Wording, "procedure"),
+    ("site", "sign-in-groups", ObjectKind::SignInGroup, "code"),
 ];
 /// Files of one name, and those that may also be folders of files.
 const SINGLE: &[&str] = &["pack", "roles", "occupations", "classes", "classification", "incidents", "site"];

@@ -7,7 +7,7 @@ use mimamori_domain::Result as DomainResult;
 use super::model::{
     Answer, Attestation, Catalogue, Choice, Choices, ClassificationAxis, ClassificationLevel, Clause,
     Disclosure, Document, Field, FieldType, IncidentLevel, Informative, Measure, Procedure, Register,
-    Retention, Schedule, System, Unit, Wording,
+    Retention, Schedule, SignInGroup, System, Unit, Wording,
 };
 use super::{Pack, Parameter};
 
@@ -28,6 +28,7 @@ pub(crate) struct Objects {
     pub units: Vec<Unit>,
     pub systems: Vec<System>,
     pub wordings: Vec<Wording>,
+    pub sign_in_groups: Vec<SignInGroup>,
     /// Clause id, and what answers it.
     pub answers: BTreeMap<String, Vec<Answer>>,
     /// Clause id, and its catalogue's and its own place.
@@ -98,6 +99,10 @@ accessors! {
     systems,
     /// The information system with this code.
     system: System;
+    /// Groups of the identity provider that mean something here.
+    sign_in_groups,
+    /// The mapping of a group with this code.
+    sign_in_group: SignInGroup;
 }
 
 impl Pack {

@@ -26,6 +26,9 @@ parameters! {
     SIGN_IN_FIRST_PASSWORD_BITS = "sign-in.first-password-bits" Number;
     SIGN_IN_NOTICE_JA = "sign-in.notice-ja" Text;
     SIGN_IN_NOTICE_EN = "sign-in.notice-en" Text;
+    SINGLE_SIGN_ON_MOST_AGE_MINUTES = "single-sign-on.most-age-minutes" Number;
+    SINGLE_SIGN_ON_SECOND_FACTOR_METHODS = "single-sign-on.second-factor-methods" Text;
+    SINGLE_SIGN_ON_SECOND_FACTOR_CLASSES = "single-sign-on.second-factor-classes" Text;
     PASSWORD_LEAST_CHARACTERS = "password.least-characters" Number;
     PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR = "password.least-characters-with-second-factor" Number;
     PASSWORD_LEAST_CHARACTERS_PRIVILEGED = "password.least-characters-privileged" Number;
@@ -42,6 +45,7 @@ parameters! {
     SESSION_ABSOLUTE_HOURS = "session.absolute-hours" Number;
     SESSION_MOST_PER_ACCOUNT = "session.most-per-account" Number;
     ACCOUNTS_MOST_ADMINISTRATORS = "accounts.most-administrators" Number;
+    ACCOUNTS_SHARED_IDS = "accounts.shared-ids" Switch;
     ACCOUNTS_UNUSED_DAYS = "accounts.unused-days" Number;
     ACCOUNTS_UNUSED_STOP_DAYS = "accounts.unused-stop-days" Number;
     ACCOUNTS_REISSUE_PROCEDURE = "accounts.reissue-procedure" Text;

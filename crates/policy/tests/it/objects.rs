@@ -86,6 +86,7 @@ const SITE: &str = "\
 parameters: [{key: town.paper-years, value: 7}]
 units: [{code: planning, ja: \"企画課\", en: \"Planning\"}]
 wordings: [{procedure: new-thing, ja: \"町長　殿\", en: \"To the mayor\"}]
+sign-in-groups: [{code: chiefs, group: \"town chiefs\", role: section-chief, unit: planning, ja: \"係長\", en: \"chiefs\"}]
 ";
 
 fn town() -> Files {
@@ -218,9 +219,27 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ("site.yaml", "value: 7", "value: 70", "70 is not from 1 to 50"),
     ("site.yaml", "key: town.paper-years", "key: town.papre", "the rules have no such parameter"),
     ("site.yaml", "procedure: new-thing", "procedure: no-thing", "no procedure \"no-thing\""),
+    ("site.yaml", "role: section-chief, unit", "role: no-chief, unit", "role: no role \"no-chief\""),
+    ("site.yaml", "role: section-chief, unit: planning", "role: section-chief", "unit is missing"),
+    ("site.yaml", "role: section-chief, unit: planning", "role: head, unit: planning", "belongs to no role"),
+    ("site.yaml", "role: section-chief, unit: planning", "role: police", "is outside"),
+    ("site.yaml", "role: section-chief, unit: planning", "role: system-manager", "no group gives it"),
+    ("site.yaml", "role: section-chief, unit: planning, ", "", "neither a role nor required"),
+    ("site.yaml", "group: \"town chiefs\", ", "", "group is missing"),
     ("requirements/town.yaml", "id: town.3", "id: twon.3", "the id is town. and a number"),
     ("requirements/town.yaml", "how: [schedule]", "how: [hope]", "how \"hope\" is unknown"),
 ];
+
+#[test]
+fn groups_of_the_identity_provider_are_read() {
+    let pack = load(town());
+    let group = pack.sign_in_group("chiefs").unwrap();
+    assert_eq!((group.group.as_str(), group.unit.as_deref()), ("town chiefs", Some("planning")));
+    assert_eq!((group.role.as_ref().unwrap().as_str(), group.required), ("section-chief", false));
+    let required = load(changed("site.yaml", "role: section-chief, unit: planning", "required: true"));
+    assert!(required.sign_in_groups()[0].required && required.sign_in_groups()[0].role.is_none());
+    assert!(Pack::embedded_base().unwrap().sign_in_groups().is_empty());
+}
 
 #[test]
 fn faults_are_named_with_their_place() {

@@ -304,6 +304,7 @@ area-server-check = Check of servers
 area-session = Sessions
 area-terminals = Terminals
 area-sign-in = Sign-in
+area-single-sign-on = Single sign-on
 area-step-up = Showing again who one is
 area-training = Training
 area-vendor = Contractors

@@ -274,6 +274,7 @@ area-server-check = サーバーの点検
 area-session = サインインの継続
 area-terminals = 端末
 area-sign-in = サインイン
+area-single-sign-on = 組織の認証基盤でのサインイン
 area-step-up = 本人の確認
 area-training = 教育・訓練
 area-vendor = 委託先

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::Path;
-use mimamori_app::{AccountDetail, AccountSort};
+use mimamori_app::{AccountDetail, AccountSort, LinkView};
 use mimamori_domain::{ActorId, Timestamp};
 
 use super::accounts::{Row, back};
@@ -39,6 +39,15 @@ pub(super) struct Page {
     pub(super) held: Vec<(String, String)>,
     pub(super) may_end: bool,
     pub(super) may_close: bool,
+    /// As whom the identity provider knows them, and since when that is linked.
+    pub(super) link: Option<LinkView>,
+    pub(super) since: String,
+    pub(super) may_link: bool,
+    /// It is a shared id: who may take it, one sign-in name on each line.
+    pub(super) shared: bool,
+    pub(super) people: String,
+    /// The form of the link as typed.
+    pub(super) subject: String,
     /// The form of the end as typed.
     pub(super) at: String,
     pub(super) reason: String,
@@ -81,6 +90,12 @@ impl Page {
             held: Vec::new(),
             may_end: detail.may_end,
             may_close: detail.may_close,
+            since: detail.link.as_ref().map(|link| when(link.since)).unwrap_or_default(),
+            link: detail.link.clone(),
+            may_link: detail.may_link,
+            shared: life.sort == AccountSort::Shared,
+            people: String::new(),
+            subject: String::new(),
             at: life.ends.map(dates::to_local).unwrap_or_default(),
             reason: String::new(),
             back: back(detail),
@@ -99,6 +114,10 @@ async fn asked(ask: &Ask, actor: &str) -> Result<(ActorId, Page), Fault> {
         institution = known.into_iter().find(|(known, _)| *known == id).map(|(_, name)| name);
     }
     let mut shown = Page::of(&detail, institution, ask);
+    if shown.shared {
+        let people = ask.web.app.permitted_people(&ask.caller, actor).await?;
+        shown.people = people.into_iter().map(|(login, _)| login).collect::<Vec<_>>().join("\n");
+    }
     shown.held = held(ask, actor).await?;
     Ok((actor, shown))
 }
@@ -150,6 +169,19 @@ fn answered(ask: &Ask, mut form: Page, done: Result<(), mimamori_app::Error>, wo
     }
     form.error = Some(form_error(&fault, ask.texts()));
     page_with(fault.status, &form)
+}
+
+/// What became of a change that another page's part of the form asked for.
+pub(super) async fn told(
+    ask: &Ask,
+    actor: &str,
+    done: Result<(), mimamori_app::Error>,
+    fields: &Fields,
+    word: &str,
+) -> Answered {
+    let (_, mut form) = asked(ask, actor).await?;
+    form.subject = fields.get("subject").to_owned();
+    answered(ask, form, done, word)
 }
 
 /// `POST /admin/accounts/{actor}/ends`: when it ends; an empty time takes the end away.

@@ -16,12 +16,14 @@ pub(crate) mod note;
 pub(crate) mod own_account;
 pub(crate) mod person;
 pub(crate) mod problem;
+pub(crate) mod provider;
 pub(crate) mod record;
 pub(crate) mod reissue;
 pub(crate) mod review;
 pub(crate) mod search;
 pub(crate) mod second;
 pub(crate) mod sessions;
+pub(crate) mod shared;
 pub(crate) mod sign_in;
 pub(crate) mod step_up;
 pub(crate) mod terminals;
@@ -149,6 +151,9 @@ impl Access {
         if !row.privileges.is_empty() {
             let roles = row.privileges.join(texts.get("list-comma").as_str());
             basis = format!("{basis} / {}", texts.with("access-privilege", "roles", &roles));
+        }
+        if let Some(shared) = &row.under {
+            basis = format!("{basis} / {}", texts.with("access-under", "name", &shared.name));
         }
         Self {
             when: dates::date_time(row.recorded, texts),

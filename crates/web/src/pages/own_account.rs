@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mimamori_app::SignIns;
+use mimamori_app::{SharedView, SignIns};
 
 use super::form_error;
 use crate::dates;
@@ -23,11 +23,22 @@ pub(super) struct Page {
     pub(super) last_in: Option<String>,
     pub(super) last_out: Option<String>,
     pub(super) failed: u64,
+    /// What the identity provider is called, if there is one, and whether this account is linked to it.
+    pub(super) provider: Option<String>,
+    pub(super) linked: bool,
+    /// Shared ids that may be taken, and the one that is.
+    pub(super) shared: Vec<SharedView>,
+    pub(super) under: Option<String>,
     pub(super) error: Option<String>,
 }
 
 async fn shown(ask: &Ask, done: &str, error: Option<String>, status: StatusCode) -> Answered {
     let SignIns { last_sign_in, last_sign_out, failed } = ask.web.app.own_sign_ins(&ask.caller).await?;
+    let shared = if ask.caller.first().is_none() {
+        ask.web.app.own_shared_ids(&ask.caller).await?
+    } else {
+        Vec::new()
+    };
     let words = |at| dates::date_time(at, ask.texts());
     let least = ask.web.app.pack().parameter_u64("password.least-characters")?;
     page_with(
@@ -39,6 +50,10 @@ async fn shown(ask: &Ask, done: &str, error: Option<String>, status: StatusCode)
             last_in: last_sign_in.map(words),
             last_out: last_sign_out.map(words),
             failed,
+            provider: super::provider::name(&ask.web, ask.texts()).filter(|_| ask.caller.is_staff()),
+            linked: ask.web.app.own_link(&ask.caller).is_some(),
+            shared,
+            under: ask.caller.shared_name().map(ToOwned::to_owned),
             error,
         },
     )

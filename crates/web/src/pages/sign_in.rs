@@ -33,11 +33,22 @@ pub(super) struct Form {
     pub(super) passkeys: bool,
     /// The browser asks for what needs a session.
     pub(super) needed: bool,
+    /// What the identity provider is called, if people may sign in by it.
+    pub(super) provider: Option<String>,
+    /// Somebody signed out who had signed in by the provider, where they are signed in still; and where they
+    /// sign out there.
+    pub(super) still: bool,
+    pub(super) provider_out: Option<String>,
 }
 
 /// `GET /sign-in`
 pub(crate) async fn form(State(web): State<Web>, visit: Visit, Query(query): Query) -> Answered {
-    page(&blank(&web, &visit, &query))
+    let mut form = blank(&web, &visit, &query);
+    form.still = query.get("signed-out") == "provider" && form.provider.is_some();
+    if form.still {
+        form.provider_out = web.app.provider_sign_out().await;
+    }
+    page(&form)
 }
 
 /// Leads to the sign-in form and from there back to the page that was asked for.
@@ -55,7 +66,7 @@ pub(crate) fn first(web: &Web, visit: &Visit, had_session: bool) -> Response {
     response
 }
 
-fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
+pub(super) fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
     Form {
         l: Layout::new(web, visit, None, "sign-in-title").at("/sign-in").passkeys(web.app.offers_passkeys()),
         late: fields.has("late"),
@@ -66,6 +77,9 @@ fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
         stopped: fields.get("stopped") == "leak",
         error: None,
         needed: fields.some("return").is_some(),
+        provider: super::provider::name(web, visit.texts),
+        still: false,
+        provider_out: None,
     }
 }
 
@@ -148,7 +162,9 @@ pub(super) fn welcome(web: &Web, visit: &Visit, signed: &SignedIn, to: &str) -> 
 /// `POST /sign-out`. The browser also forgets what it may have kept.
 pub(crate) async fn leave(ask: Ask) -> Answered {
     ask.web.app.sign_out(&ask.caller).await?;
-    let mut response = see("/sign-in").into_response();
+    let by_provider = ask.caller.signed_in_by_provider();
+    let next = if by_provider { "/sign-in?signed-out=provider" } else { "/sign-in" };
+    let mut response = see(next).into_response();
     let headers = response.headers_mut();
     if let Some(cookie) = session::no_cookie(ask.web.settings.tls) {
         headers.append(header::SET_COOKIE, cookie);

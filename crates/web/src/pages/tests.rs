@@ -109,6 +109,12 @@ fn accesses(texts: &'static Texts) -> Vec<Access> {
         purpose,
         basis,
         policies: Vec::new(),
+        under: (count > 1).then(|| ActorView {
+            id: ActorId::random(),
+            name: HOSTILE.to_owned(),
+            occupation: None,
+            institution: None,
+        }),
         privileges: if count > 1 { vec!["system-manager".to_owned()] } else { Vec::new() },
     };
     [
@@ -145,6 +151,9 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             installation_notice: String::new(),
             error: Some(texts.get("sign-in-failed")),
             needed: true,
+            provider: Some(HOSTILE.to_owned()),
+            still: true,
+            provider_out: Some("/out".to_owned()),
         }
         .render(),
     );
@@ -542,6 +551,17 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 held: if some { vec![(HOSTILE.to_owned(), HOSTILE.to_owned())] } else { Vec::new() },
                 may_end: some,
                 may_close: some,
+                link: some.then(|| mimamori_app::LinkView {
+                    issuer: "idp.example.jp".to_owned(),
+                    subject: HOSTILE.to_owned(),
+                    since: Timestamp::from_micros(1_795_224_180_000_000),
+                    current: false,
+                }),
+                since: "2026年11月21日（土）09:30".to_owned(),
+                may_link: true,
+                shared: some,
+                people: HOSTILE.to_owned(),
+                subject: HOSTILE.to_owned(),
                 at: "2027-04-01T00:00".to_owned(),
                 reason: HOSTILE.to_owned(),
                 back: "/".to_owned(),
@@ -623,10 +643,44 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             last_in: Some("2026年11月20日（金）09:30".to_owned()),
             last_out: None,
             failed: 2,
+            provider: None,
+            linked: false,
+            shared: Vec::new(),
+            under: None,
             error: Some(texts.get("password-differ")),
         }
         .render(),
     );
+    for (name, linked) in [("own_account_linked", true), ("own_account_unlinked", false)] {
+        add(
+            name,
+            own_account::Page {
+                l: l("own-account"),
+                must: false,
+                least: 13,
+                last_in: None,
+                last_out: None,
+                failed: 0,
+                provider: Some(HOSTILE.to_owned()),
+                linked,
+                shared: vec![mimamori_app::SharedView {
+                    actor: ActorId::random(),
+                    login: "ward".to_owned(),
+                    name: HOSTILE.to_owned(),
+                    taken: false,
+                }],
+                under: linked.then(|| HOSTILE.to_owned()),
+                error: None,
+            }
+            .render(),
+        );
+    }
+    add("provider_go", provider::Go { l: l("provider-title"), to: "/people/x".to_owned() }.render());
+    for (name, linking) in [("provider_link", true), ("provider_again", false)] {
+        let l = l(if linking { "provider-link-title" } else { "step-up-title" });
+        let (name_of, token, to) = (HOSTILE.to_owned(), "00".to_owned(), "/account".to_owned());
+        add(name, provider::Confirm { l, linking, name: name_of, token, to }.render());
+    }
     add(
         "reissue",
         reissue::Form {

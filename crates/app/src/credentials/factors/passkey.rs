@@ -15,8 +15,8 @@ use webauthn_rs::{Webauthn, WebauthnBuilder};
 use super::{NewFactor, not_confirmed, not_yours};
 use crate::body::{Factor, FactorKind};
 use crate::caller::{ActorContext, Caller};
-use crate::credentials::Begun;
 use crate::credentials::second::Proved;
+use crate::credentials::{Begun, SecondHalf};
 use crate::sessions::Shown;
 use crate::sign_in::SignedIn;
 use crate::{App, Origin, sql};
@@ -134,7 +134,7 @@ impl App {
     /// # Errors
     /// Gone when there is no such sign-in any more; conflict without a passkey.
     pub async fn ask_second_passkey(&self, pending: &str) -> Result<Challenge> {
-        let begun = self.begun::<i64>(Begun::SignIn, pending).await?;
+        let begun = self.begun::<SecondHalf>(Begun::SignIn, pending).await?;
         self.ask(&*self.actor_context_now(begun.actor).await?).await
     }
 

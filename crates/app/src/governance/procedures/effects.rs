@@ -20,7 +20,7 @@ use crate::App;
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::{kind, time};
 use crate::caller::Caller;
-use crate::governance::appointments::NewAppointment;
+use crate::governance::appointments::{Given, NewAppointment};
 use crate::governance::object::{Governed, Writing};
 use crate::governance::purpose;
 use crate::governance::show::Label;
@@ -165,7 +165,14 @@ impl App {
                 if granted.is_some() && !self.grantable(&appointment)? {
                     return Ok(Did::ByHand);
                 }
-                let (object, commitment) = self.put_appointment(caller, unit, &appointment, granted).await?;
+                let (object, commitment) = self
+                    .put_appointment(
+                        caller,
+                        unit,
+                        &appointment,
+                        granted.map_or(Given::Appointed, Given::Case),
+                    )
+                    .await?;
                 self.put_administered(caller, decision, unit, kind::ROLE, (object, 1), commitment)?;
                 Ok(Did::Done)
             }

@@ -8,6 +8,7 @@ mod field;
 mod head;
 mod procedure;
 mod register;
+mod sign_in;
 
 use super::merge::{Merged, Raw};
 use super::model::ObjectKind;
@@ -51,6 +52,7 @@ pub(super) fn parts(cx: &Context<'_>) -> Parts {
         units: control::units(cx),
         systems: control::systems(cx),
         wordings: control::wordings(cx),
+        sign_in_groups: sign_in::groups(cx, &roles),
         ..Objects::default()
     };
     objects.procedures = procedure::procedures(cx, &parameters, &objects.registers);

@@ -26,7 +26,7 @@ pub use duty::{Document, DocumentKind, PeriodSource, Proof, Schedule};
 pub use effect::{Effect, EffectKind, FieldReference, Source};
 pub use field::{Choice, Choices, Condition, Derivation, Field, FieldType};
 pub use period::Period;
-pub use place::{System, Unit, Wording};
+pub use place::{SignInGroup, System, Unit, Wording};
 pub use procedure::{
     Committee, Emergency, Majority, Of, PrintLayout, Procedure, ProcedureKind, Step, StepKind, StepRule,
 };
@@ -94,6 +94,8 @@ pub enum ObjectKind {
     Unit,
     System,
     Wording,
+    /// A group of the identity provider.
+    SignInGroup,
 }
 
 /// Kind, and its name in packs, messages and answers of the command line.
@@ -121,6 +123,7 @@ const KINDS: &[(ObjectKind, &str)] = &[
     (ObjectKind::Unit, "unit"),
     (ObjectKind::System, "system"),
     (ObjectKind::Wording, "wording"),
+    (ObjectKind::SignInGroup, "sign-in-group"),
 ];
 
 impl ObjectKind {
@@ -231,6 +234,7 @@ named!(
     Chapter,
     Unit,
     System,
+    SignInGroup,
 );
 
 /// A name in one language, as a help where there is one.

@@ -10,8 +10,8 @@ use crate::layout::Layout;
 
 pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     let l = |title: &str| Layout::sample(texts, title).passkeys(true);
-    let all = Means { password: false, one_time: true, passkey: true, recovery: true };
-    let word = Means { password: true, one_time: false, passkey: true, recovery: false };
+    let all = Means { password: false, one_time: true, passkey: true, recovery: true, provider: true };
+    let word = Means { password: true, one_time: false, passkey: true, recovery: false, provider: true };
     let held = || vec![("reason".to_owned(), HOSTILE.to_owned())];
     let text = |text: &str| Some(text.to_owned());
     let factor = |name: &str, used: Option<String>| factors::Row {
