@@ -11,6 +11,7 @@ use mimamori_policy::{BreakGlass, CallerFacts, CallerKind, RoleGrant, Scope};
 use mimamori_store::{AccessKey, Guard};
 
 use crate::Origin;
+use crate::accounts::AccountSort;
 use crate::body::{Account, AccountKind, Role, time};
 use crate::programs::limited;
 use crate::sessions::Shown;
@@ -157,6 +158,8 @@ impl Caller {
         facts.institution = account.institution;
         facts.roles = grants;
         facts.authentication_strength = session.shown.strength();
+        facts.outside_worker =
+            matches!(account.life.sort, AccountSort::Development | AccountSort::Maintenance);
         facts.terminal = origin.terminal;
         facts.zone = origin.zone.clone();
         if kind == CallerKind::Program {

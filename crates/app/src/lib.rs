@@ -52,8 +52,8 @@ pub use body::FactorKind;
 pub use caller::Caller;
 pub use caller::First;
 pub use credentials::{
-    Challenge, FactorView, FactorsView, IdentityProof, InitialSecret, Means, NewFactor, NewOneTime, Proof,
-    SessionView, SignIns, wants_step_up,
+    Challenge, EnrolElsewhere, FactorView, FactorsView, IdentityProof, InitialSecret, Means, NewFactor,
+    NewOneTime, Proof, SessionView, SignIns, wants_step_up,
 };
 pub use emergency::EmergencyCard;
 pub use governance::adoption::{PackVersion, Proposal, pack_archive};
@@ -89,7 +89,7 @@ pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
 use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
-pub use programs::{ClientCredentials, ClientToken, NewProgram, ProgramView};
+pub use programs::{ClientCredentials, ClientToken, NewProgram, ProgramKey, ProgramView};
 pub use provider::{
     LinkView, PROVIDER_RETURN, PROVIDER_SUBJECT_LENGTH, ProviderAnswer, ProviderEnd, ProviderFailure,
     ProviderRequest, ProviderResponse, ProviderSending, ProviderSettings, ProviderStart, ProviderTransport,

@@ -2,9 +2,10 @@
 //! Services has them (`private_key_jwt`, RFC 7523), or by a registered terminal's certificate (RFC 8705).
 //! What they get is a bearer token for minutes, within the scopes that were registered for them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use mimamori_domain::{
     Action, ActorId, Error, ErrorKind, InstitutionId, Kind, ObjectId, Result, SessionId, TerminalId,
@@ -16,10 +17,10 @@ use mimamori_store::{Change, ColumnType, Unit, Value, tables};
 use mimamori_vault::{hash_token, random_token};
 use serde::Deserialize;
 
-use crate::access::{Settled, decided, kept_changing};
+use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{Account, AccountKind, Client, kind};
 use crate::caller::{Caller, SessionRef, scope};
-use crate::record::fault;
+use crate::record::{fault, stated_reason};
 use crate::sessions::Shown;
 use crate::{App, Origin, sql};
 
@@ -54,9 +55,21 @@ pub struct ProgramView {
     pub institution: Option<InstitutionId>,
     pub scopes: Vec<String>,
     pub active: bool,
-    /// Ids of its keys.
-    pub keys: Vec<String>,
+    /// Why it was revoked.
+    pub revoked_because: Option<String>,
+    pub keys: Vec<ProgramKey>,
     pub terminal: Option<TerminalId>,
+    /// When it last got a token, UTC.
+    pub last_token: Option<Timestamp>,
+}
+
+/// A public key of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramKey {
+    /// What the program calls it (`kid`).
+    pub id: String,
+    /// Its thumbprint (RFC 7638, SHA-256, base64url), for comparing by word of mouth.
+    pub thumbprint: String,
 }
 
 /// What a program sends to the token endpoint (RFC 6749, section 4.4).
@@ -147,6 +160,11 @@ impl App {
     pub async fn programs(&self, caller: &Caller) -> Result<Vec<ProgramView>> {
         let target = GeneralTarget::of(Kind::of("program"));
         let decision = self.require_general(caller, Action::Search, target).await?;
+        let mut last = HashMap::new();
+        for row in self.store.query(&sql::LAST_TOKENS, Vec::new()).await? {
+            let at = row.time(1).map_err(Error::unavailable)?;
+            last.insert(row.id_of::<ActorId>(0).map_err(Error::unavailable)?, at);
+        }
         let mut found = Vec::new();
         for context in self.everybody().await? {
             let account = &context.account;
@@ -160,8 +178,10 @@ impl App {
                 institution: account.institution,
                 scopes: account.scopes.iter().map(|text| smart_scope(text)).collect(),
                 active: account.active,
-                keys: client.keys.iter().filter_map(|key| key.common.key_id.clone()).collect(),
+                revoked_because: account.stopped_because.clone(),
+                keys: client.keys.iter().map(key_view).collect::<Result<_>>()?,
                 terminal: client.terminal,
+                last_token: last.get(&context.actor).copied(),
             });
         }
         found.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -174,6 +194,40 @@ impl App {
             Settled::Done => Ok(found),
             Settled::Again => Err(kept_changing()),
         }
+    }
+
+    /// Refuses a program from now on, its tokens too, for a stated reason.
+    ///
+    /// # Errors
+    /// Invalid without a reason; not found for anything but a program; conflict for one that was revoked
+    /// already; forbidden.
+    pub async fn revoke_program(&self, caller: &Caller, id: ActorId, reason: &str) -> Result<()> {
+        let reason = stated_reason(reason)?;
+        for _ in 0..ATTEMPTS {
+            let context = self.actor_context_now(id).await?;
+            let target = GeneralTarget::of(Kind::of("program"));
+            let target = match context.account.institution {
+                Some(institution) => target.at(institution),
+                None => target,
+            };
+            let decision = self.require_general(caller, Action::Withdraw, target).await?;
+            if context.account.kind != AccountKind::Program {
+                return Err(Error::not_found());
+            }
+            if context.stopped {
+                return Err(Error::conflict("this program was revoked already"));
+            }
+            let mut unit = Unit::new();
+            self.put_account_change(caller, &decision, &mut unit, id, Some(reason), |account| {
+                account.active = false;
+                account.stopped_because = Some(reason.to_owned());
+            })
+            .await?;
+            if let Settled::Done = self.settle(caller, unit).await? {
+                return Ok(());
+            }
+        }
+        Err(kept_changing())
     }
 
     /// Issues a token for five minutes to a program that proves who it is. `audience` is the address of the
@@ -321,6 +375,13 @@ fn public_keys(text: &str) -> Result<Vec<Jwk>> {
         keys.push(key);
     }
     Ok(keys)
+}
+
+fn key_view(key: &Jwk) -> Result<ProgramKey> {
+    Ok(ProgramKey {
+        id: key.common.key_id.clone().unwrap_or_default(),
+        thumbprint: key.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?,
+    })
 }
 
 /// What a key signs by; `None` for a kind that is not taken.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mimamori_domain::{ActorId, SessionId, Timestamp};
+use mimamori_domain::{ActorId, SessionId, TerminalId, Timestamp};
 use quick_cache::sync::Cache;
 
 /// A session as read from the database.
@@ -24,7 +24,22 @@ pub(crate) struct Session {
     pub(crate) locked: bool,
     /// The shared id that it goes on under.
     pub(crate) under: Option<ActorId>,
+    /// The registered terminal it began on: it opens nothing elsewhere.
+    pub(crate) terminal: Option<TerminalId>,
 }
+
+/// What makes a session's id beside its secret, owner and end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) shown: Shown,
+    pub(crate) began: Timestamp,
+    pub(crate) proved: Timestamp,
+    /// The shared id.
+    pub(crate) under: Option<ActorId>,
+    pub(crate) terminal: Option<TerminalId>,
+}
+
+const ELSEWHERE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// By what somebody showed who they are when their session began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +120,23 @@ impl Shown {
 pub(crate) struct Sessions {
     by_hash: Cache<[u8; 32], Session>,
     hash_of: Cache<[u8; 16], [u8; 32]>,
+    /// When a session was last presented where it does not belong, and that was written down.
+    elsewhere: Cache<[u8; 16], Timestamp>,
 }
 
 impl Sessions {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { by_hash: Cache::new(capacity), hash_of: Cache::new(capacity) }
+        Self { by_hash: Cache::new(capacity), hash_of: Cache::new(capacity), elsewhere: Cache::new(capacity) }
+    }
+
+    /// Whether it is to be written down that a session was presented where it does not belong: once a
+    /// minute, so that whoever has a session's secret cannot fill the ledger with it.
+    pub(crate) fn note_elsewhere(&self, id: SessionId, now: Timestamp) -> bool {
+        let lately = self.elsewhere.get(id.as_bytes()).is_some_and(|last| now.since(last) < ELSEWHERE_EVERY);
+        if !lately {
+            self.elsewhere.insert(*id.as_bytes(), now);
+        }
+        !lately
     }
 
     pub(crate) fn get(&self, hash: &[u8; 32]) -> Option<Session> {

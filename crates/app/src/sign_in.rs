@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimamori_domain::{Action, ActorId, Error, ErrorKind, Result, SessionId, Timestamp};
+use mimamori_domain::{Action, ActorId, Error, ErrorKind, ObjectId, Outcome, Result, SessionId, Timestamp};
 use mimamori_policy::GeneralTarget;
 use mimamori_store::{AccessKey, Change, ColumnType, Row, Unit, Value, tables};
 use mimamori_vault::{IndexField, Place, hash_token, random_token};
 
-use crate::access::Settled;
+use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::accounts::AccountSort;
 use crate::body::kind;
 use crate::caller::{ActorContext, Caller, First, SessionRef};
 use crate::credentials::{Begun, Counted, Limits, SecondHalf, Try};
 use crate::keys::vault_error;
 use crate::passwords::{Line, MOST_BYTES};
-use crate::sessions::{Session, Shown};
+use crate::sessions::{Marks, Session, Shown};
 use crate::{App, Origin, sql};
 
 /// What signing in gave.
@@ -28,6 +28,8 @@ pub struct SignedIn {
     pub failed_since: u32,
     /// What must come before anything else is answered.
     pub first: Option<First>,
+    /// So many older sessions of the account ended, because it may have no more open at once.
+    pub ended: u64,
     /// The token is that of a sign-in that waits for its second factor ([`App::finish_sign_in`]).
     pub second: bool,
 }
@@ -98,10 +100,18 @@ impl App {
             self.take_back(&tried, &attempts).await?;
             let half = SecondHalf { version: context.version, provider: false };
             let token = self.begin(Begun::SignIn, context.actor, half).await?;
-            return Ok(SignedIn { token, last_sign_in: None, failed_since: 0, first: None, second: true });
+            return Ok(SignedIn {
+                token,
+                last_sign_in: None,
+                failed_since: 0,
+                first: None,
+                ended: 0,
+                second: true,
+            });
         }
         let mut unit = Unit::new();
-        let opened = self.open_session(&mut unit, context, Shown::Password, origin, now).await?;
+        let counted = (&tried, &attempts);
+        let opened = self.open_counted(&mut unit, context, Shown::Password, origin, now, counted).await?;
         self.signed_in(unit, opened, last, &tried, &attempts, "").await
     }
 
@@ -126,13 +136,70 @@ impl App {
         }
         let now = session.began;
         self.forget_tries(tried, attempts, session.id.as_bytes(), session.expires, now).await?;
+        let ended = self.end_oldest_sessions(&caller).await?;
         Ok(SignedIn {
             token,
             last_sign_in,
             failed_since: u32::try_from(attempts.tally).unwrap_or(u32::MAX),
             first: caller.first,
+            ended,
             second: false,
         })
+    }
+
+    /// Ends the oldest sessions of somebody who has just signed in, so that no more go on than the pack
+    /// allows. Asked once the new one is there: of several that begin at the same moment the last one to ask
+    /// sees them all.
+    async fn end_oldest_sessions(&self, caller: &Caller) -> Result<u64> {
+        let most =
+            usize::try_from(self.pack.parameter_u64("session.most-per-account")?).unwrap_or(usize::MAX);
+        let own = caller.session.map(|session| session.id);
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let args = vec![caller.actor.into(), now.into(), now.minus(self.session_idle()?).into()];
+            let mut open = Vec::new();
+            for row in self.store.query(&sql::SESSIONS_BY_AGE, args).await? {
+                open.push(row.id_of::<SessionId>(0).map_err(Error::unavailable)?);
+            }
+            let over = open.len().saturating_sub(most);
+            let oldest: Vec<_> = open.into_iter().filter(|id| Some(*id) != own).take(over).collect();
+            if oldest.is_empty() {
+                return Ok(0);
+            }
+            let mut unit = Unit::new();
+            for id in &oldest {
+                let args = vec![caller.actor.into(), (*id).into(), now.into()];
+                unit.changes.push(Change::any(&sql::END_SESSION_OF, args));
+                unit.bumps.push(AccessKey::from(*id));
+            }
+            let mut entry = caller.entry(unit.id, Action::SignOut);
+            entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(caller.actor))));
+            entry.count = oldest.len() as u64;
+            let stated = Some("the oldest sessions ended: no more may be open at once");
+            let entry = self.with_sealed(caller, entry, 0, stated)?;
+            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
+                return Ok(oldest.len() as u64);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// As [`App::open_session`]. Who proved who they are and may not come from here has not failed: what was
+    /// counted is taken back, and the refusal is on the record.
+    pub(crate) async fn open_counted(
+        &self,
+        unit: &mut Unit,
+        context: Arc<ActorContext>,
+        shown: Shown,
+        origin: &Origin,
+        now: Timestamp,
+        (tried, attempts): (&Try, &Counted),
+    ) -> Result<(Caller, String)> {
+        let opened = self.open_session(unit, context, shown, origin, now).await;
+        if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::Forbidden) {
+            self.take_back(tried, attempts).await?;
+        }
+        opened
     }
 
     /// Puts a new session into a unit.
@@ -167,7 +234,12 @@ impl App {
         let token_hash = hash_token(&secret);
         let Opening { shown, began, proved, expires, under } = opening;
         let session = SessionRef {
-            id: self.session_id(&token_hash, context.actor, expires, Some((shown, began, proved, under))),
+            id: self.session_id(
+                &token_hash,
+                context.actor,
+                expires,
+                Some(Marks { shown, began, proved, under, terminal: origin.terminal }),
+            ),
             version: 0,
             expires,
             ends: expires,
@@ -281,7 +353,14 @@ impl App {
                 let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
                 let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
                 let more = row_says_more(&row, bearer).map_err(Error::unavailable)?;
-                let more = more.then_some((session.shown, session.began, session.proved, session.under));
+                let marks = Marks {
+                    shown: session.shown,
+                    began: session.began,
+                    proved: session.proved,
+                    under: session.under,
+                    terminal: session.terminal,
+                };
+                let more = more.then_some(marks);
                 if session.id != self.session_id(&hash, session.actor, session.expires, more) {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
@@ -313,7 +392,7 @@ impl App {
             Some(shared) => self.under_shared(&context, shared).await?.ok_or_else(over)?,
             None => context,
         };
-        let locked = session.locked;
+        let (locked, belongs) = (session.locked, session.terminal);
         let scopes = session.scopes.clone();
         let session = SessionRef {
             id: session.id,
@@ -328,6 +407,12 @@ impl App {
             began: session.began,
             proved: session.proved,
         };
+        // What began on a registered terminal opens nothing without that terminal's certificate, whoever
+        // has its secret (as RFC 8705, section 3, has it for tokens).
+        if belongs.is_some() && origin.terminal != belongs {
+            self.refused_elsewhere(context, session, origin, now).await?;
+            return Err(over());
+        }
         // A token of a program that shows its terminal's certificate opens nothing without it (RFC 8705,
         // section 3).
         let bound = context.account.client.as_ref().and_then(|client| client.terminal);
@@ -341,20 +426,48 @@ impl App {
         if locked { Ok(caller.until(First::Unlock)) } else { self.first_things(caller) }
     }
 
+    /// Writes down that a session was presented from where it did not begin: another terminal, or none.
+    async fn refused_elsewhere(
+        &self,
+        context: Arc<ActorContext>,
+        session: SessionRef,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !self.sessions.note_elsewhere(session.id, now) {
+            self.refused_before_sign_in(origin, "session-elsewhere");
+            return Ok(());
+        }
+        let (actor, caller) =
+            (context.actor, Caller::of_session(context, session, origin, now, self.pack.hash()));
+        let unit = Unit::new();
+        let mut entry = caller.entry(unit.id, Action::SignIn);
+        entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(actor))));
+        entry.outcome = Outcome::Refused;
+        entry.count = 0;
+        let stated = Some("a session was presented from where it did not begin");
+        let entry = self.with_sealed(&caller, entry, 0, stated)?;
+        self.settle(&caller, unit.entry(entry)).await.map(drop)
+    }
+
     /// A session's id is made with a key from what its row says, so that a row written or changed behind
-    /// the program's back opens nothing. `more`: by what it was shown, when, and the shared id.
+    /// the program's back opens nothing. `more`: by what it was shown, when, the shared id, and on which
+    /// terminal.
     pub(crate) fn session_id(
         &self,
         token_hash: &[u8; 32],
         actor: ActorId,
         expires: Timestamp,
-        more: Option<(Shown, Timestamp, Timestamp, Option<ActorId>)>,
+        more: Option<Marks>,
     ) -> SessionId {
         let mut text = format!("mimamori:session|{}{actor}{}", hex::encode(token_hash), expires.as_micros());
-        if let Some((shown, began, proved, under)) = more {
+        if let Some(Marks { shown, began, proved, under, terminal }) = more {
             text.push_str(&format!("|{}|{}|{}", shown.as_str(), began.as_micros(), proved.as_micros()));
             if let Some(shared) = under {
                 text.push_str(&format!("|under {shared}"));
+            }
+            if let Some(terminal) = terminal {
+                text.push_str(&format!("|{terminal}"));
             }
         }
         SessionId::from_bytes(*self.keys.fixed.token(IndexField::Identifier, &text).as_bytes())
@@ -430,13 +543,13 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         return Ok(None);
     }
     let created = row.time(2)?;
-    let (shown, began, proved, locked, under) = if bearer {
-        (Shown::Password, created, created, false, None)
+    let (shown, began, proved, locked, under, terminal) = if bearer {
+        (Shown::Password, created, created, false, None, None)
     } else {
         let at = |column| Ok(row.opt_int(column)?.map_or(created, Timestamp::from_micros));
         // An unknown word counts for the least.
         let shown = Shown::of(row.text(7)?).unwrap_or(Shown::Password);
-        (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some(), row.opt_id_of(11)?)
+        (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some(), row.opt_id_of(11)?, row.opt_id_of(12)?)
     };
     Ok(Some(Session {
         id: row.id_of(0)?,
@@ -450,6 +563,7 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         proved,
         locked,
         under,
+        terminal,
         scopes: if bearer { Some(row.text(6)?.into()) } else { None },
     }))
 }

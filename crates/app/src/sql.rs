@@ -377,10 +377,10 @@ pub static FORGET_LOGIN: Statement =
 pub static SESSION: Statement = Statement::read(
     "app.session",
     "SELECT s.id, s.actor, s.created, s.last_seen, s.expires, s.ended, COALESCE(a.version, 0), \
-     s.strength, s.began, s.proved, s.locked, s.under \
+     s.strength, s.began, s.proved, s.locked, s.under, s.terminal \
      FROM session s LEFT JOIN access_version a ON a.id = s.id AND a.scope = 3 WHERE s.token_hash = $1",
     &[Blob],
-    &[Blob, Blob, Int, Int, Int, Int, Int, Text, Int, Int, Int, Blob],
+    &[Blob, Blob, Int, Int, Int, Int, Int, Text, Int, Int, Int, Blob, Blob],
 );
 
 /// Notes the last use of a session.
@@ -421,7 +421,34 @@ pub static OPEN_SESSIONS: Statement = Statement::read(
     &[Blob, Blob, Int, Int, Int, Int, Text, Int, Blob],
 );
 
-/// Ends a session by its id.
+/// Sessions of an account that go on at a time ($2) and were used after another ($3), the one begun first
+/// coming first.
+pub static SESSIONS_BY_AGE: Statement = Statement::read(
+    "app.sessions_by_age",
+    "SELECT id FROM session WHERE actor = $1 AND ended IS NULL AND expires > $2 AND last_seen > $3 \
+     ORDER BY COALESCE(began, created), id LIMIT 200",
+    &[Blob, Int, Int],
+    &[Blob],
+);
+
+/// How many accounts have more sessions ($3) that go on at a time ($1) and were used after another ($2).
+pub static ACCOUNTS_WITH_MANY_SESSIONS: Statement = Statement::read(
+    "app.accounts_with_many_sessions",
+    "SELECT COUNT(*) FROM (SELECT actor FROM session WHERE ended IS NULL AND expires > $1 \
+     AND last_seen > $2 GROUP BY actor HAVING COUNT(*) > $3) m",
+    &[Int, Int, Int],
+    &[Int],
+);
+
+/// When each program last got a token.
+pub static LAST_TOKENS: Statement = Statement::read(
+    "app.last_tokens",
+    "SELECT actor, MAX(created) FROM bearer_token WHERE scopes <> '' GROUP BY actor",
+    &[],
+    &[Blob, Int],
+);
+
+/// Ends a session by its id, if it still goes on.
 pub static END_SESSION_OF: Statement = Statement::change(
     "app.end_session_of",
     "UPDATE session SET ended = $3 WHERE actor = $1 AND id = $2 AND ended IS NULL",
@@ -780,6 +807,9 @@ pub static ALL: &[&Statement] = &[
     &FIRST_ENTRY,
     &REVIEWED_SINCE,
     &SESSIONS_BEYOND,
+    &SESSIONS_BY_AGE,
+    &LAST_TOKENS,
+    &ACCOUNTS_WITH_MANY_SESSIONS,
     &KEYS_OF_USAGE,
     &KEY,
     &LABELS,

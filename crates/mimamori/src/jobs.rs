@@ -8,6 +8,8 @@ use std::time::Duration;
 use mimamori_app::{App, JobEnd, JobFailure, MailRound, Tidied};
 use mimamori_domain::{ErrorKind, SystemClock, Timestamp};
 use mimamori_store::Store;
+use rustls::ServerConfig;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock_offset;
@@ -31,6 +33,10 @@ const VERIFY_LOOK: Duration = Duration::from_secs(600);
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(600);
 /// How often is looked whether today's reminders are due.
 const MAIL_LOOK: Duration = Duration::from_secs(60);
+/// How often is looked whether the authority for terminals was exchanged.
+const AUTHORITIES_EVERY: Duration = Duration::from_secs(30);
+/// How often is looked whether an emergency account is in use.
+const URGENT_LOOK: Duration = Duration::from_secs(15);
 /// Longest wait after a mail server failed; the first is one look, each later one twice as long.
 const MAIL_LONGEST: Duration = Duration::from_secs(3_600);
 
@@ -201,6 +207,55 @@ pub async fn mail(app: Arc<App>, settings: Mail, smtp: Smtp, mut stop: Stop) {
             () = tokio::time::sleep(wait) => {}
             () = stop.wait() => return,
         }
+    }
+}
+
+/// Lets listeners that ask for certificates believe the authorities that are believed now, until told to stop:
+/// one that was exchanged, on this machine or another, is taken within half a minute. Whether a certificate
+/// opens anything is asked at each request besides.
+pub async fn authorities(
+    app: Arc<App>,
+    mut believed: Vec<Vec<u8>>,
+    exchange: watch::Sender<Arc<ServerConfig>>,
+    config: impl Fn(&[Vec<u8>]) -> crate::exit::Result<Arc<ServerConfig>> + Send,
+    mut stop: Stop,
+) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(AUTHORITIES_EVERY) => {}
+            () = stop.wait() => return,
+        }
+        // While the database is away the present ones stay.
+        let Ok(now) = app.terminal_roots().await else { continue };
+        if now == believed || now.is_empty() {
+            continue;
+        }
+        match config(&now) {
+            Ok(settings) => {
+                exchange.send_replace(settings);
+                tracing::info!(authorities = now.len(), "the authority for terminals was exchanged");
+                believed = now;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the authority for terminals was not taken; the old one stays")
+            }
+        }
+    }
+}
+
+/// Tells of uses of emergency accounts by mail, at any hour, until told to stop.
+pub async fn urgent_mail(app: Arc<App>, settings: Mail, smtp: Smtp, mut stop: Stop) {
+    let mut wait = URGENT_LOOK;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.wait() => return,
+        }
+        let round = tokio::select! {
+            round = app.tell_emergencies_by_mail(&smtp, &settings.link) => round,
+            () = stop.wait() => return,
+        };
+        wait = if tell(&round) { URGENT_LOOK } else { MAIL_LOOK };
     }
 }
 

@@ -20,6 +20,7 @@ const STEP: Duration = Duration::from_secs(20);
 const MESSAGE: Duration = Duration::from_secs(60);
 
 /// Sends mail through the server that the settings name.
+#[derive(Clone)]
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,

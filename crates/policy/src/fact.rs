@@ -38,6 +38,7 @@ pub enum Fact {
     ZoneClosed,
     TerminalMissing,
     FactorMissing,
+    OutsideWorker,
 }
 
 /// Fact, attribute name, Japanese, English: in the order of the enumeration.
@@ -180,6 +181,12 @@ const TABLE: &[(Fact, &str, &str, &str)] = &[
         "factor_missing",
         "この接続区分では二要素の本人確認が要るが、すんでいない",
         "this zone asks the caller for two factors, and one was given",
+    ),
+    (
+        Fact::OutsideWorker,
+        "outside_worker",
+        "開発用・保守用のアカウントである",
+        "the caller's account is one for development or maintenance",
     ),
 ];
 

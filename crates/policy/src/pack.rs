@@ -311,6 +311,8 @@ pub struct Zone {
     pub terminals: ZoneTerminals,
     /// Staff must have given two factors.
     pub second_factor: bool,
+    /// Staff without a second factor may register their first one from here.
+    pub enrolment: bool,
 }
 
 /// A kind of caller, as zones are closed to them.

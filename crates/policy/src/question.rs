@@ -256,6 +256,7 @@ impl Tables {
         let declared = caller.break_glass.is_some_and(|b| b.reason_given && now < b.until);
         facts.set(Fact::BreakGlassDeclared, staff && declared);
         facts.set(Fact::RegisteredTerminal, caller.terminal.is_some());
+        facts.set(Fact::OutsideWorker, staff && caller.outside_worker);
         self.place(caller, &mut facts);
         Question {
             kind: caller.kind,

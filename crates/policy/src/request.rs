@@ -30,6 +30,8 @@ pub struct CallerFacts {
     pub roles: Vec<RoleGrant>,
     /// 0 not signed in, 1 one factor, 2 two factors.
     pub authentication_strength: u8,
+    /// The account is one for development or maintenance.
+    pub outside_worker: bool,
     /// The registered device, when it is one.
     pub terminal: Option<TerminalId>,
     pub zone: Option<ZoneCode>,
@@ -52,6 +54,7 @@ impl CallerFacts {
             institution: None,
             roles: Vec::new(),
             authentication_strength: 0,
+            outside_worker: false,
             terminal: None,
             zone: None,
             purpose,

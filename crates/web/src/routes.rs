@@ -16,8 +16,8 @@ use crate::pages::governance::{
 };
 use crate::pages::{
     account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
-    looked, note, own_account, person, provider, record, reissue, review, search, second, sessions, shared,
-    sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
+    looked, note, own_account, person, programs, provider, record, reissue, review, search, second, sessions,
+    shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -282,6 +282,10 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/admin/terminals/{terminal}/renew" => terminals::renew, for Operations;
     Staff Session get  "/admin/terminals/{terminal}/revoke" => terminals::revoke_form, for Operations;
     Staff Session post "/admin/terminals/{terminal}/revoke" => terminals::revoke, for Operations;
+    Staff Session get  "/admin/programs" => programs::list, for Operations;
+    Staff Session post "/admin/programs" => programs::register, for Operations;
+    Staff Session get  "/admin/programs/{id}/revoke" => programs::revoke_form, for Operations;
+    Staff Session post "/admin/programs/{id}/revoke" => programs::revoke, for Operations;
     // Serial numbers and nothing else: for whoever checks certificates, a reverse proxy for one.
     Staff None    get  "/terminals.crl" => terminals::revocations;
 

@@ -38,6 +38,14 @@ impl App {
     pub async fn held_items(&self, caller: &Caller, actor: ActorId) -> Result<Vec<HeldItem>> {
         let context = self.actor_context_now(actor).await?;
         let decision = self.require_general(caller, Action::Read, target_of(&context)).await?;
+        let found = self.held_by(actor).await?;
+        let look = Look::at(Action::Read, ENTRY).count(found.len()).stated("what somebody must return");
+        self.note_look(caller, &decision, look).await?;
+        Ok(found)
+    }
+
+    /// What somebody has not returned yet; who may be told, and that it is recorded, is the caller's to see to.
+    pub(crate) async fn held_by(&self, actor: ActorId) -> Result<Vec<HeldItem>> {
         let mut found = Vec::new();
         for register in self.pack.registers() {
             let Some((held_by, returned)) = register.held_by.as_ref().zip(register.returned.as_ref()) else {
@@ -53,13 +61,15 @@ impl App {
                 });
             }
         }
-        let look = Look::at(Action::Read, ENTRY).count(found.len()).stated("what somebody must return");
-        self.note_look(caller, &decision, look).await?;
         Ok(found)
     }
 
     /// The fields that make an entry's name, in words.
-    async fn entry_title(&self, register: &str, entry: &Governed<RegisterEntry>) -> Result<String> {
+    pub(crate) async fn entry_title(
+        &self,
+        register: &str,
+        entry: &Governed<RegisterEntry>,
+    ) -> Result<String> {
         let pack = self.pack_at(entry.pack).await?;
         let Some(register) = pack.register(register) else { return Ok(String::new()) };
         let fields: Vec<_> =

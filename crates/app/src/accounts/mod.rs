@@ -20,6 +20,7 @@ use mimamori_store::Unit;
 
 pub use self::held::HeldItem;
 use self::keep::account_of;
+pub(crate) use self::life::BY_PROCEDURE;
 pub use self::life::{AccountSort, LifeView};
 pub use self::many::{MOST_AT_ONCE, NewAccountRow};
 pub use self::sealed::EmergencyNotice;

@@ -257,7 +257,7 @@ impl App {
         Ok(self.unreviewed().await?.len() as u64)
     }
 
-    async fn unreviewed(&self) -> Result<Vec<((ObjectId, u64), EmergencyUse)>> {
+    pub(crate) async fn unreviewed(&self) -> Result<Vec<((ObjectId, u64), EmergencyUse)>> {
         let (found, _) = self.governed_in_state::<EmergencyUse>(RecordState::AwaitingConfirmation).await?;
         Ok(found.into_iter().map(|used| ((used.object, used.version), used.body)).collect())
     }

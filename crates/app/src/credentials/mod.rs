@@ -19,7 +19,7 @@ use mimamori_store::{AccessKey, Change, Unit};
 
 pub(crate) use attempts::{Counted, Limits, Try};
 pub(crate) use ceremonies::{Begun, SecondHalf};
-pub use factors::{Challenge, FactorView, FactorsView, NewFactor, NewOneTime};
+pub use factors::{Challenge, EnrolElsewhere, FactorView, FactorsView, NewFactor, NewOneTime};
 pub use initial::InitialSecret;
 pub(crate) use initial::generate as random_secret;
 pub use own_sessions::SessionView;
@@ -362,11 +362,7 @@ impl App {
         for _ in 0..crate::access::ATTEMPTS {
             let mut unit = Unit::new();
             self.put_account_change(caller, decision, &mut unit, actor, Some(reason), |account| {
-                // The leaked one is remembered, so that it is not chosen again.
-                remember(account, most);
-                account.active = false;
-                account.stopped_because = Some(reason.to_owned());
-                account.credential.leaked = Some(now.as_micros());
+                account.stop_for_leak(now, most, reason);
             })
             .await?;
             self.end_sessions(&mut unit, actor, [0; 32], now).await?;
@@ -483,7 +479,7 @@ impl App {
     }
 
     /// How many earlier passwords are kept.
-    fn remembered(&self) -> Result<usize> {
+    pub(crate) fn remembered(&self) -> Result<usize> {
         Ok(usize::try_from(self.pack.parameter_u64("password.history")?).unwrap_or(usize::MAX).max(1))
     }
 
@@ -507,6 +503,17 @@ impl App {
         }
         unit.changes.push(Change::any(&sql::END_OTHER_SESSIONS, args));
         Ok(())
+    }
+}
+
+impl Account {
+    /// Stops it until another password is issued. The leaked one is remembered, so that it is not chosen
+    /// again.
+    pub(crate) fn stop_for_leak(&mut self, now: Timestamp, most: usize, because: &str) {
+        remember(self, most);
+        self.active = false;
+        self.stopped_because = Some(because.to_owned());
+        self.credential.leaked = Some(now.as_micros());
     }
 }
 

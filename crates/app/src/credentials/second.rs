@@ -136,7 +136,8 @@ impl App {
         let mut unit = Unit::new();
         unit.changes.push(begun.taking);
         let shown = if begun.body.provider { proved.shown.after_provider() } else { proved.shown };
-        let opened = self.open_session(&mut unit, Arc::clone(&context), shown, origin, now).await?;
+        let (who, counted) = (Arc::clone(&context), (&tried, &attempts));
+        let opened = self.open_counted(&mut unit, who, shown, origin, now, counted).await?;
         let stated = self.stated_shown(shown);
         self.use_up(&opened.0, &mut unit, &context, proved).await?;
         // What was used at the same moment by somebody else is used.

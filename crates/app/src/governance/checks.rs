@@ -539,10 +539,21 @@ impl App {
             Some(row) => row.int(0).map_err(Error::unavailable)?,
             None => 0,
         };
+        let most = self.pack.parameter_u64("session.most-per-account")?;
+        let since = now.minus(Duration::from_secs(60 * idle));
+        let args = vec![now.into(), since.into(), most.into()];
+        let crowded = match self.store.query_one(&sql::ACCOUNTS_WITH_MANY_SESSIONS, args).await? {
+            Some(row) => row.int(0).map_err(Error::unavailable)?,
+            None => 0,
+        };
         Ok(Measured::new(
-            beyond == 0,
-            format!("操作なし{idle}分・最長{hours}時間。超えて続く接続：{beyond}件"),
-            format!("idle {idle} minutes, at most {hours} hours; sessions beyond it: {beyond}"),
+            beyond == 0 && crowded == 0,
+            format!(
+                "操作なし{idle}分・最長{hours}時間・同時に{most}つまで。超えて続く接続：{beyond}件、超えるアカウント：{crowded}件"
+            ),
+            format!(
+                "idle {idle} minutes, at most {hours} hours, {most} at once; sessions beyond it: {beyond}, accounts with more: {crowded}"
+            ),
         ))
     }
 

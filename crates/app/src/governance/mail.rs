@@ -6,6 +6,8 @@
 //! it sends it. So a second program, or this one after a restart, does not send it again; a crash in
 //! between loses at most that day's message of one person, which is the better side to err on.
 
+mod urgent;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +113,7 @@ enum Stage {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct MailReminder {
     actor: ActorId,
-    /// The day in Japan: `2026-11-21`.
+    /// The day in Japan: `2026-11-21`; else what the message is about.
     day: String,
     stage: Stage,
     /// How often this person's message was refused for now.
@@ -154,9 +156,8 @@ impl App {
         let waits = self.waits_of(&people, now).await?;
         for (person, waits) in people.iter().zip(waits).filter(|(_, waits)| *waits != Waits::default()) {
             let Some(address) = person.account.mail.as_deref() else { continue };
-            let Some((object, mut message)) = self.claimed(person, waits, now, &mut round).await? else {
-                continue;
-            };
+            let claimed = self.claimed(person, day(now), waits, now, &mut round).await?;
+            let Some((object, mut message)) = claimed else { continue };
             let (subject, text) = words(waits, link);
             let sent = mailer.send(address, &subject, &text).await;
             message.1 = match sent {
@@ -212,16 +213,16 @@ impl App {
         Ok(all)
     }
 
-    /// Takes a person's message of today, on the record: an address leaves with what follows. `None`
-    /// when it was taken already, or its time has not come.
+    /// Takes a person's message of a day, or about something, on the record: an address leaves with what
+    /// follows. `None` when it was taken already, or its time has not come.
     async fn claimed(
         &self,
         person: &ActorContext,
+        day: String,
         waits: Waits,
         now: Timestamp,
         round: &mut MailRound,
     ) -> Result<Option<(ObjectId, (u64, MailReminder))>> {
-        let day = day(now);
         let object = self.message_of(person.actor, &day)?;
         let before = self.governed::<MailReminder>(object).await?;
         let (version, attempts) = match &before {

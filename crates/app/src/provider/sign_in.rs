@@ -319,7 +319,14 @@ impl App {
         if !vouches && context.account.credential.factors.asked() {
             let half = SecondHalf { version: context.version, provider: true };
             let token = self.begin(Begun::SignIn, actor, half).await?;
-            return Ok(SignedIn { token, last_sign_in: None, failed_since: 0, first: None, second: true });
+            return Ok(SignedIn {
+                token,
+                last_sign_in: None,
+                failed_since: 0,
+                first: None,
+                ended: 0,
+                second: true,
+            });
         }
         let shown = if vouches { Shown::ProviderVouched } else { Shown::Provider };
         let mut unit = Unit::new();

@@ -22,6 +22,8 @@ use crate::body::Body;
 pub(super) const OBJECT: ObjectId = ObjectId::from_bytes(*b"terminal-issuer\0");
 pub(super) const KIND: Kind = Kind::of("terminal-authority");
 
+/// What follows the installation's name.
+const NAMED: &str = " terminals";
 /// How long the authority's own certificate is valid: longer than any terminal.
 const YEARS: i64 = 20;
 const DAY: i64 = 86_400;
@@ -30,9 +32,19 @@ const EARLIER_SECONDS: i64 = 300;
 /// A list of revoked certificates is made anew at each request; whoever keeps one asks again by then.
 const LIST_DAYS: i64 = 7;
 
-/// The authority as it is kept.
+/// The authority as it is kept: the one that issues, and those before it that are still believed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Authority {
+    #[serde(flatten)]
+    pub(super) newest: Issuing,
+    /// Newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) earlier: Vec<Earlier>,
+}
+
+/// A key that vouches, with its certificate.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Issuing {
     /// Who vouches, as it stands in certificates.
     name: String,
     /// DER in base64.
@@ -40,6 +52,18 @@ pub(super) struct Authority {
     /// PKCS#8 in base64.
     key: String,
     pub(super) until: i64,
+    /// How many there were before it.
+    #[serde(default)]
+    pub(super) generation: u32,
+}
+
+/// One that issues no more. Its key is kept for its list of revoked certificates.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Earlier {
+    #[serde(flatten)]
+    pub(super) issuing: Issuing,
+    /// Until when its certificates open anything, microseconds UTC.
+    pub(super) trusted_until: i64,
 }
 
 impl Body for Authority {
@@ -55,10 +79,45 @@ pub(super) struct Issued {
 }
 
 impl Authority {
-    /// A new authority of an installation.
+    /// The first authority of an installation.
     pub(super) fn create(installation: &str, now: Timestamp) -> Result<Self> {
+        Ok(Self { newest: Issuing::create(installation, 0, now)?, earlier: Vec::new() })
+    }
+
+    /// The next one, and until when the present one is believed. Those whose time is over are forgotten
+    /// with their keys.
+    pub(super) fn renewed(&self, installation: &str, now: Timestamp, until: Timestamp) -> Result<Self> {
+        let before = Earlier { issuing: self.newest.clone(), trusted_until: until.as_micros() };
+        let newest = Issuing::create(installation, self.newest.generation + 1, now)?;
+        let lasting = self.earlier.iter().filter(|one| now.as_micros() < one.trusted_until).cloned();
+        Ok(Self { newest, earlier: std::iter::once(before).chain(lasting).collect() })
+    }
+
+    /// Those whose certificates open something, newest first.
+    pub(super) fn trusted(&self, now: Timestamp) -> impl Iterator<Item = &Issuing> {
+        let lasting = self.earlier.iter().filter(move |one| now.as_micros() < one.trusted_until);
+        std::iter::once(&self.newest).chain(lasting.map(|one| &one.issuing))
+    }
+
+    /// Until when certificates of a generation are believed, microseconds UTC; none: of one that was
+    /// forgotten.
+    pub(super) fn believed_until(&self, generation: u32) -> Option<i64> {
+        if generation == self.newest.generation {
+            return Some(self.newest.until);
+        }
+        let earlier = self.earlier.iter().find(|one| one.issuing.generation == generation);
+        earlier.map(|one| one.trusted_until.min(one.issuing.until))
+    }
+}
+
+impl Issuing {
+    fn create(installation: &str, generation: u32, now: Timestamp) -> Result<Self> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-        let name = format!("{installation} terminals");
+        // Two of one name could not be told apart by whoever verifies.
+        let name = match generation {
+            0 => format!("{installation}{NAMED}"),
+            before => format!("{installation}{NAMED} {}", before + 1),
+        };
         let mut params = params_of(&name, installation)?;
         let until = seconds(now) + YEARS * 365 * DAY;
         params.not_before = at(seconds(now) - EARLIER_SECONDS)?;
@@ -70,6 +129,7 @@ impl Authority {
             certificate: STANDARD.encode(certificate.der()),
             key: STANDARD.encode(Zeroizing::new(key.serialize_der())),
             until: until * 1_000_000,
+            generation,
         })
     }
 
@@ -127,7 +187,7 @@ impl Authority {
         let pkcs8 = Zeroizing::new(STANDARD.decode(&self.key).map_err(Error::internal)?);
         let key = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8.as_slice().into(), &PKCS_ECDSA_P256_SHA256)
             .map_err(failed)?;
-        let organisation = self.name.strip_suffix(" terminals").unwrap_or(&self.name);
+        let organisation = self.name.rsplit_once(NAMED).map_or(self.name.as_str(), |(before, _)| before);
         Ok(Issuer::new(params_of(&self.name, organisation)?, key))
     }
 }

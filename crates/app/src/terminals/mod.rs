@@ -6,7 +6,9 @@
 //! done from a terminal is guarded on its access version, so that nothing under way commits afterwards.
 
 mod authority;
+mod certify;
 mod der;
+mod effects;
 mod pkcs12;
 
 use mimamori_domain::{
@@ -74,30 +76,37 @@ struct Certificate {
     until: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoked: Option<i64>,
+    /// Which authority of the installation issued it.
+    #[serde(default)]
+    authority: u32,
 }
 
 impl Terminal {
     /// Whether a certificate of this fingerprint opens anything now.
-    fn knows(&self, fingerprint: &[u8; 32], now: Timestamp) -> bool {
+    fn knows(&self, fingerprint: &[u8; 32], authority: &Authority, now: Timestamp) -> bool {
         let hex = hex::encode(fingerprint);
-        self.active
-            && self.certificates.iter().any(|certificate| {
-                certificate.fingerprint == hex
-                    && certificate.revoked.is_none()
-                    && now < time(certificate.until)
-            })
+        let good = |one: &Certificate| one.ends(authority).is_some_and(|ends| now < ends);
+        self.active && self.certificates.iter().any(|one| one.fingerprint == hex && good(one))
     }
 
     /// Until when it can be used.
-    fn until(&self) -> Option<Timestamp> {
-        let good = self.certificates.iter().filter(|certificate| certificate.revoked.is_none());
-        good.map(|certificate| time(certificate.until)).max().filter(|_| self.active)
+    fn until(&self, authority: Option<&Authority>) -> Option<Timestamp> {
+        let authority = authority.filter(|_| self.active)?;
+        self.certificates.iter().filter_map(|certificate| certificate.ends(authority)).max()
     }
 
     fn revoke(&mut self, now: Timestamp) {
         for certificate in self.certificates.iter_mut().filter(|one| one.revoked.is_none()) {
             certificate.revoked = Some(now.as_micros());
         }
+    }
+}
+
+impl Certificate {
+    /// Until when it opens anything; `None` for one that was revoked.
+    fn ends(&self, authority: &Authority) -> Option<Timestamp> {
+        let believed = authority.believed_until(self.authority).filter(|_| self.revoked.is_none())?;
+        Some(time(self.until.min(believed)))
     }
 }
 
@@ -189,7 +198,8 @@ impl App {
             let version = self.access_version(AccessKey::from(id)).await?;
             // The link only says where to look: the object itself says whose certificate it is.
             if let Some((_, terminal)) = self.terminal_object(object).await?
-                && terminal.knows(fingerprint, now)
+                && let Some(authority) = self.authority().await?
+                && terminal.knows(fingerprint, &authority, now)
             {
                 return Ok(Origin { terminal: Some(id), terminal_version: version, ..origin.clone() });
             }
@@ -201,11 +211,13 @@ impl App {
         ))
     }
 
-    /// The certificate of the authority for terminals, in DER; made when there is none yet.
+    /// The certificates of the authority for terminals that are believed, in DER, newest first; made when
+    /// there is none yet.
     ///
     /// # Errors
     /// Forbidden, unavailable.
-    pub async fn terminal_authority(&self, caller: &Caller) -> Result<Vec<u8>> {
+    pub async fn terminal_authority(&self, caller: &Caller) -> Result<Vec<Vec<u8>>> {
+        let now = self.clock.now();
         if let Some(authority) = self.authority().await? {
             let decision = self.require_general(caller, Action::Read, target(None)).await?;
             let unit = Unit::new();
@@ -213,31 +225,35 @@ impl App {
             entry.resource = Some((authority::KIND, Some(authority::OBJECT)));
             let entry = self.with_sealed(caller, entry, 0, None)?;
             self.settle(caller, unit.entry(entry)).await?;
-            return authority.certificate();
+            return authority.trusted(now).map(authority::Issuing::certificate).collect();
         }
         let decision = self.require_general(caller, Action::Create, target(None)).await?;
-        self.some_authority(caller, &decision).await?.certificate()
+        Ok(vec![self.some_authority(caller, &decision).await?.newest.certificate()?])
     }
 
-    /// The list of revoked certificates of terminals (RFC 5280), in DER, as of now; `None` while there is
-    /// no authority. It names serial numbers and nothing else: whoever wants to may have it.
+    /// The lists of revoked certificates of terminals (RFC 5280), in DER, as of now: one for each authority
+    /// that is believed, in the order of [`App::terminal_authority`]; none while there is no authority. They
+    /// name serial numbers and nothing else: whoever wants to may have them.
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn terminal_revocations(&self) -> Result<Option<Vec<u8>>> {
-        let Some(authority) = self.authority().await? else { return Ok(None) };
-        let now = self.clock.now();
-        let mut revoked = Vec::new();
-        for (_, terminal) in self.every_terminal().await? {
-            for certificate in &terminal.certificates {
+    pub async fn terminal_revocations(&self) -> Result<Vec<Vec<u8>>> {
+        let Some(authority) = self.authority().await? else { return Ok(Vec::new()) };
+        let (now, terminals) = (self.clock.now(), self.every_terminal().await?);
+        let mut lists = Vec::new();
+        for issuing in authority.trusted(now) {
+            let mut revoked = Vec::new();
+            let all = terminals.iter().flat_map(|(_, terminal)| &terminal.certificates);
+            for certificate in all.filter(|one| one.authority == issuing.generation) {
                 let Some(when) = certificate.revoked.filter(|_| now < time(certificate.until)) else {
                     continue;
                 };
                 let serial = hex::decode(&certificate.serial).ok().and_then(|bytes| bytes.try_into().ok());
                 revoked.push((serial.ok_or_else(|| Error::internal("a serial number is unreadable"))?, when));
             }
+            lists.push(issuing.revocations(&revoked, now)?);
         }
-        authority.revocations(&revoked, now).map(Some)
+        Ok(lists)
     }
 
     /// Every terminal, by name.
@@ -246,9 +262,9 @@ impl App {
     /// Forbidden, unavailable.
     pub async fn terminals(&self, caller: &Caller) -> Result<Vec<TerminalView>> {
         let decision = self.require_general(caller, Action::Search, target(None)).await?;
-        let mut views = Vec::new();
+        let (mut views, authority) = (Vec::new(), self.authority().await?);
         for (id, terminal) in self.every_terminal().await? {
-            views.push(self.view_of(id, terminal).await?);
+            views.push(self.view_of(id, terminal, authority.as_ref()).await?);
         }
         views.sort_by(|a, b| (!a.active, &a.name, a.id).cmp(&(!b.active, &b.name, b.id)));
         let unit = Unit::new();
@@ -373,7 +389,7 @@ impl App {
     ) -> Result<TerminalFile> {
         let now = self.clock.now();
         let days = self.pack.parameter_u64("terminals.certificate-days")?.clamp(1, MOST_DAYS);
-        let issued = authority.issue(&id.to_string(), now, i64::try_from(days).unwrap_or(1))?;
+        let issued = authority.newest.issue(&id.to_string(), now, i64::try_from(days).unwrap_or(1))?;
         let fingerprint = sha256(&issued.certificate);
         terminal.certificates.push(Certificate {
             serial: hex::encode(issued.serial),
@@ -381,13 +397,14 @@ impl App {
             issued: now.as_micros(),
             until: issued.until.as_micros(),
             revoked: None,
+            authority: authority.newest.generation,
         });
         let passphrase = random_secret(PASSPHRASE_BITS)?;
         let file = pkcs12::write(
             &terminal.name,
             &issued.key,
             &issued.certificate,
-            &authority.certificate()?,
+            &authority.newest.certificate()?,
             &passphrase,
         )?;
         let mut unit = Unit::new();
@@ -425,48 +442,36 @@ impl App {
         terminal: &Terminal,
         stated: Option<&str>,
     ) -> Result<Settled> {
+        self.put_terminal(caller, decision, &mut unit, action, (id, version), terminal, stated)?;
+        self.settle(caller, unit).await
+    }
+
+    /// Puts a version of a terminal and its ledger entry into a unit; what permits it is the caller's to
+    /// have asked.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of one change")]
+    fn put_terminal(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        action: Action,
+        (id, version): (TerminalId, u64),
+        terminal: &Terminal,
+        stated: Option<&str>,
+    ) -> Result<()> {
         let object = ObjectId::from(id);
         let bytes = body::to_bytes(terminal)?;
         let sealed = self.own_version(caller, object, version, kind::TERMINAL, CLASS, &bytes)?;
         let sealed = sealed.seal(&self.keys.settings, None, unit.id)?;
-        let commitment = put_version(&mut unit, sealed, self.clock.now());
+        let commitment = put_version(unit, sealed, self.clock.now());
         let mut entry = decided(caller.entry(unit.id, action), decision);
         entry.resource = Some((kind::TERMINAL, Some(object)));
         entry.version = Some(version);
         entry.commitments = vec![commitment];
-        let entry = self.with_sealed(caller, entry, 0, stated)?;
-        self.settle(caller, unit.entry(entry)).await
-    }
-
-    /// The authority, made now if there is none yet.
-    async fn some_authority(&self, caller: &Caller, decision: &Decision) -> Result<Authority> {
-        if let Some(authority) = self.authority().await? {
-            return Ok(authority);
-        }
-        let authority = Authority::create(&self.name, self.clock.now())?;
-        let bytes = Zeroizing::new(body::to_bytes(&authority)?);
-        let mut unit = Unit::new();
-        let sealed = self.own_version(caller, authority::OBJECT, 1, authority::KIND, CLASS, &bytes)?;
-        let sealed = sealed.seal(&self.keys.settings, None, unit.id)?;
-        let commitment = put_version(&mut unit, sealed, self.clock.now());
-        let mut entry = decided(caller.entry(unit.id, Action::Key), decision);
-        entry.resource = Some((authority::KIND, Some(authority::OBJECT)));
-        entry.version = Some(1);
-        entry.commitments = vec![commitment];
-        let entry = self.with_sealed(caller, entry, 0, None)?;
-        let made = self.settle(caller, unit.entry(entry)).await;
-        // Another program may have made it meanwhile: that one counts.
-        match self.authority().await? {
-            Some(kept) => Ok(kept),
-            None => made.and(Err(kept_changing())),
-        }
-    }
-
-    async fn authority(&self) -> Result<Option<Authority>> {
-        match self.current(authority::OBJECT).await?.filter(|version| version.kind == authority::KIND) {
-            Some(version) => body::from_bytes(&open_object(&self.keys.settings, &version)?).map(Some),
-            None => Ok(None),
-        }
+        let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
+        let entry = self.with_sealed(caller, entry, index, stated)?;
+        unit.entries.push(entry);
+        Ok(())
     }
 
     async fn terminal_object(&self, object: ObjectId) -> Result<Option<(u64, Terminal)>> {
@@ -503,7 +508,12 @@ impl App {
         }
     }
 
-    async fn view_of(&self, id: TerminalId, terminal: Terminal) -> Result<TerminalView> {
+    async fn view_of(
+        &self,
+        id: TerminalId,
+        terminal: Terminal,
+        authority: Option<&Authority>,
+    ) -> Result<TerminalView> {
         let institution = match terminal.institution {
             Some(institution) => self.institution_name(institution).await?.map(|name| (institution, name)),
             None => None,
@@ -516,7 +526,7 @@ impl App {
             Some(asset) => self.asset_register(asset).await?.map(|register| (register, asset)),
             None => None,
         };
-        let (now, until) = (self.clock.now(), terminal.until());
+        let (now, until) = (self.clock.now(), terminal.until(authority));
         let warn = self.pack.parameter_u64("terminals.renew-days")? * 86_400;
         let expiring = until.is_some_and(|until| until.minus(std::time::Duration::from_secs(warn)) <= now);
         Ok(TerminalView {

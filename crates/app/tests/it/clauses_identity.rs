@@ -8,7 +8,7 @@ use mimamori_app::{
     Act, App, Caller, ErrorKind, FactorKind, First, IdentityProof, NewFactor, NewStaff, Origin, Proof,
     Result, SignedIn, wants_step_up,
 };
-use mimamori_domain::{Clock as _, Kind};
+use mimamori_domain::{Clock as _, Kind, Timestamp};
 use mimamori_policy::Pack;
 use totp_rs::{Builder, Secret};
 
@@ -19,7 +19,7 @@ use crate::town::Town;
 
 const STEP: Duration = Duration::from_secs(30);
 
-fn desk() -> Origin {
+pub fn desk() -> Origin {
     let agent = Some("Windows / Edge".to_owned());
     Origin { address: Some([192, 0, 2, 1].into()), agent, ..Origin::default() }
 }
@@ -28,13 +28,17 @@ fn kind<T>(done: Result<T>) -> ErrorKind {
     done.err().unwrap().kind()
 }
 
-fn code(text: impl Into<String>) -> Proof {
+pub fn code(text: impl Into<String>) -> Proof {
     Proof::Code(text.into())
 }
 
 /// What an authenticator app shows now.
 pub fn shown(secret: &str, town: &Town) -> String {
-    let seconds = u64::try_from(town.site.clock.now().as_micros() / 1_000_000).unwrap();
+    shown_at(secret, town.site.clock.now())
+}
+
+pub fn shown_at(secret: &str, now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_micros() / 1_000_000).unwrap();
     let secret = Secret::try_from_base32(secret).unwrap();
     Builder::new().with_secret(secret).build().unwrap().generate(seconds).to_string()
 }
@@ -53,11 +57,11 @@ async fn enrol(app: &App, caller: &Caller, town: &Town) -> (String, NewFactor) {
     (secret, made)
 }
 
-async fn password(app: &App, login: &str) -> SignedIn {
+pub async fn password(app: &App, login: &str) -> SignedIn {
     app.sign_in(login, PASSWORD, &desk()).await.unwrap()
 }
 
-async fn caller(app: &App, token: &str) -> Caller {
+pub async fn caller(app: &App, token: &str) -> Caller {
     app.caller(token, &desk()).await.unwrap()
 }
 

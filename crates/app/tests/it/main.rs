@@ -10,7 +10,9 @@
 mod accounts_life;
 mod administration;
 mod adoption;
+mod clauses_cities;
 mod clauses_identity;
+mod clauses_privileges;
 #[allow(dead_code, reason = "the storage tests use more of it")]
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;
@@ -26,6 +28,7 @@ mod hooked;
 mod import;
 mod jobs;
 mod key_admin;
+mod leaving;
 mod office;
 mod procedures;
 mod programs;
@@ -34,6 +37,7 @@ mod quiet;
 mod registers;
 mod reminders;
 mod rollback;
+mod sessions;
 mod shared_ids;
 mod signing;
 mod single_sign_on;
@@ -43,6 +47,7 @@ mod support;
 mod tamper;
 mod terminals;
 mod town;
+mod under_rules;
 mod who_sees;
 
 /// For the throw-away server.

@@ -215,4 +215,23 @@ async fn clause_kasama_3_4_3_programs() {
     assert_eq!(kind(app.client_token(&sent, HERE, &unknown_zone).await), ErrorKind::Forbidden);
     let listed = app.programs(&operator).await.unwrap();
     assert_eq!(listed.len(), 2);
+    let (keyed, tied) = (
+        listed.iter().find(|program| program.id == stage.program).unwrap(),
+        listed.iter().find(|program| program.id == bound).unwrap(),
+    );
+    assert_eq!((keyed.keys[0].id.as_str(), keyed.keys[0].thumbprint.len()), ("k1", 43));
+    assert!(keyed.last_token.is_none() && tied.last_token.is_some() && tied.terminal == Some(terminal));
+
+    // Revoked for a reason, on the record, and only once; nobody's account is stopped in that way.
+    assert_eq!(kind(app.revoke_program(&operator, bound, " ").await), ErrorKind::Invalid);
+    assert_eq!(kind(app.revoke_program(&hana, bound, "終了").await), ErrorKind::Forbidden);
+    assert_eq!(kind(app.revoke_program(&operator, ids.jiro, "終了").await), ErrorKind::NotFound);
+    app.revoke_program(&operator, bound, "契約の終了").await.unwrap();
+    assert_eq!(kind(app.revoke_program(&operator, bound, "契約の終了").await), ErrorKind::Conflict);
+    let there = Origin { zone: None, ..unknown_zone };
+    assert_eq!(kind(app.caller_from_bearer(&token.token, &there).await), ErrorKind::Unauthenticated);
+    assert_eq!(kind(app.client_token(&sent, HERE, &there).await), ErrorKind::Unauthenticated);
+    let listed = app.programs(&operator).await.unwrap();
+    let tied = listed.iter().find(|program| program.id == bound).unwrap();
+    assert!(!tied.active && tied.revoked_because.as_deref() == Some("契約の終了"));
 }

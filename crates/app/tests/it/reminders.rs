@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use mimamori_app::{DutyState, ErrorKind, MailFailure, MailRound, Mailer, Window};
+use mimamori_app::{AccountSort, DutyState, ErrorKind, MailFailure, MailRound, Mailer, Origin, Window};
 
 use crate::office::{DAY, MONDAY, Office};
 use crate::procedures::form;
@@ -193,4 +193,46 @@ async fn an_address_is_ones_own_or_an_administrators_to_set() {
     office.clean().await;
     let bytes = std::fs::read(office.site.folder.path().join("mimamori.db")).unwrap();
     assert!(!bytes.windows(16).any(|part| part == b"plain@example.jp"));
+}
+
+/// The use of an emergency account goes to those whom the pack names, at once, once each, and names nobody.
+#[tokio::test]
+async fn an_emergency_use_is_mailed_once_to_those_named() {
+    let office = Office::new(On::Sqlite, &["ops", "audit"]).await;
+    let (app, operator) = (office.app(), office.site.operator());
+    for login in ["ops", "audit"] {
+        let caller = office.call(login).await;
+        app.set_own_mail(&caller, &format!("{login}@example.jp")).await.unwrap();
+    }
+    let actor = office.site.staff("hijo", None, office.institution, &[]).await;
+    app.set_account_sort(&operator, actor, AccountSort::Emergency, "備え").await.unwrap();
+    let sealed = app.seal_emergency_account(&operator, actor, "備え").await.unwrap();
+    let post = Post::default();
+    let tell = async |post: &Post| app.tell_emergencies_by_mail(post, LINK).await.unwrap();
+    assert_eq!(tell(&post).await, MailRound::default());
+
+    app.sign_in("hijo", &sealed.secret, &Origin::default()).await.unwrap();
+    // A server that is away takes nothing from anybody: it is told once it is back.
+    let away = Post::failing(Some(MailFailure::Unreachable));
+    assert!(tell(&away).await.stopped.is_some());
+    let other = office.second().await;
+    let (one, two) =
+        tokio::join!(app.tell_emergencies_by_mail(&post, LINK), other.tell_emergencies_by_mail(&post, LINK));
+    assert_eq!(one.unwrap().sent + two.unwrap().sent, 1);
+    {
+        let taken = post.taken.lock().unwrap();
+        let [(to, subject, text)] = taken.as_slice() else { panic!("{taken:?}") };
+        assert_eq!(to, "ops@example.jp", "the auditor is not named for it");
+        assert!(text.contains(LINK) && subject.contains("非常時アカウント"));
+        assert!(!format!("{subject}{text}").contains("hijo"));
+    }
+    app.sign_in("hijo", &sealed.secret, &Origin::default()).await.unwrap();
+    assert_eq!((tell(&post).await.sent, post.count()), (0, 1));
+    // Another use is told again.
+    let notice = app.emergency_notices(&operator).await.unwrap().remove(0);
+    app.review_emergency_use(&operator, notice.id, notice.version, "訓練").await.unwrap();
+    let sealed = app.seal_emergency_account(&operator, actor, "備え").await.unwrap();
+    app.sign_in("hijo", &sealed.secret, &Origin::default()).await.unwrap();
+    assert_eq!((tell(&post).await.sent, post.count()), (1, 2));
+    office.clean().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_app::{App, Caller, CreateAs, ErrorKind, NewTerminal, Origin, Result, TerminalFile};
-use mimamori_domain::{Action, TerminalId, ZoneCode};
+use mimamori_domain::{Action, Clock as _, TerminalId, ZoneCode};
 use mimamori_ledger::sha256;
 use mimamori_policy::Language;
 
@@ -136,7 +136,7 @@ async fn clause_kasama_3_4_3() {
         assert_eq!(kind(app.revoke_terminal(&operator, given.terminal, "紛失").await), ErrorKind::Conflict);
         assert_eq!(kind(app.renew_terminal(&operator, given.terminal).await), ErrorKind::Conflict);
 
-        let list = app.terminal_revocations().await.unwrap().unwrap();
+        let list = app.terminal_revocations().await.unwrap().remove(0);
         std::fs::write(opened.folder.path().join("list.crl"), list).unwrap();
         let (text, _) = opened
             .openssl(&["crl", "-inform", "der", "-in", "list.crl", "-noout", "-text", "-CAfile", "ca.pem"]);
@@ -240,4 +240,89 @@ async fn clause_kawaguchi_9_2_2_2() {
     assert!(explained(&at("outside")).await.contains("zone-closed [forbids]"));
     assert!(explained(&at("home-visit")).await.contains("zone-wants-terminal [forbids]"));
     assert!(!explained(&inside).await.contains("[forbids]"));
+}
+
+/// The authority is exchanged: new certificates are issued by the new one, earlier ones are good until the
+/// stated end and no longer, on every program; each has its own list of revoked ones; before the end it is
+/// retired only when no terminal is left behind.
+#[tokio::test]
+async fn the_authority_is_exchanged_while_both_are_believed() {
+    let town = Town::new(On::Sqlite).await;
+    let (app, operator, clock) = (&town.site.app, town.site.operator(), &town.site.clock);
+    let other = town.site.second(Arc::clone(&town.site.store)).await;
+    let until = |days: u64| clock.now().plus(Duration::from_secs(days * 86_400));
+    assert_eq!(kind(app.renew_terminal_authority(&operator, until(30)).await), ErrorKind::NotFound);
+    let mut opened = Vec::new();
+    for number in 0..3 {
+        let new = NewTerminal { name: format!("{number}号機"), ..ward() };
+        let given = app.register_terminal(&operator, &new).await.unwrap();
+        opened.push((given.terminal, Opened::of(&given)));
+    }
+    assert_eq!(kind(app.retire_terminal_authority(&operator).await), ErrorKind::Conflict);
+    for login in ["hana", "kansa"] {
+        let caller = town.caller(login).await;
+        let refused = app.renew_terminal_authority(&caller, until(30)).await;
+        assert_eq!(kind(refused), ErrorKind::Forbidden, "{login}");
+        assert_eq!(kind(app.retire_terminal_authority(&caller).await), ErrorKind::Forbidden, "{login}");
+    }
+    assert_eq!(kind(app.renew_terminal_authority(&operator, clock.now()).await), ErrorKind::Invalid);
+    app.renew_terminal_authority(&operator, until(30)).await.unwrap();
+    let roots = other.terminal_roots().await.unwrap();
+    assert_eq!(roots.len(), 2);
+    assert_eq!(app.terminal_authority(&operator).await.unwrap(), roots);
+
+    // Both are believed; the list says until when, and that it is time to renew.
+    for (id, one) in &opened {
+        assert_eq!(other.recognise(&one.origin()).await.unwrap().terminal, Some(*id));
+    }
+    let listed = app.terminals(&operator).await.unwrap();
+    assert!(listed.iter().all(|view| view.expiring && view.until == Some(until(30))));
+    // The first one gets a certificate of the new authority, which OpenSSL verifies by that one only.
+    let renewed = app.renew_terminal(&operator, opened[0].0).await.unwrap();
+    let second = Opened::of(&renewed);
+    second.openssl(&["verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", "ca.pem", "own.pem"]);
+    std::fs::copy(opened[0].1.folder.path().join("ca.pem"), second.folder.path().join("old.pem")).unwrap();
+    let by_old = Command::new("openssl")
+        .args(["verify", "-CAfile", "old.pem", "own.pem"])
+        .current_dir(second.folder.path())
+        .output()
+        .unwrap();
+    assert!(!by_old.status.success());
+    // Each list is signed by its own authority and names its own certificates.
+    app.revoke_terminal(&operator, opened[2].0, "紛失").await.unwrap();
+    let lists = app.terminal_revocations().await.unwrap();
+    assert_eq!(lists.len(), 2);
+    let (folder, serial) = (second.folder.path(), |view: &str| view.to_uppercase());
+    for (name, list) in ["new.crl", "old.crl"].into_iter().zip(&lists) {
+        std::fs::write(folder.join(name), list).unwrap();
+    }
+    let read = |list: &str, ca: &str| {
+        let told = ["crl", "-inform", "der", "-in", list, "-noout", "-text", "-CAfile", ca];
+        let (text, verified) = second.openssl(&told);
+        assert!(verified.contains("verify OK"), "{verified}");
+        text
+    };
+    let listed = app.terminals(&operator).await.unwrap();
+    let lost = listed.iter().find(|view| view.id == opened[2].0).unwrap();
+    assert!(read("old.crl", "old.pem").contains(&serial(&lost.certificates[0].0)));
+    assert!(!read("new.crl", "ca.pem").contains(&serial(&lost.certificates[0].0)));
+
+    // Not before its time while one in use is left behind; at its time, whatever is left.
+    assert_eq!(kind(app.retire_terminal_authority(&operator).await), ErrorKind::Conflict);
+    clock.advance(Duration::from_secs(30 * 86_400));
+    for app in [app, &other] {
+        for (_, one) in &opened {
+            assert_eq!(kind(app.recognise(&one.origin()).await), ErrorKind::Forbidden);
+        }
+        assert!(app.recognise(&second.origin()).await.is_ok());
+    }
+    assert_eq!(other.terminal_roots().await.unwrap().len(), 1);
+    // Another exchange, ended early once nobody needs the earlier one.
+    app.revoke_terminal(&operator, opened[1].0, "更新しない").await.unwrap();
+    app.renew_terminal_authority(&operator, until(30)).await.unwrap();
+    let third = Opened::of(&app.renew_terminal(&operator, opened[0].0).await.unwrap());
+    app.retire_terminal_authority(&operator).await.unwrap();
+    assert_eq!(kind(other.recognise(&second.origin()).await), ErrorKind::Forbidden);
+    assert!(other.recognise(&third.origin()).await.is_ok());
+    assert_eq!(app.verify(&|_, _| {}).await.unwrap().findings, Vec::<String>::new());
 }

@@ -43,6 +43,9 @@ pub struct Add {
 pub struct Revoke {
     /// Identifier of the program (`mimamori program list`)
     id: ActorId,
+    /// Why
+    #[arg(long, default_value = "revoked at the command line")]
+    reason: String,
 }
 
 /// Runs one of the commands above.
@@ -78,8 +81,11 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
                         "institution": program.institution,
                         "scopes": program.scopes,
                         "active": program.active,
-                        "keys": program.keys,
+                        "keys": program.keys.iter().map(|key| {
+                            json!({"kid": key.id, "thumbprint": key.thumbprint})
+                        }).collect::<Vec<_>>(),
                         "terminal": program.terminal,
+                        "last_token": program.last_token.map(|at| at.to_string()),
                     })
                 })
                 .collect();
@@ -93,7 +99,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
             context.console.result(&json!(rows), lines.join("\n"));
         }
         Command::Revoke(revoke) => {
-            app.revoke_token(&operator, revoke.id).await?;
+            app.revoke_program(&operator, revoke.id, &revoke.reason).await?;
             context.console.result(&json!({"revoked": revoke.id}), "the program is refused from now on");
         }
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use mimamori_app::{App, Transport};
 use mimamori_web::{Settings, Web, fhir_router, staff_router};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::Context;
@@ -90,14 +91,17 @@ impl Listeners {
             return Err(Failure::new(Exit::Configuration, message)
                 .next("From there nobody could use anything: name zones of the policy pack."));
         }
-        let (mut terminals, mut programs) = (self.terminals, self.programs);
+        let (mut terminals, mut programs, mut following) = (self.terminals, self.programs, None);
         if let Some(certificates) =
             self.certificates.clone().filter(|_| terminals.is_some() || programs.is_some())
         {
-            let authority = app.terminal_authority(&app.operator("mimamori serve")).await?;
-            let tls = terminal_config(certificates, authority, config.listen.client_certificates)?;
-            terminals = terminals.map(|listener| listener.with_tls(Arc::clone(&tls)));
+            let believed = app.terminal_authority(&app.operator("mimamori serve")).await?;
+            let insist = config.listen.client_certificates;
+            let tls = terminal_config(Arc::clone(&certificates), &believed, insist)?;
+            let (exchange, tls) = watch::channel(tls);
+            terminals = terminals.map(|listener| listener.with_tls(tls.clone()));
             programs = programs.map(|listener| listener.with_tls(tls));
+            following = Some((exchange, certificates, believed, insist));
         }
         let signals = Signals::listen()?;
         let alone = [&self.staff, &self.fhir].iter().all(|listener| listener.address().ip().is_loopback());
@@ -125,10 +129,16 @@ impl Listeners {
         jobs.spawn(jobs::refusals(Arc::clone(&app), jobs_stop.clone()));
         jobs.spawn(jobs::clock(Arc::clone(&app), clock, jobs_stop.clone()));
         jobs.spawn(jobs::accounts(Arc::clone(&app), jobs_stop.clone()));
+        if let Some((exchange, certificates, believed, insist)) = following {
+            let config = move |roots: &[Vec<u8>]| terminal_config(Arc::clone(&certificates), roots, insist);
+            jobs.spawn(jobs::authorities(Arc::clone(&app), believed, exchange, config, jobs_stop.clone()));
+        }
         if let Some(every) = config.jobs.verify {
             jobs.spawn(jobs::verify(Arc::clone(&app), every, jobs_stop.clone()));
         }
         if let (Some(settings), Some(smtp)) = (config.mail.clone(), smtp) {
+            let (urgent, to) = (settings.clone(), smtp.clone());
+            jobs.spawn(jobs::urgent_mail(Arc::clone(&app), urgent, to, jobs_stop.clone()));
             jobs.spawn(jobs::mail(Arc::clone(&app), settings, smtp, jobs_stop));
         }
         tracing::info!(

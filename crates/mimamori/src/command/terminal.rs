@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,10 +26,31 @@ pub enum Command {
     Renew(Renew),
     /// Make a terminal's certificates useless at once and everywhere
     Revoke(Revoke),
-    /// Print the list of revoked certificates (PEM)
+    /// Print the lists of revoked certificates (PEM), one for each authority that is believed
     Crl,
-    /// Print the certificate of the authority for terminals (PEM), for a reverse proxy to verify by
-    Authority,
+    /// Print the certificates of the authority for terminals (PEM), for a reverse proxy to verify by; exchange it
+    Authority(Exchange),
+}
+
+#[derive(Debug, Args)]
+pub struct Exchange {
+    #[command(subcommand)]
+    what: Option<ExchangeCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExchangeCommand {
+    /// Issue by a new authority from now on; the present one is believed for so many days more
+    Renew(RenewAuthority),
+    /// Believe earlier authorities no more, once every terminal has a certificate of the present one
+    Retire,
+}
+
+#[derive(Debug, Args)]
+pub struct RenewAuthority {
+    /// Days within which every terminal gets a new certificate
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=400))]
+    days: u32,
 }
 
 #[derive(Debug, Args)]
@@ -102,13 +124,26 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
             context.console.result(&json!(rows), lines.join("\n"));
         }
         Command::Crl => {
-            let list = app.terminal_revocations().await?.unwrap_or_default();
-            let text = pem("X509 CRL", &list);
+            let lists = app.terminal_revocations().await?;
+            let text: String = lists.iter().map(|list| pem("X509 CRL", list)).collect();
             context.console.result(&json!({"crl": text}), text.trim_end());
         }
-        Command::Authority => {
-            let text = pem("CERTIFICATE", &app.terminal_authority(&operator).await?);
+        Command::Authority(Exchange { what: None }) => {
+            let believed = app.terminal_authority(&operator).await?;
+            let text: String = believed.iter().map(|one| pem("CERTIFICATE", one)).collect();
             context.console.result(&json!({"certificate": text}), text.trim_end());
+        }
+        Command::Authority(Exchange { what: Some(ExchangeCommand::Renew(renew)) }) => {
+            let until = app.clock().now().plus(Duration::from_secs(86_400) * renew.days);
+            app.renew_terminal_authority(&operator, until).await?;
+            let told = format!(
+                "a new authority issues from now on; earlier certificates are good until {until} at the latest"
+            );
+            context.console.result(&json!({"earlier_until": until.to_string()}), told);
+        }
+        Command::Authority(Exchange { what: Some(ExchangeCommand::Retire) }) => {
+            app.retire_terminal_authority(&operator).await?;
+            context.console.result(&json!({"retired": true}), "earlier authorities are believed no more");
         }
     }
     installation.close().await;
@@ -168,7 +203,8 @@ fn line(view: &TerminalView) -> String {
     let state = match (view.active, view.until) {
         (true, Some(until)) if view.expiring => format!("until {until}, renew it"),
         (true, Some(until)) => format!("until {until}"),
-        _ => "revoked".to_owned(),
+        (true, None) => "without a certificate: renew issues one".to_owned(),
+        (false, _) => "revoked".to_owned(),
     };
     format!("{}  {}  {}  {state}", view.id, view.name, view.place)
 }

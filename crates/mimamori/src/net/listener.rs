@@ -94,19 +94,10 @@ pub struct Listener {
     name: &'static str,
     socket: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptorOf>,
+    /// The settings for connections to come.
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     limits: Limits,
     surroundings: Surroundings,
-}
-
-/// The acceptor has no debug form of its own.
-#[derive(Clone)]
-struct TlsAcceptorOf(TlsAcceptor);
-
-impl std::fmt::Debug for TlsAcceptorOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsAcceptor")
-    }
 }
 
 impl Listener {
@@ -130,7 +121,7 @@ impl Listener {
             name,
             socket,
             address,
-            tls: tls.map(|tls| TlsAcceptorOf(tls.into())),
+            tls: tls.map(|tls| watch::channel(tls).1),
             limits,
             surroundings: Surroundings::default(),
         })
@@ -143,10 +134,10 @@ impl Listener {
         self
     }
 
-    /// Speaks TLS by these settings from now on.
+    /// Speaks TLS by these settings from now on, and by those that follow them for connections to come.
     #[must_use]
-    pub fn with_tls(mut self, tls: Arc<ServerConfig>) -> Self {
-        self.tls = Some(TlsAcceptorOf(tls.into()));
+    pub fn with_tls(mut self, tls: watch::Receiver<Arc<ServerConfig>>) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -179,13 +170,14 @@ impl Listener {
                 tracing::debug!(listener = name, %peer, reason = "too-many-connections", "connection refused");
                 continue;
             };
-            let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+            let tls = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
+            let (router, watcher) = (router.clone(), graceful.watcher());
             let client = Client { peer, shown: None, surroundings: surroundings.clone() };
             tokio::spawn(async move {
                 let _seat = seat;
                 let served = match tls {
                     None => serve_one(stream, client, router, limits, watcher).await,
-                    Some(tls) => match tokio::time::timeout(limits.handshake, tls.0.accept(stream)).await {
+                    Some(tls) => match tokio::time::timeout(limits.handshake, tls.accept(stream)).await {
                         Ok(Ok(stream)) => {
                             let client = client.showing(stream.get_ref().1);
                             serve_one(stream, client, router, limits, watcher).await

@@ -45,19 +45,21 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
     configured(certificates, WebPkiClientVerifier::no_client_auth())
 }
 
-/// The same for a listener that asks for client certificates of the authority whose certificate (DER) is
+/// The same for a listener that asks for client certificates of the authorities whose certificates (DER) are
 /// given. Which of them are in use is not asked here but at every request.
 ///
 /// # Errors
 /// As [`server_config`].
 pub fn terminal_config(
     certificates: Arc<Certificates>,
-    authority: Vec<u8>,
+    authorities: &[Vec<u8>],
     insist: ClientCertificates,
 ) -> Result<Arc<ServerConfig>> {
     let internal = |error: &dyn Display| Failure::new(Exit::Internal, format!("TLS settings: {error}"));
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(authority)).map_err(|error| internal(&error))?;
+    for authority in authorities {
+        roots.add(CertificateDer::from(authority.clone())).map_err(|error| internal(&error))?;
+    }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let verifier = match insist {
         ClientCertificates::Required => verifier,

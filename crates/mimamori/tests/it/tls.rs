@@ -46,6 +46,24 @@ async fn openssl_gets_only_what_the_guideline_allows() {
     }
 }
 
+/// Proves: what comes over a network is answered encrypted, or not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clause_kawaguchi_9_2_2_7_encrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate(folder.path(), "localhost");
+    let served = serve(Some(&files), Limits::default()).await;
+    assert!(ask(served.address, &files.certificate, "localhost").await.unwrap().contains("127.0.0.1"));
+    let mut plain = TcpStream::connect(served.address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // The other side may close before everything was read.
+    let _ended = plain.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(!answer.contains("HTTP/") && !answer.contains("127.0.0.1"), "{answer}");
+    let old = s_client(served.address, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]).await;
+    assert!(!old.status.success());
+}
+
 #[test]
 fn a_certificate_tells_until_when_it_is_valid() {
     let folder = tempfile::tempdir().unwrap();

@@ -51,6 +51,7 @@ parameters! {
     ACCOUNTS_REISSUE_PROCEDURE = "accounts.reissue-procedure" Text;
     ACCOUNTS_REVIEW_MONTHS = "accounts.review-months" Number;
     ACCOUNTS_EMERGENCY_HOURS = "accounts.emergency-hours" Number;
+    ACCOUNTS_EMERGENCY_MAIL_TO = "accounts.emergency-mail-to" Text;
     PRIVILEGES_MOST_HOURS = "privileges.most-hours" Number;
     PRIVILEGES_ONLY_BY_GRANT = "privileges.only-by-grant" Switch;
     BREAK_GLASS_HOURS = "break-glass.hours" Number;

@@ -373,6 +373,30 @@ mod clauses {
     }
 }
 
+/// Proves: from the internet nobody of the hospital comes in, but for those who were permitted to for a time
+/// and have given two factors. (That the way is encrypted is proved where the program listens.)
+#[test]
+fn clause_kawaguchi_9_2_2_7() {
+    let pack = mimamori_policy::Pack::embedded("kawaguchi").unwrap();
+    let authorizer = mimamori_policy::Authorizer::new(&pack);
+    let reads = |roles: &[&str], strength: u8| {
+        let held =
+            roles.iter().map(|role| RoleGrant { role: role.parse().unwrap(), scope_institution: None });
+        let caller = CallerFacts {
+            zone: Some("outside".parse().unwrap()),
+            roles: held.collect(),
+            authentication_strength: strength,
+            ..staff("nurse", ANSWERING)
+        };
+        authorizer.decide(&caller, Action::Read, &subject(), &label("note", Confirmed), None, NOW).allowed
+    };
+    assert!(!reads(&[], 2), "barred");
+    // No office opens it either.
+    assert!(!reads(&["system-manager", "ciso", "security-manager"], 2));
+    assert!(!reads(&["outside-user"], 1), "one factor");
+    assert!(reads(&["outside-user"], 2));
+}
+
 /// What a zone asks for is data of the pack: who may come from it at all, with which role, terminal and
 /// how many factors.
 #[test]

@@ -39,12 +39,16 @@ sign-in-notice = Only people who have been given access may use this system. Who
 sign-in-help = If you forgot your password or cannot sign in, contact your institution's facility manager.
 login = User ID
 password = Password
-signed-in-title = There were failed sign-ins
+signed-in-title = About your sign-ins
 signed-in-failed = { $n ->
         [one] There was { $n } failed try
         *[other] There were { $n } failed tries
     } since your last sign-in.
 signed-in-last = Your last sign-in was { $time }.
+signed-in-ended = { $n ->
+        [one] No more sign-ins may be open at once, so your oldest one was ended.
+        *[other] No more sign-ins may be open at once, so your { $n } oldest ones were ended.
+    } If that surprises you, look at “Where you are signed in”.
 signed-in-next = If that was not you, somebody may have tried to use your account. Tell your facility manager at once.
 done-confirmed = Confirmed.
 done-amended = Amended. What it said before is kept.

@@ -260,6 +260,7 @@ argument-person = person
 argument-role = role
 argument-from = from
 argument-until = until
+argument-place = place
 argument-device = device
 argument-owner = who answers for it
 argument-asset = device or medium

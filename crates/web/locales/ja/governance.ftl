@@ -242,6 +242,7 @@ argument-person = 人
 argument-role = 役割
 argument-from = 始まり
 argument-until = 終わり
+argument-place = 置き場所
 argument-device = 機器
 argument-owner = 責任者
 argument-asset = 機器・媒体

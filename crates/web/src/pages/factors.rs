@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
-use mimamori_app::{FactorKind, FactorsView, First, IdentityProof, NewFactor, NewOneTime};
+use mimamori_app::{EnrolElsewhere, FactorKind, FactorsView, First, IdentityProof, NewFactor, NewOneTime};
 use mimamori_domain::ActorId;
 use qrcode::{Color, QrCode};
 
@@ -13,6 +13,7 @@ use super::{form_error, id, shown_again};
 use crate::dates;
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query};
+use crate::language::Language;
 use crate::layout::{Ask, Layout, page, page_with, see};
 use crate::session;
 
@@ -33,6 +34,8 @@ pub(super) struct Page {
     pub(super) must: bool,
     pub(super) required: bool,
     pub(super) passkeys: bool,
+    /// None can be registered from here: what to do instead, one thing in each line.
+    pub(super) elsewhere: Vec<String>,
     pub(super) rows: Vec<Row>,
     pub(super) left: u64,
     pub(super) made: Option<String>,
@@ -43,7 +46,8 @@ pub(super) struct Page {
 async fn shown(ask: &Ask, done: &str, error: Option<String>, status: StatusCode) -> Answered {
     let view = ask.web.app.own_factors(&ask.caller).await?;
     let words = |at| dates::date_time(at, ask.texts());
-    let FactorsView { factors, recovery_left, recovery_made, recovery_used, required, passkeys } = view;
+    let FactorsView { factors, recovery_left, recovery_made, recovery_used, required, passkeys, elsewhere } =
+        view;
     let kind = |kind| match kind {
         FactorKind::OneTime => ask.texts().get("factor-one-time"),
         FactorKind::Passkey => ask.texts().get("factor-passkey"),
@@ -62,6 +66,7 @@ async fn shown(ask: &Ask, done: &str, error: Option<String>, status: StatusCode)
             must: ask.caller.first() == Some(First::Factor),
             required,
             passkeys,
+            elsewhere: elsewhere.map(|elsewhere| instead(ask, &elsewhere)).unwrap_or_default(),
             rows: rows.collect(),
             left: recovery_left as u64,
             made: recovery_made.map(words),
@@ -69,6 +74,25 @@ async fn shown(ask: &Ask, done: &str, error: Option<String>, status: StatusCode)
             error,
         },
     )
+}
+
+/// What somebody does who cannot register a second factor from where they are.
+pub(super) fn instead(ask: &Ask, elsewhere: &EnrolElsewhere) -> Vec<String> {
+    let texts = ask.texts();
+    let language = match texts.language {
+        Language::Japanese => mimamori_policy::Language::Ja,
+        Language::English => mimamori_policy::Language::En,
+    };
+    let names: Vec<&str> = elsewhere.zones.iter().map(|name| name.get(language)).collect();
+    let mut told = Vec::new();
+    if !names.is_empty() {
+        told.push(texts.with("factor-elsewhere-zones", "zones", &names.join(&texts.get("list-comma"))));
+    }
+    told.push(match &elsewhere.procedure {
+        Some(name) => texts.with("factor-elsewhere-procedure", "procedure", name.get(language)),
+        None => texts.get("factor-elsewhere-code"),
+    });
+    told
 }
 
 /// `GET /account/factors`

@@ -16,6 +16,7 @@ pub(crate) mod note;
 pub(crate) mod own_account;
 pub(crate) mod person;
 pub(crate) mod problem;
+pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod record;
 pub(crate) mod reissue;

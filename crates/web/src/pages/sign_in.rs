@@ -98,6 +98,8 @@ fn notice(web: &Web, visit: &Visit) -> String {
 pub(super) struct Signed {
     pub(super) l: Layout,
     pub(super) failed: u64,
+    /// So many older sessions ended, because no more may be open at once.
+    pub(super) ended: u64,
     pub(super) last: Option<String>,
     pub(super) to: String,
 }
@@ -149,10 +151,11 @@ pub(super) fn welcome(web: &Web, visit: &Visit, signed: &SignedIn, to: &str) -> 
     Ok(match signed.first {
         Some(First::Password) => see("/account"),
         Some(_) => see("/account/factors"),
-        None if signed.failed_since == 0 => see(to),
+        None if signed.failed_since == 0 && signed.ended == 0 => see(to),
         None => page(&Signed {
             l: Layout::new(web, visit, None, "signed-in-title").at("/"),
             failed: u64::from(signed.failed_since),
+            ended: signed.ended,
             last: signed.last_sign_in.map(|t| dates::date_time(t, visit.texts)),
             to: to.to_owned(),
         })?,

@@ -59,7 +59,10 @@ impl Row {
             owner: view.owner.unwrap_or_default(),
             asset: view.asset.map(|(register, entry)| format!("/rules/registers/{register}/entries/{entry}")),
             active: view.active,
-            because: view.revoked_because.unwrap_or_default(),
+            because: view
+                .revoked_because
+                .map(|text| super::account_life::because(&text, ask.texts()))
+                .unwrap_or_default(),
             until: view.until.map(|until| dates::date_time(until, ask.texts())).unwrap_or_default(),
             expiring: view.expiring,
         }
@@ -228,9 +231,11 @@ pub(crate) async fn revoke(ask: Ask, Path(terminal): Path<String>, fields: Field
     }
 }
 
-/// `GET /terminals.crl`
-pub(crate) async fn revocations(State(web): State<Web>) -> Answered {
-    let list = web.app.terminal_revocations().await?.ok_or_else(Fault::not_found)?;
+/// `GET /terminals.crl`: of the authority that issues, or with `?earlier=N` of the Nth before it that is
+/// still believed.
+pub(crate) async fn revocations(State(web): State<Web>, Query(query): Query) -> Answered {
+    let earlier = query.parsed("earlier").unwrap_or(0_usize);
+    let list = web.app.terminal_revocations().await?.into_iter().nth(earlier).ok_or_else(Fault::not_found)?;
     let mut response = list.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-crl"));

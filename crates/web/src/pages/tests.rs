@@ -162,6 +162,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         sign_in::Signed {
             l: l("signed-in-title"),
             failed: 2,
+            ended: 1,
             last: Some("–".to_owned()),
             to: "/".to_owned(),
         }
@@ -492,6 +493,47 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             passphrase: "abcd-efgh-jkmn-pqrs-tuvw".to_owned(),
             until: "2027年11月21日（日）09:30".to_owned(),
             file: "MIIK".to_owned(),
+        }
+        .render(),
+    );
+    let program = |active: bool| programs::Row {
+        id: "x".to_owned(),
+        name: HOSTILE.to_owned(),
+        institution: "みほん市民病院".to_owned(),
+        scopes: vec!["system/Observation.rs".to_owned(), "system/Patient.rs".to_owned()],
+        keys: vec![(HOSTILE.to_owned(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned())],
+        terminal: active.then(|| HOSTILE.to_owned()),
+        last: active.then(|| "2026年11月21日（土）09:30".to_owned()),
+        active,
+        because: HOSTILE.to_owned(),
+    };
+    for (name, rows) in [("programs", vec![program(true), program(false)]), ("programs_empty", Vec::new())] {
+        add(
+            name,
+            programs::Page {
+                l: l("programs-title").current("accounts").done("program-added"),
+                error: rows.is_empty().then(|| texts.get("program-institution-missing")),
+                rows,
+                institutions: vec![review::Institution {
+                    id: "1".to_owned(),
+                    name: "みほん市民病院".to_owned(),
+                    chosen: true,
+                }],
+                terminals: vec![("1".to_owned(), HOSTILE.to_owned(), true)],
+                name: HOSTILE.to_owned(),
+                scopes: HOSTILE.to_owned(),
+                keys: HOSTILE.to_owned(),
+            }
+            .render(),
+        );
+    }
+    add(
+        "program_revoke",
+        programs::Revoke {
+            l: l("program-revoke-title"),
+            row: program(true),
+            reason: HOSTILE.to_owned(),
+            error: Some(texts.get("reason-missing")),
         }
         .render(),
     );

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{Action, ActorId, Error, ErrorKind, ObjectId, Result, Timestamp};
+use mimamori_policy::{Text, Zone, ZoneCaller};
 use mimamori_store::{Change, Unit, tables};
 use zeroize::Zeroizing;
 
@@ -60,6 +61,17 @@ pub struct FactorsView {
     pub required: bool,
     /// Passkeys can be used with this installation.
     pub passkeys: bool,
+    /// None can be registered from where the owner is.
+    pub elsewhere: Option<EnrolElsewhere>,
+}
+
+/// What somebody can do who cannot register a second factor from where they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnrolElsewhere {
+    /// Names of the zones from which it can be registered.
+    pub zones: Vec<Text>,
+    /// Name of the procedure that gives a code for it.
+    pub procedure: Option<Text>,
 }
 
 /// What enrolling a factor gave.
@@ -107,7 +119,17 @@ impl App {
             recovery_used: kept.recovery_used.map(time),
             required: self.wants_second(context, &caller.origin, self.clock.now())?,
             passkeys: self.passkeys().is_some(),
+            elsewhere: (!self.enrols_here(caller)).then(|| self.enrols_elsewhere()),
         })
+    }
+
+    fn enrols_elsewhere(&self) -> EnrolElsewhere {
+        let open = |zone: &&Zone| zone.enrolment && !zone.closed_to.contains(&ZoneCaller::Staff);
+        let procedure = self.replacement_procedure().and_then(|code| self.pack.procedure(code));
+        EnrolElsewhere {
+            zones: self.pack.zones().iter().filter(open).map(|zone| zone.name.clone()).collect(),
+            procedure: procedure.map(|procedure| procedure.name.clone()),
+        }
     }
 
     /// Adds a factor whose possession was shown. The session goes on under another token, all others end;
@@ -120,6 +142,7 @@ impl App {
         taking: Change,
     ) -> Result<NewFactor> {
         let (context, session) = caller.person()?;
+        self.require_enrolment(caller).await?;
         let present = &context.account.credential.factors;
         if present.kept.len() >= MOST_FACTORS {
             return Err(Error::conflict("there are enough second factors; remove one first"));

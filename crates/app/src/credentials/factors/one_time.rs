@@ -39,6 +39,7 @@ impl App {
     /// Forbidden to programs, and until the caller shows again who they are.
     pub async fn begin_one_time(&self, caller: &Caller, issuer: &str) -> Result<NewOneTime> {
         let (context, _) = caller.person()?;
+        self.require_enrolment(caller).await?;
         self.lately(caller)?;
         let random = Zeroizing::new(random_token().map_err(Error::unavailable)?);
         let bytes: Vec<u8> = random.iter().copied().take(SECRET_BYTES).collect();

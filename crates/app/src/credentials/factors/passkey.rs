@@ -84,6 +84,7 @@ impl App {
     /// Forbidden until the caller shows again who they are; conflict where passkeys are not set up.
     pub async fn begin_passkey(&self, caller: &Caller) -> Result<Challenge> {
         let (context, _) = caller.person()?;
+        self.require_enrolment(caller).await?;
         self.lately(caller)?;
         let account = &context.account;
         let known: Result<Vec<_>> =
@@ -248,7 +249,8 @@ impl App {
         unit.changes.push(begun.taking);
         unit.changes.push(using(factor, shown.counter(), now));
         let shown = Shown::PasskeyAlone;
-        let opened = self.open_session(&mut unit, Arc::clone(&context), shown, origin, now).await?;
+        let counted = (&tried, &attempts);
+        let opened = self.open_counted(&mut unit, Arc::clone(&context), shown, origin, now, counted).await?;
         self.signed_in(unit, opened, last, &tried, &attempts, shown.as_str()).await
     }
 }

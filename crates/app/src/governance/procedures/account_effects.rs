@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::effects::{Did, moment};
 use crate::accounts::life::{AccountChange, AccountSort, BY_PROCEDURE, Opening};
-use crate::body::{Account, AccountKind, kind};
+use crate::body::{Account, AccountKind, kind, time};
 use crate::caller::{ActorContext, Caller};
 use crate::governance::reminders::checked_mail;
 use crate::{App, sql};
@@ -24,8 +24,9 @@ const MOST_NAME: usize = 200;
 /// Institutions read at a time.
 const STRIDE: i64 = 500;
 
-/// The sort of account that citizens have, and the relation of somebody who is not the person themself.
+/// The sort of account that citizens have, and what they are to whose record it opens.
 const CITIZEN: &str = "citizen";
+const SELF: &str = "self";
 const PROXY: &str = "proxy";
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -33,9 +34,11 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// Whose record a citizen's account opens; as a proxy, until when.
 type Tie = (SubjectId, Option<Option<Timestamp>>);
 
-/// The word of a form for closing an account for good, and for letting a stopped one go on.
+/// The words of a form for closing an account for good, for letting a stopped one go on, and for stopping
+/// one because its password may have leaked.
 const DELETE: &str = "delete";
 const RESUME: &str = "resume";
+const LEAK: &str = "leak";
 
 /// What one unit has touched already: an account is changed once, a sign-in name given once.
 #[derive(Default)]
@@ -92,7 +95,42 @@ impl App {
         let stated = (action != EffectKind::ChangeAccount).then_some(BY_PROCEDURE);
         self.put_account_change(caller, decision, unit, actor, stated, |account| change.make(account))
             .await?;
+        match &change {
+            Change::Leak(now, _) => self.end_sessions(unit, actor, [0; 32], *now).await?,
+            Change::Apply(moved, at) => {
+                let at = at.unwrap_or_else(|| self.clock.now());
+                self.put_ends_of_left(caller, decision, unit, &context, moved, at).await?;
+            }
+            _ => {}
+        }
         Ok((Did::Done, None))
+    }
+
+    /// Ends at a transfer what somebody was appointed to where they leave: the institution's roles when
+    /// they go to another one, the unit's when they go to another unit.
+    async fn put_ends_of_left(
+        &self,
+        caller: &Caller,
+        decision: &Decision,
+        unit: &mut Unit,
+        context: &ActorContext,
+        moved: &AccountChange,
+        at: Timestamp,
+    ) -> Result<()> {
+        // Where they are then: what was planned before comes first.
+        let (then, _) = context.account.clone().standing(at);
+        let institution = then.institution.filter(|old| moved.institution.is_some_and(|new| new != *old));
+        let left = then.unit.filter(|old| moved.unit.as_ref().is_some_and(|new| new != old));
+        for (held, (object, version)) in context.roles.iter().zip(&context.role_objects) {
+            let there = (held.institution.is_some() && held.institution == institution)
+                || (held.unit.is_some() && held.unit == left);
+            if !there || held.until.is_some_and(|until| time(until) <= at) {
+                continue;
+            }
+            let ended = self.put_end_of_appointment(caller, unit, context.actor, *object, at).await?;
+            self.put_administered(caller, decision, unit, kind::ROLE, (*object, version + 1), ended)?;
+        }
+        Ok(())
     }
 
     /// The account that a form asks for, when everything in it fits and the sign-in name is free.
@@ -151,7 +189,11 @@ impl App {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let proxy = text(arguments, "relation") == Some(PROXY);
+        let proxy = match text(arguments, "relation") {
+            None | Some(SELF) => false,
+            Some(PROXY) => true,
+            Some(_) => return Ok(None),
+        };
         if !proxy && known.facts.self_actor.is_some() {
             return Ok(None);
         }
@@ -220,9 +262,10 @@ impl App {
             Some(value) => moment(value, false).map(|at| (now < at).then_some(at)),
             None => Some(None),
         };
-        let closes = text(arguments, "way") == Some(DELETE);
+        let (closes, leaks) = (text(arguments, "way") == Some(DELETE), text(arguments, "way") == Some(LEAK));
         Ok(match action {
             EffectKind::ResumeAccount => resumed(),
+            EffectKind::StopAccount if leaks => Some(Change::Leak(now, self.remembered()?)),
             EffectKind::StopAccount | EffectKind::DeleteAccount => {
                 let closes = closes || action == EffectKind::DeleteAccount;
                 later("at").map(|at| match at {
@@ -296,6 +339,8 @@ impl App {
 /// A change of one account that fits.
 enum Change {
     Stop,
+    /// The password may have leaked: so many earlier ones are remembered with it.
+    Leak(Timestamp, usize),
     /// At a time; and for good.
     EndAt(Timestamp, bool),
     Close(Timestamp),
@@ -313,6 +358,7 @@ impl Change {
                 account.active = false;
                 account.stopped_because = Some(BY_PROCEDURE.to_owned());
             }
+            Self::Leak(now, most) => account.stop_for_leak(*now, *most, BY_PROCEDURE),
             Self::EndAt(at, closes) => account.end_by(*at, BY_PROCEDURE, *closes),
             Self::Close(now) => account.close(*now, BY_PROCEDURE),
             // Whether it goes on was asked before; one that does not any more stays as it is.

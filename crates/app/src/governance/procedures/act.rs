@@ -190,6 +190,10 @@ impl App {
         if current.version != seen || !open {
             return Err(changed_meanwhile());
         }
+        let approves = matches!(act, Act::Pass | Act::Vote { yes: true } | Act::CloseVote);
+        if approves && step.is_some_and(|step| step.kind == StepKind::Approve) {
+            self.lately_for_effects(&caller, procedure)?;
+        }
         let text = stated(act, comment)?;
         let members = step.map_or(0, |step| standing.members(step));
         let mut body = current.body.clone();

@@ -226,6 +226,9 @@ impl App {
         typed: &Typed,
         (emergency, action): (bool, Action),
     ) -> Result<()> {
+        if emergency {
+            self.lately_for_effects(caller, procedure)?;
+        }
         let now = self.clock.now();
         let mut unit = Unit::new();
         let had: Vec<_> = typed_files(&procedure.fields, &case.typed).map(|(_, file)| file).collect();

@@ -87,6 +87,9 @@ impl App {
             let did = if effect.action == EffectKind::AdoptPack {
                 let adopted = self.put_adoption(caller, decision, unit, id, case).await?;
                 if adopted { Did::Done } else { Did::ByHand }
+            } else if let EffectKind::RegisterDevice | EffectKind::RetireDevice = effect.action {
+                let done = self.put_device_effect(caller, decision, unit, effect.action, &arguments).await?;
+                if done { Did::Done } else { Did::ByHand }
             } else if OF_ACCOUNTS.contains(&effect.action) {
                 let (action, touched) = (effect.action, &mut touched);
                 let (did, made) =

@@ -10,6 +10,7 @@ mod effects;
 mod flow;
 mod lists;
 mod people;
+mod returns;
 mod view;
 
 use std::collections::BTreeMap;

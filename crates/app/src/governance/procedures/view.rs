@@ -11,12 +11,14 @@ use super::flow::{self, Mark, Verdict, tally};
 use super::people::{How, Standing};
 use super::{ByHandTask, Case, Event, Stage};
 use crate::App;
+use crate::accounts::HeldItem;
 use crate::body::time;
 use crate::caller::{ActorContext, Caller};
 use crate::governance::adoption::Proposal;
 use crate::governance::attachments::OpenedFile;
 use crate::governance::object::{Governed, Look};
 use crate::governance::purpose;
+use crate::governance::registers::ENTRY;
 use crate::governance::show::{Label, Shown};
 use crate::governance::values::{Typed, Values};
 use crate::governance::who::target;
@@ -191,6 +193,8 @@ pub struct CaseView {
     pub by_hand: Vec<ByHandView>,
     /// Accounts that its approval issued.
     pub issued: Vec<IssuedAccount>,
+    /// What whoever leaves by it has yet to return, for who may see their account.
+    pub returns: Vec<HeldItem>,
     /// The register and the entry that its end wrote.
     pub entry: Option<(String, ObjectId)>,
     /// The pack that the case follows: the words of its steps and roles.
@@ -277,7 +281,15 @@ impl App {
             || tasks.iter().any(|task| self.has_task(&caller, task))
             || self.may_end(&caller, &standing);
         let decision = self.require_case(&caller, Action::Read, named).await?;
-        let view = self.case_view(&caller, &opened, &standing, tasks).await?;
+        let mut view = self.case_view(&caller, &opened, &standing, tasks).await?;
+        if let Some((told, returns)) =
+            self.returns_of(&caller, standing.procedure, &opened.current.body).await?
+            && !returns.is_empty()
+        {
+            let look = Look::at(Action::Read, ENTRY).count(returns.len()).stated("what somebody must return");
+            self.note_look(&caller, &told, look).await?;
+            view.returns = returns;
+        }
         self.note_look(
             &caller,
             &decision,
@@ -386,6 +398,7 @@ impl App {
             may: CaseRights { end: self.may_end(caller, standing), ..rights(caller, standing) },
             by_hand,
             issued,
+            returns: Vec::new(),
             entry: case.entry.clone(),
             rules: Arc::clone(&opened.pack),
             proposal: self.proposal(case).await?,

@@ -396,8 +396,12 @@ impl City {
             self.fault(procedure, &format!("it ends as {:?}", view.stage));
         }
         let depends = |action| {
-            use EffectKind::{ChangeAccount, CloseMaintenance, DeleteAccount, IssueAccount, OpenMaintenance};
-            [IssueAccount, ChangeAccount, DeleteAccount, OpenMaintenance, CloseMaintenance].contains(&action)
+            use EffectKind::{
+                ChangeAccount, CloseMaintenance, DeleteAccount, IssueAccount, OpenMaintenance,
+                RegisterDevice, RetireDevice,
+            };
+            let accounts = [IssueAccount, ChangeAccount, DeleteAccount, OpenMaintenance, CloseMaintenance];
+            accounts.contains(&action) || [RegisterDevice, RetireDevice].contains(&action)
         };
         let never = |action| !REAL.contains(&action) && !depends(action);
         let by_hand = procedure.effects.iter().filter(|effect| never(effect.action)).count();

@@ -59,7 +59,9 @@ pub(super) fn zones(cx: &Context<'_>) -> Vec<Zone> {
         });
         let (roles, terminals) = (roles.collect(), terminals(cx, object));
         let second_factor = object.flag("second-factor");
-        Some(Zone { code: code?, name, closed_to, roles, terminals, second_factor })
+        // Where two are asked for, whoever has only learnt a password would register their own.
+        let enrolment = object.flag("enrolment") || !second_factor;
+        Some(Zone { code: code?, name, closed_to, roles, terminals, second_factor, enrolment })
     })
 }
 

@@ -24,6 +24,7 @@ pub(super) fn procedures(
         let form = fields(object, Place::Form);
         let steps = steps(object, &form);
         let emergency = emergency(object);
+        let leaver = leaver(object, &form);
         let retention = register::retention(object, parameters);
         let code = object.code()?;
         let mut procedure = Procedure {
@@ -35,6 +36,7 @@ pub(super) fn procedures(
             fields: form,
             print: None,
             steps,
+            leaver,
             emergency,
             effects: Vec::new(),
             records: None,
@@ -47,6 +49,15 @@ pub(super) fn procedures(
         procedure.records = records(object, &procedure, registers);
         Some(procedure)
     })
+}
+
+fn leaver(object: &Object<'_>, form: &[Field]) -> Option<String> {
+    let code = object.text("leaver")?;
+    if !form.iter().any(|field| field.code == code && field.kind == FieldType::Person && !field.many) {
+        let line = object.line_of("leaver");
+        object.problem_at(line, format!("leaver: {code} is no person field of the form"));
+    }
+    Some(code.to_owned())
 }
 
 fn applicants(object: &Object<'_>, kind: Option<ProcedureKind>) -> Vec<Who> {

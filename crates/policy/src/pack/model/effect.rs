@@ -62,8 +62,8 @@ const ARGUMENTS: &[(EffectKind, &[&str])] = &[
     (EffectKind::Appoint, &["person", "role", "from", "until"]),
     (EffectKind::EndAppointment, &["person", "role", "from", "until"]),
     (EffectKind::GrantPrivilege, &["person", "role", "from", "until"]),
-    (EffectKind::RegisterDevice, &["device", "owner"]),
-    (EffectKind::RetireDevice, &["device", "owner"]),
+    (EffectKind::RegisterDevice, &["device", "place", "owner", "institution"]),
+    (EffectKind::RetireDevice, &["device"]),
     (EffectKind::PermitTakingOut, &["asset", "person", "from", "until"]),
     (EffectKind::ReleaseData, &["applicant", "scope", "until"]),
     (EffectKind::OpenMaintenance, &["system", "from", "until", "account"]),
@@ -74,6 +74,24 @@ const ARGUMENTS: &[(EffectKind, &[&str])] = &[
 ];
 
 impl EffectKind {
+    /// What it touches, as the access policies call it: `step-up.things` names such things.
+    #[must_use]
+    pub const fn thing(self) -> Option<&'static str> {
+        match self {
+            Self::IssueAccount
+            | Self::ChangeAccount
+            | Self::StopAccount
+            | Self::ResumeAccount
+            | Self::DeleteAccount
+            | Self::OpenMaintenance
+            | Self::CloseMaintenance => Some("account"),
+            Self::Appoint | Self::EndAppointment | Self::GrantPrivilege => Some("role"),
+            Self::RegisterDevice | Self::RetireDevice => Some("terminal"),
+            Self::AdoptPack => Some("pack"),
+            Self::PermitTakingOut | Self::ReleaseData | Self::PermitDisposal | Self::PublishDocument => None,
+        }
+    }
+
     /// The arguments it knows; the first must be given.
     #[must_use]
     pub fn arguments(self) -> &'static [&'static str] {

@@ -20,6 +20,8 @@ pub struct Procedure {
     pub print: Option<PrintLayout>,
     /// In order; never empty.
     pub steps: Vec<Step>,
+    /// The person field of the form that names who leaves: what they have yet to return is shown.
+    pub leaver: Option<String>,
     /// Who may act first and report afterwards.
     pub emergency: Option<Emergency>,
     /// Done once, after the last approval, in one transaction with it.

@@ -117,6 +117,8 @@ struct CasePage {
     tasks: Vec<Task>,
     /// Accounts that the approval issued: name, user ID, page to issue the first password at, state.
     issued: Vec<(String, String, Option<String>, String)>,
+    /// What whoever leaves has yet to return: the register, and what it is called.
+    returns: Vec<(String, String)>,
     proposal: Option<Changes>,
     entry: Option<String>,
     may: CaseRights,
@@ -318,6 +320,11 @@ async fn case_page(ask: &Ask, view: &CaseView, filled: &Filled, references: &Ref
                 let link = one.may_issue.then(|| format!("/admin/accounts/{}/reissue", one.actor));
                 (one.name.clone(), one.login.clone(), link, texts.get(word))
             })
+            .collect(),
+        returns: view
+            .returns
+            .iter()
+            .map(|item| (item.register_name.get(translated(texts)).to_owned(), item.title.clone()))
             .collect(),
         proposal: view.proposal.as_ref().map(|proposal| Changes::of(ask, proposal, MOST_SHOWN)),
         entry: view

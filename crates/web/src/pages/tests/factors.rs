@@ -78,11 +78,31 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 must: true,
                 required: true,
                 passkeys: true,
+                elsewhere: Vec::new(),
                 rows: vec![factor(HOSTILE, text("–")), factor("", None)],
                 left: 9,
                 made: text("2026年11月21日（土）09:30"),
                 used: text("2026年11月21日（土）09:30"),
                 error: text(HOSTILE),
+            }
+            .render(),
+        ),
+        (
+            "factors_elsewhere",
+            factors::Page {
+                l: l("factors-title"),
+                must: true,
+                required: true,
+                passkeys: true,
+                elsewhere: vec![
+                    texts.with("factor-elsewhere-zones", "zones", HOSTILE),
+                    texts.with("factor-elsewhere-procedure", "procedure", HOSTILE),
+                ],
+                rows: Vec::new(),
+                left: 0,
+                made: None,
+                used: None,
+                error: None,
             }
             .render(),
         ),
