@@ -18,9 +18,11 @@ use mimamori_app::{
 use mimamori_domain::{Clock, ManualClock, RoleCode};
 use mimamori_policy::Pack;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::procedures::site_under;
-use crate::support::{On, PASSWORD, base_files};
+use crate::support::{Database, On, PASSWORD, base_files};
 use crate::town::Town;
 
 const ISSUER: &str = "https://idp.example.jp/realm";
@@ -156,6 +158,21 @@ impl ProviderTransport for Line {
     }
 }
 
+/// What the program knows of the provider.
+fn settings() -> ProviderSettings {
+    ProviderSettings {
+        issuer: ISSUER.to_owned(),
+        client_id: CLIENT.to_owned(),
+        client_secret: Some(SECRET.to_owned().into()),
+        scopes: vec!["groups".to_owned()],
+        subject_claim: "sub".to_owned(),
+        groups_claim: "groups".to_owned(),
+        name_ja: "病院の認証".to_owned(),
+        name_en: "hospital sign-in".to_owned(),
+        address: "https://mimamori.example.jp".to_owned(),
+    }
+}
+
 struct Stage {
     town: Town,
     idp: Arc<Idp>,
@@ -211,18 +228,7 @@ impl Stage {
         let pack = Pack::from_files(files).unwrap_or_else(|problems| panic!("{problems:?}"));
         let town = Town::at(site_under(On::Sqlite, Arc::new(pack)).await).await;
         let idp = Idp::new(&town.site.clock);
-        let settings = ProviderSettings {
-            issuer: ISSUER.to_owned(),
-            client_id: CLIENT.to_owned(),
-            client_secret: Some(SECRET.to_owned().into()),
-            scopes: vec!["groups".to_owned()],
-            subject_claim: "sub".to_owned(),
-            groups_claim: "groups".to_owned(),
-            name_ja: "病院の認証".to_owned(),
-            name_en: "hospital sign-in".to_owned(),
-            address: "https://mimamori.example.jp".to_owned(),
-        };
-        town.site.app.serve_provider(settings, Arc::new(Line(Arc::clone(&idp)))).unwrap();
+        town.site.app.serve_provider(settings(), Arc::new(Line(Arc::clone(&idp)))).unwrap();
         Self { town, idp }
     }
 
@@ -630,4 +636,32 @@ async fn the_owner_links_and_unlinks_and_shows_again_who_they_are() {
     // The session in which she did it was begun with her password: it stays.
     assert!(app.caller(&next, &here()).await.is_ok());
     assert_eq!(word(stage.come(json!({})).await), "unlinked");
+}
+
+/// Somebody else holds the database: nothing can be recorded, so nobody is let in, linked or unlinked.
+#[tokio::test]
+async fn while_nothing_can_be_recorded_nobody_comes_by_the_provider() {
+    let mut stage = Stage::linked().await;
+    // Another program of the installation, which waits for the lock only briefly.
+    let site = &stage.town.site;
+    let store = site.database.open_patiently(&site.clock, Duration::from_millis(100)).await;
+    let impatient = site.second(Arc::clone(&store)).await;
+    impatient.serve_provider(settings(), Arc::new(Line(Arc::clone(&stage.idp)))).unwrap();
+    stage.town.site.app = impatient;
+    let (app, operator, ids) = (stage.app(), stage.town.site.operator(), stage.town.ids);
+    let Database::Sqlite(path) = &stage.town.site.database else { panic!("not a file") };
+    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    match stage.come(json!({})).await {
+        Err(ProviderFailure::Other(error)) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+        other => panic!("{other:?}"),
+    }
+    let linked = app.link_account(&operator, ids.jiro, "s-jiro", "x").await;
+    assert_eq!(linked.unwrap_err().kind(), ErrorKind::Unavailable);
+    let unlinked = app.unlink_account(&operator, ids.hana, "x").await;
+    assert_eq!(unlinked.unwrap_err().kind(), ErrorKind::Unavailable);
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(stage.come(json!({})).await.is_ok());
+    assert_eq!(word(stage.come(json!({"sub": "s-jiro"})).await), "unlinked");
+    stage.verified().await;
 }

@@ -83,6 +83,7 @@ pub async fn nulls_have_types(database: &dyn TestDatabase) {
                 None::<i64>.into(),
                 None::<i64>.into(),
                 None::<Vec<u8>>.into(),
+                None::<Vec<u8>>.into(),
             ],
         ),
     ];
@@ -283,6 +284,7 @@ pub async fn sessions_know_access_versions(database: &dyn TestDatabase) {
                 None::<i64>.into(),
                 None::<i64>.into(),
                 None::<i64>.into(),
+                None::<Vec<u8>>.into(),
                 None::<Vec<u8>>.into(),
             ],
         )],
