@@ -27,6 +27,15 @@ const ADMINISTRATORS: [&str; 7] = [
 ];
 const OWN_ADMINISTRATORS: [&str; 1] = ["facility-manager"];
 
+/// Roles that see the registered terminals and programs. Clauses `system-administer` and `oversight-read` of the pack's
+/// `access.cedar`; a test compares them.
+const OF_TERMINALS: [&str; 5] = ["system-manager", "ciso", "security-manager", "auditor", "privacy-officer"];
+
+/// Whether somebody sees the registered terminals and programs.
+pub(crate) fn sees_terminals(caller: &Caller) -> bool {
+    holds(caller, &OF_TERMINALS)
+}
+
 /// Whether somebody sees the accounts of every institution, and not only of their own.
 pub(crate) fn administers_everywhere(caller: &Caller) -> bool {
     holds(caller, &ADMINISTRATORS)
@@ -100,6 +109,8 @@ mod tests {
         assert_eq!(reviewers, REVIEWERS.into_iter().collect());
         let everywhere = named(&["accounts-administer", "accounts-help", "oversight-read"]);
         assert_eq!(everywhere, ADMINISTRATORS.into_iter().collect());
+        let of_terminals = named(&["system-administer", "oversight-read"]);
+        assert_eq!(of_terminals, OF_TERMINALS.into_iter().collect());
         assert_eq!(named(&["accounts-of-own-staff"]), OWN_ADMINISTRATORS.into_iter().collect());
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query};
 use crate::language::Language;
 use crate::layout::{Ask, Layout, page, page_with, see};
-use crate::navigation::administers_everywhere;
+use crate::navigation::{administers_everywhere, sees_terminals};
 
 #[derive(Template)]
 #[template(path = "accounts.html")]
@@ -23,6 +23,7 @@ pub(super) struct Page {
     /// To choose from; empty for whoever administers their own institution only.
     pub(super) institutions: Vec<Institution>,
     pub(super) rows: Vec<Row>,
+    pub(super) sees_terminals: bool,
     /// Many accounts may be made from a table.
     pub(super) may_import: bool,
     /// How many nobody used lately, and after how many days they are stopped; 0: never.
@@ -118,6 +119,7 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
         changes: found
             .iter()
             .any(|detail| detail.may_stop || detail.may_resume || detail.may_change || detail.may_reissue),
+        sees_terminals: sees_terminals(caller),
         may_import: app.may_import_accounts(caller),
         unused: found.iter().filter(|detail| detail.unused).count() as u64,
         stop_days: app.pack().parameter_u64("accounts.unused-stop-days")?,

@@ -770,6 +770,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 l: l("accounts-title").current("accounts").done("stopped"),
                 institutions: if rows.is_empty() { Vec::new() } else { vec![chosen] },
                 changes: !rows.is_empty(),
+                sees_terminals: true,
                 may_import: true,
                 unused: rows.len() as u64,
                 stop_days: 365,

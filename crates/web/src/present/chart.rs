@@ -133,7 +133,7 @@ impl Chart {
                     anchor: anchor(index),
                 })
                 .collect(),
-            series: series.iter().map(|points| drawn(points, length / 6.0, x, y)).collect(),
+            series: series.iter().map(|points| drawn(points, length / 3.0, x, y)).collect(),
         }
     }
 }
