@@ -358,7 +358,7 @@ async fn goes_through(on: On) {
     assert_eq!(kind(office.act("keys", "plain", case, Act::Done).await), ErrorKind::Invalid);
     office.site.clock.set(START.plus(Duration::from_secs(600)));
     office.fill("keys", "plain", case, Act::Done, &[("result", "渡した")]).await.unwrap();
-    let view = app.case(&plain, case).await.unwrap();
+    let view = app.case(&office.call("plain").await, case).await.unwrap();
     assert_eq!(view.stage, CaseStage::Finished);
     assert_eq!(view.finished, Some(START.plus(Duration::from_secs(600))));
     let marks: Vec<_> = view.history.iter().map(|event| (event.mark, event.round)).collect();
