@@ -25,7 +25,7 @@ ja: \"小さな規程\"
 en: \"Small rules\"
 languages: [ja, en]
 catalogues: []
-parameters: [{key: second-factor.required-of, value: nobody}]
+parameters: [{key: second-factor.required-of, value: nobody}, {key: session.most-per-account, value: 20}]
 ";
 const ROLES: &str = "\
 roles:
@@ -325,8 +325,11 @@ async fn goes_through(on: On) {
     let seen = office.version("plain", case).await;
     let again = form(&[("what", "端末二台"), ("kind", "secret")]);
     assert_eq!(kind(app.resubmit_case(&chief, case, seen, &again).await), ErrorKind::Forbidden);
-    app.resubmit_case(&plain, case, seen, &again).await.unwrap();
-    assert_eq!(kind(app.resubmit_case(&plain, case, seen, &again).await), ErrorKind::Conflict);
+    app.resubmit_case(&office.call("plain").await, case, seen, &again).await.unwrap();
+    assert_eq!(
+        kind(app.resubmit_case(&office.call("plain").await, case, seen, &again).await),
+        ErrorKind::Conflict
+    );
 
     // A double click: the same version twice does it once.
     let seen = office.version("plain", case).await;
@@ -396,7 +399,7 @@ async fn goes_through(on: On) {
     app.carry_out_by_hand(&keys, task.id, task.version, "済み").await.unwrap();
     let twice = app.carry_out_by_hand(&keys, task.id, task.version, "済み").await;
     assert_eq!(kind(twice), ErrorKind::Conflict);
-    let view = app.case(&plain, case).await.unwrap();
+    let view = app.case(&office.call("plain").await, case).await.unwrap();
     assert_eq!(view.by_hand.len(), 1);
     assert!(view.by_hand[0].done.is_some());
     office.clean().await;
