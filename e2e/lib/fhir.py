@@ -77,7 +77,12 @@ class Connection:
             if not isinstance(body, bytes):
                 body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         try:
-            self._http.request(method, path, body, sent)
+            try:
+                self._http.request(method, path, body, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                # Refused before the whole body was sent: the answer may be there all the same.
+                if body is None:
+                    raise
             answer = self._http.getresponse()
             content = answer.read()
         except BaseException:
