@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from lib import postgres
-from lib.checks import Checks
+from lib.checks import Checks, say, wait_until
 from lib.program import PASSWORD, Installation, Scratch, Server, address_of
 
 
@@ -123,6 +123,31 @@ class Guarded(Server):
         return self
 
 
+def exchanged(checks, installation, folder, database, servers, trusted, earlier):
+    """Every program that runs takes up a new authority for terminals, and lets go of the earlier one."""
+    kept = Client(servers[-1].terminals, trusted, earlier.pem)
+    kept.connect()
+    checks.equal(kept.get()[0], 200, f"{database}: a terminal of the first authority works")
+    installation.must("terminal", "authority", "renew", "--days", "30")
+    later = Terminal(installation, folder, "ward-3")
+    believed = installation.must("terminal", "authority").out.count("BEGIN CERTIFICATE")
+    checks.equal(believed, 2, f"{database}: two authorities are believed")
+    for number, server in enumerate(servers):
+        begun = time.monotonic()
+        taken = wait_until(lambda: not refused(fresh, server.terminals, trusted, later.pem), 45, every=0.5)
+        say(f"{database}: program {number} believed the new authority {time.monotonic() - begun:.0f} s later")
+        checks.that(taken, f"{database}: program {number} believes the new authority")
+        checks.equal(fresh(server.terminals, trusted, later.pem)[0], 200, f"{database}: and lets its terminal in")
+        checks.equal(fresh(server.terminals, trusted, earlier.pem)[0], 200, f"{database}: the earlier one still")
+    installation.must("terminal", "authority", "retire")
+    for number, server in enumerate(servers):
+        gone = lambda: refused(fresh, server.terminals, trusted, earlier.pem)  # noqa: E731
+        checks.that(wait_until(gone, 45, every=0.5), f"{database}: program {number} lets go of the earlier one")
+        checks.equal(fresh(server.terminals, trusted, later.pem)[0], 200, f"{database}: and keeps the new one")
+    status = None if refused(kept.get) else kept.get()[0]
+    checks.that(status in (None, 403), f"{database}: not on a connection from before either", status)
+
+
 def certificates(checks, installation, folder, database):
     trusted, key = self_signed(folder, "server", "-addext", "basicConstraints=critical,CA:FALSE")
     foreign, foreign_key = self_signed(folder, "foreign")
@@ -194,6 +219,7 @@ def certificates(checks, installation, folder, database):
         listed = {terminal["id"]: terminal for terminal in installation.must("terminal", "list", "--json").json()}
         serials = [certificate["serial"].upper() for certificate in listed[lost.id]["certificates"]]
         checks.that(all(serial in shown.replace(":", "") for serial in serials), f"{database}: it names the certificate", shown)
+        exchanged(checks, installation, folder, database, servers, trusted, good)
         verified = installation.must("ledger", "verify").out
         checks.that("whole" in verified, f"{database}: the ledger is whole", verified)
 

@@ -7,7 +7,7 @@ use mimamori_policy::{Decision, GeneralTarget};
 use mimamori_store::Unit;
 
 use crate::access::{Settled, decided};
-use crate::accounts::{AccountView, LifeView};
+use crate::accounts::{AccountSort, AccountView, LifeView};
 use crate::body::{AccountKind, kind};
 use crate::caller::{ActorContext, Caller};
 use crate::record::stated_reason;
@@ -199,7 +199,9 @@ impl App {
                 && account.life.closed.is_none()
                 && account.credential.leaked.is_none()
                 && may(Action::Update),
+            // Nobody signs in to a shared id: there is no password to give out and nobody to link.
             may_reissue: other
+                && account.life.sort != AccountSort::Shared
                 && (!context.stopped || account.credential.leaked.is_some())
                 && may(Action::Update),
             locked_until,
@@ -211,6 +213,7 @@ impl App {
             may_close: other && account.life.closed.is_none() && may(Action::Administer),
             link: self.link_view(account),
             may_link: other
+                && account.life.sort != AccountSort::Shared
                 && account.life.closed.is_none()
                 && self.provider.get().is_some()
                 && may(Action::Update),

@@ -371,7 +371,7 @@ impl PackBody {
         self,
     ) -> std::result::Result<mimamori_policy::Pack, Vec<mimamori_policy::PackProblem>> {
         let files = self.files.into_iter().map(|(path, text)| (path, text.into_bytes()));
-        mimamori_policy::Pack::from_files(files.collect())
+        mimamori_policy::Pack::from_stored(files.collect())
     }
 }
 

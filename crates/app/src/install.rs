@@ -201,8 +201,8 @@ impl App {
         &self.pack
     }
 
-    /// For writing a made-up history: passwords that are set from here on are hashed without any cost,
-    /// until this is taken back. Every one of them must be set again afterwards.
+    /// For a made-up history and for tests: passwords that are set from here on are hashed without any
+    /// cost, until this is taken back. Where anybody is to use them, every one must be set again afterwards.
     ///
     /// # Errors
     /// Unavailable.

@@ -34,6 +34,13 @@ pub struct SignedIn {
     pub second: bool,
 }
 
+impl SignedIn {
+    /// The first half of a sign-in that asks for a second factor: its token opens nothing by itself.
+    pub(crate) const fn half(token: String) -> Self {
+        Self { token, last_sign_in: None, failed_since: 0, first: None, ended: 0, second: true }
+    }
+}
+
 /// The token stays out of debug output.
 impl std::fmt::Debug for SignedIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,14 +107,7 @@ impl App {
             self.take_back(&tried, &attempts).await?;
             let half = SecondHalf { version: context.version, provider: false };
             let token = self.begin(Begun::SignIn, context.actor, half).await?;
-            return Ok(SignedIn {
-                token,
-                last_sign_in: None,
-                failed_since: 0,
-                first: None,
-                ended: 0,
-                second: true,
-            });
+            return Ok(SignedIn::half(token));
         }
         let mut unit = Unit::new();
         let counted = (&tried, &attempts);

@@ -6,12 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use mimamori_policy::Pack;
+use mimamori_policy::{Authorizer, Pack};
 
 const REPEATS: u32 = 10;
 
 fn main() {
-    println!("{:<12} {:>8} {:>10} {:>18}", "pack", "KiB", "all", "without policies");
+    println!("{:<12} {:>8} {:>10} {:>18} {:>11}", "pack", "KiB", "all", "without policies", "authorizer");
     for id in Pack::embedded_ids() {
         let files = match Pack::embedded(id) {
             Ok(pack) => pack.files().clone(),
@@ -25,7 +25,9 @@ fn main() {
         let mut bare = files.clone();
         bare.retain(|path, _| !path.ends_with("access.cedar"));
         let without = time(|| drop(Pack::from_files(bare.clone())));
-        println!("{id:<12} {:>8} {all:>10.1?} {without:>18.1?}", size >> 10);
+        let Ok(pack) = Pack::from_files(files) else { continue };
+        let ready = time(|| drop(Authorizer::new(&pack)));
+        println!("{id:<12} {:>8} {all:>10.1?} {without:>18.1?} {ready:>11.1?}", size >> 10);
     }
 }
 

@@ -11,7 +11,8 @@ use cedar_policy::{
 use miette::Diagnostic;
 use mimamori_domain::LegalBasis;
 
-use crate::pack::{Pack, Problems};
+use crate::pack::load::POLICIES;
+use crate::pack::{Pack, Problems, embedded};
 use crate::question::Mentioned;
 use crate::text::Text;
 
@@ -44,6 +45,7 @@ pub(crate) struct Access {
     pub policies: PolicySet,
     pub infos: Vec<PolicyInfo>,
     pub order: HashMap<PolicyId, usize>,
+    pub mentioned: Mentioned,
 }
 
 impl Access {
@@ -60,7 +62,7 @@ impl Access {
         let Some(parsed) = parse(sources, problems) else {
             return Self::default();
         };
-        let mut access = Self::default();
+        let mut access = Self { mentioned: mentioned(sources.policies), ..Self::default() };
         for (place, policy) in parsed.iter().enumerate() {
             let Some((info, policy)) = named(place, policy, sources, problems) else {
                 continue;
@@ -87,37 +89,59 @@ impl Access {
                 ),
             }
         }
-        // Two schemas that say the same would find the same faults: the second is asked only when the
-        // first finds none, and one that is the program's own, letter by letter, not at all.
-        if validate(&access.policies, PROGRAM_SCHEMA, "the program's schema", sources, problems)
-            && sources.schema != PROGRAM_SCHEMA
-        {
+        // Policies inside the program are known to be valid by its own schema: a test asks each. Two
+        // schemas that say the same would find the same faults: the second is asked only when the first
+        // finds none, and one that is the program's own, letter by letter, not at all.
+        let valid = embedded::has(POLICIES, sources.policies)
+            || validate(&access.policies, PROGRAM_SCHEMA, "the program's schema", sources, problems);
+        if valid && sources.schema != PROGRAM_SCHEMA {
             validate(&access.policies, sources.schema, sources.schema_file, sources, problems);
         }
         access
     }
+}
 
-    /// What the conditions look at. An attribute can be reached only by its name, so a name that
-    /// stands in no condition is not looked at; a name inside a string counts too, which is harmless.
-    pub(crate) fn mentioned(&self) -> Mentioned {
-        let clauses: Option<Vec<String>> = self
-            .policies
-            .policies()
-            .map(|policy| {
-                Some(policy.to_pst().ok()?.body().clauses().iter().map(ToString::to_string).collect())
-            })
-            .collect();
-        let mentions = |words: &[&str]| {
-            clauses.as_ref().is_none_or(|clauses| {
-                clauses.iter().any(|clause| words.iter().any(|word| has_word(clause, word)))
-            })
-        };
-        Mentioned {
-            occupation: mentions(&["occupation"]),
-            class: mentions(&["class", "sensitivity"]),
-            zone: mentions(&["zone"]),
+/// What the conditions look at. An attribute can be reached only by its name, so a name that stands
+/// nowhere outside comments and annotations is not looked at; one that stands there for something else
+/// counts too, which is harmless. A string with an escape could spell any name.
+fn mentioned(policies: &str) -> Mentioned {
+    let text = without_annotations(policies);
+    let escapes = text.contains('\\');
+    let mentions = |words: &[&str]| escapes || words.iter().any(|word| has_word(&text, word));
+    Mentioned {
+        occupation: mentions(&["occupation"]),
+        class: mentions(&["class", "sensitivity"]),
+        zone: mentions(&["zone"]),
+    }
+}
+
+/// Policies without comments and without `@name("...")`. Other strings stay: `context["zone"]` reaches an
+/// attribute too.
+fn without_annotations(policies: &str) -> String {
+    let mut rest = String::with_capacity(policies.len());
+    let mut letters = policies.chars().peekable();
+    let mut annotation = false;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '/' if letters.peek() == Some(&'/') => while letters.next_if(|c| *c != '\n').is_some() {},
+            '@' => annotation = true,
+            '"' => {
+                let mut escaped = false;
+                while let Some(inside) = letters.next_if(|c| escaped || *c != '"') {
+                    escaped = inside == '\\' && !escaped;
+                    if !annotation {
+                        rest.push(inside);
+                    }
+                }
+                letters.next();
+                rest.push(' ');
+            }
+            ')' if annotation => annotation = false,
+            _ if annotation => {}
+            _ => rest.push(letter),
         }
     }
+    rest
 }
 
 /// Greatest number of words and signs in one statement, and of brackets inside one another. Rules
@@ -316,4 +340,59 @@ fn line_at(text: &str, offset: usize) -> u64 {
 /// An entity's identifier, built without parsing text. `type_name` must be a plain Cedar name.
 pub(crate) fn uid(type_name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(type_name.clone(), EntityId::new(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_conditions_mention_attributes() {
+        let policies = r#"
+            // Whatever the zone of an occupation.
+            @id("class") @ja("zone \"occupation\" ) zone") @basis("consent")
+            permit(principal, action, resource) when { WHEN };
+        "#;
+        let mentions = |when: &str| {
+            let Mentioned { occupation, class, zone } = mentioned(&policies.replace("WHEN", when));
+            [occupation, class, zone]
+        };
+        assert_eq!(mentions("principal.id == \"a\""), [false; 3]);
+        assert_eq!(mentions("context.zone == Zone::\"x\" && principal has occupation"), [true, false, true]);
+        assert_eq!(mentions("context[\"zone\"] == 1 && resource.sensitivity > 2"), [false, true, true]);
+        assert_eq!(mentions("\"@\" == \"\" && resource.class == 1 // zone"), [false, true, false]);
+        assert_eq!(mentions("principal.zones == 1"), [false; 3]);
+        assert_eq!(mentions("context[\"z\\u{6f}ne\"] == 1"), [true; 3]);
+    }
+
+    /// [`Access::compile`] takes this as known.
+    #[test]
+    fn policies_inside_the_program_are_valid_by_its_schema() {
+        let mut asked = 0;
+        for files in embedded::ids().filter_map(embedded::files) {
+            let Some(text) = files.get(POLICIES).map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+            else {
+                continue;
+            };
+            let sources = Sources {
+                policies: &text,
+                policies_file: POLICIES,
+                schema: PROGRAM_SCHEMA,
+                schema_file: "the program's schema",
+            };
+            let valid = |text: &str| {
+                let (policies, mut problems) = (PolicySet::from_str(text).unwrap(), Problems::default());
+                let valid =
+                    validate(&policies, PROGRAM_SCHEMA, "the program's schema", &sources, &mut problems);
+                assert_eq!(valid, !problems.any());
+                valid
+            };
+            assert!(valid(&text));
+            // The same with one wrong word is not.
+            let wrong = text.replacen("context.", "context.no-", 1).replace("context.no-", "context.no_");
+            assert!(wrong != text && !valid(&wrong));
+            asked += 1;
+        }
+        assert!(asked > 0);
+    }
 }

@@ -61,7 +61,7 @@ impl Authorizer {
         Self {
             tables: Tables::new(pack),
             words: Vocabulary::new(pack),
-            mentioned: pack.access.mentioned(),
+            mentioned: pack.access.mentioned,
             access: pack.access.clone(),
             cedar: CedarAuthorizer::new(),
             texts: Words::new(pack),

@@ -3,8 +3,8 @@
 mod chain;
 mod check;
 pub mod diff;
-mod embedded;
-mod load;
+pub(crate) mod embedded;
+pub(crate) mod load;
 mod merge;
 pub mod model;
 mod objects;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use mimamori_domain::{ClassCode, Error, Kind, OccupationCode, Result as DomainResult, RoleCode, ZoneCode};
 
+use self::load::Missing;
 pub(crate) use self::load::Problems;
 pub(crate) use self::objects::Objects;
 use crate::access::Access;
@@ -63,6 +64,8 @@ pub struct Pack {
     pub(crate) things: Vec<Thing>,
     pub(crate) objects: Objects,
     pub(crate) warnings: Vec<PackProblem>,
+    /// Parameters that a stored pack does not know yet.
+    pub(crate) taken: Vec<&'static str>,
     pub(crate) access: Access,
     /// As written, for comparing packs.
     pub(crate) merged: Arc<merge::Merged>,
@@ -75,17 +78,27 @@ impl Pack {
     /// # Errors
     /// Every problem that was found, in order of file and line.
     pub fn load(folder: &Path) -> Result<Self, Vec<PackProblem>> {
-        load::build(load::read_folder(folder)?, &chain::beside(folder))
+        load::build(load::read_folder(folder)?, &chain::beside(folder), Missing::Refused)
     }
 
-    /// Reads a pack from its files: path relative to the folder, with `/`, and content. This is how
-    /// a pack that was stored is read again. Packs that it extends are among the files, as
-    /// [`Pack::files`] has them; where they are not, those inside the program are taken.
+    /// Reads a pack from its files: path relative to the folder, with `/`, and content. Packs that it
+    /// extends are among the files, as [`Pack::files`] has them; where they are not, those inside the
+    /// program are taken.
     ///
     /// # Errors
     /// As [`Pack::load`].
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Self, Vec<PackProblem>> {
-        load::build(files, &embedded::files)
+        load::build(files, &embedded::files, Missing::Refused)
+    }
+
+    /// Reads a pack that was stored, perhaps by an earlier program: parameters that this program reads
+    /// and the rules do not know yet have the values of the base pack inside the program until newer
+    /// rules are adopted; [`Pack::taken_from_program`] names each. Otherwise as [`Pack::from_files`].
+    ///
+    /// # Errors
+    /// As [`Pack::load`].
+    pub fn from_stored(files: BTreeMap<String, Vec<u8>>) -> Result<Self, Vec<PackProblem>> {
+        load::build(files, &embedded::files, Missing::FromProgram)
     }
 
     /// The base pack that comes inside the program.
@@ -120,6 +133,11 @@ impl Pack {
     #[must_use]
     pub fn warnings(&self) -> &[PackProblem] {
         &self.warnings
+    }
+
+    /// Keys of parameters whose values are the program's, because the pack was stored by an earlier one.
+    pub fn taken_from_program(&self) -> impl Iterator<Item = &'static str> {
+        self.taken.iter().copied()
     }
 
     /// The pack's short name.

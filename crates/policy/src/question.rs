@@ -45,7 +45,7 @@ pub(crate) struct Question {
 
 /// What the pack's policies look at, among what is told besides the facts. What none of them mentions
 /// cannot change an answer, so it is left out of the question and far fewer questions are different.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mentioned {
     pub occupation: bool,
     pub class: bool,

@@ -319,18 +319,12 @@ impl App {
         if !vouches && context.account.credential.factors.asked() {
             let half = SecondHalf { version: context.version, provider: true };
             let token = self.begin(Begun::SignIn, actor, half).await?;
-            return Ok(SignedIn {
-                token,
-                last_sign_in: None,
-                failed_since: 0,
-                first: None,
-                ended: 0,
-                second: true,
-            });
+            return Ok(SignedIn::half(token));
         }
         let shown = if vouches { Shown::ProviderVouched } else { Shown::Provider };
         let mut unit = Unit::new();
-        let opened = self.open_session(&mut unit, Arc::clone(&context), shown, origin, now).await?;
+        let counted = (tried, attempts);
+        let opened = self.open_counted(&mut unit, Arc::clone(&context), shown, origin, now, counted).await?;
         let stated = self.stated_shown(shown);
         Ok(self.signed_in(unit, opened, last, tried, attempts, &stated).await?)
     }

@@ -184,6 +184,7 @@ pub async fn site_in(folder: TempDir, database: Database, pack: Arc<Pack>) -> Si
     };
     App::install(&made(), "test.example").await.unwrap();
     let app = App::open(made()).await.unwrap();
+    app.hash_lightly(true).unwrap();
     Site { folder, database, clock, store, app }
 }
 

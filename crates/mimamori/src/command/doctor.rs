@@ -375,6 +375,7 @@ async fn database(context: &Context, config: &Config) -> Vec<Finding> {
                 Err(failure) => findings.push(problem("ledger", &failure)),
                 Ok(installation) => {
                     findings.push(ok("ledger", "the database is not older than what was signed"));
+                    findings.push(in_force(installation.app.pack()));
                     findings.push(zones(config, installation.app.pack()));
                     findings.push(provider(config, &installation.app).await);
                     installation.close().await;
@@ -407,6 +408,25 @@ async fn provider(config: &Config, app: &App) -> Finding {
                     .to_owned(),
             ),
         },
+    }
+}
+
+/// Whether the rules in force know everything that this program asks of rules.
+fn in_force(pack: &Pack) -> Finding {
+    let taken: Vec<_> = pack.taken_from_program().collect();
+    let (check, detail) = ("rules in force", format!("{} {}", pack.id(), pack.hash_text()));
+    if taken.is_empty() {
+        return ok(check, detail);
+    }
+    Finding {
+        check,
+        state: State::Warning,
+        detail: format!("{detail}; the program's own values hold for {}", taken.join(", ")),
+        next: Some(format!(
+            "these rules are older than the program: `mimamori pack archive {} FILE`, add what site.yaml said, \
+             and have it adopted by the procedure for rules",
+            pack.id()
+        )),
     }
 }
 

@@ -134,7 +134,7 @@ fn keys<'a>(node: &'a Node, without: &[&str]) -> Keys<'a> {
     match &node.value {
         Value::Map(entries) => entries
             .iter()
-            .map(|(key, node)| (key.text.as_str(), node))
+            .map(|(key, node)| (key.text.as_ref(), node))
             .filter(|(key, _)| !without.contains(key))
             .collect(),
         _ => Vec::new(),
@@ -176,7 +176,7 @@ fn changed(old: &Keys<'_>, old_clauses: &[&str], new: &Keys<'_>, new_clauses: &[
 fn short(node: &Node) -> String {
     match &node.value {
         Value::Empty => "~".to_owned(),
-        Value::Text { text, .. } => text.clone(),
+        Value::Text { text, .. } => text.clone().into_owned(),
         Value::List(nodes) => format!("[{}]", nodes.iter().map(short).collect::<Vec<_>>().join(", ")),
         Value::Map(entries) => {
             let entries: Vec<_> =

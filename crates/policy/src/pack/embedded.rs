@@ -9,12 +9,12 @@ type Embedded = (&'static str, &'static [(&'static str, &'static [u8], &'static 
 include!(concat!(env!("OUT_DIR"), "/packs.rs"));
 
 /// Ids of the packs inside the program, in order.
-pub(super) fn ids() -> impl Iterator<Item = &'static str> {
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
     PACKS.iter().map(|(id, _)| *id)
 }
 
 /// The own files of a pack inside the program.
-pub(super) fn files(id: &str) -> Option<Files> {
+pub(crate) fn files(id: &str) -> Option<Files> {
     let (_, files) = PACKS.iter().find(|(known, _)| *known == id)?;
     Some(files.iter().map(|(path, bytes, _)| ((*path).to_owned(), bytes.to_vec())).collect())
 }
@@ -29,4 +29,12 @@ pub(super) fn tree_of(path: &str, content: &[u8]) -> Option<&'static [u8]> {
     let files = PACKS.iter().flat_map(|(_, files)| files.iter());
     let same = |file: &&(&str, &[u8], &'static [u8])| file.0 == path && file.1 == content;
     files.into_iter().find(|file| same(file)).map(|(_, _, tree)| *tree).filter(|tree| !tree.is_empty())
+}
+
+/// Whether a file inside the program has this path and this content.
+pub(crate) fn has(path: &str, content: &str) -> bool {
+    PACKS
+        .iter()
+        .flat_map(|(_, files)| files.iter())
+        .any(|file| file.0 == path && file.1 == content.as_bytes())
 }

@@ -24,7 +24,7 @@ const MOST_PACK_BYTES: usize = 16 << 20;
 
 /// The files that are not one of `merge`'s tables of objects.
 pub(super) const PACK: &str = "pack.yaml";
-pub(super) const POLICIES: &str = "access.cedar";
+pub(crate) const POLICIES: &str = "access.cedar";
 pub(super) const SCHEMA: &str = "access.cedarschema";
 
 /// Collects problems while reading goes on.
@@ -41,7 +41,7 @@ impl Problems {
         }
     }
 
-    pub(super) const fn any(&self) -> bool {
+    pub(crate) const fn any(&self) -> bool {
         !self.0.is_empty()
     }
 
@@ -109,15 +109,25 @@ fn too_large(most: usize) -> String {
     format!("larger than {} KiB", most >> 10)
 }
 
+/// Where a parameter comes from that the program reads and the files do not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// From nowhere: that is a problem.
+    Refused,
+    /// From the base pack inside the program.
+    FromProgram,
+}
+
 /// Checks the files as a whole and makes a pack of them.
-pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProblem>> {
+pub(super) fn build(files: Files, find: Finder<'_>, missing: Missing) -> Result<Pack, Vec<PackProblem>> {
     let mut problems = Problems::default();
     check_sizes(&files, &mut problems);
     if problems.any() {
         return Err(problems.into_sorted());
     }
     let layers = chain::resolve(files, find, &mut problems);
-    let merged = Merged::of(&layers, &mut problems);
+    let mut merged = Merged::of(&layers, &mut problems);
+    let taken = if missing == Missing::FromProgram { merged.complete() } else { Vec::new() };
     // One broken line would be followed by hundreds about what stands in that file.
     if merged.unread {
         return Err(problems.into_sorted());
@@ -140,6 +150,7 @@ pub(super) fn build(files: Files, find: Finder<'_>) -> Result<Pack, Vec<PackProb
         things: parts.things,
         objects: parts.objects,
         warnings: parts.warnings,
+        taken,
         access: Access::default(),
         merged: Arc::default(),
     };

@@ -8,6 +8,7 @@ use mimamori_domain::RoleCode;
 use super::chain::Layer;
 use super::load::{PACK, POLICIES, SCHEMA, text};
 use super::model::ObjectKind;
+use super::parameters::REQUIRED;
 use super::yaml::{self, Node, Value};
 use super::{Problems, embedded};
 
@@ -135,6 +136,40 @@ impl Merged {
         merged
     }
 
+    /// Takes parameters that the program reads and no pack of the chain has from the base pack inside
+    /// the program; returns their keys. Which clauses they answer is said by rules that name them.
+    pub(super) fn complete(&mut self) -> Vec<&'static str> {
+        let missing: Vec<_> = REQUIRED
+            .iter()
+            .map(|(key, _)| *key)
+            .filter(|key| !self.has(ObjectKind::Parameter, key))
+            .collect();
+        if missing.is_empty() {
+            return missing;
+        }
+        let base = embedded::files("base").and_then(|files| embedded::tree(PACK, files.get(PACK)?));
+        let Some(Node { value: Value::List(parameters), .. }) =
+            base.as_ref().and_then(|b| b.get("parameters"))
+        else {
+            return Vec::new();
+        };
+        let named = |node: &Node| {
+            let code = node.get("key")?.text()?;
+            missing.iter().copied().find(|key| *key == code)
+        };
+        let mut taken = Vec::new();
+        for (key, node) in parameters.iter().filter_map(|node| Some((named(node)?, node))) {
+            let mut node = node.clone();
+            if let Value::Map(entries) = &mut node.value {
+                entries.retain(|(name, _)| name.text != "clauses");
+            }
+            let (kind, code, file) = (ObjectKind::Parameter, key.to_owned(), PACK.to_owned());
+            self.put(Raw { kind, code, file, line: 0, node, site: false, replaces: None });
+            taken.push(key);
+        }
+        taken
+    }
+
     /// The object of a kind with a code.
     pub(crate) fn raw(&self, kind: ObjectKind, code: &str) -> Option<&Raw> {
         self.objects.get(*self.places.get(&(kind, code.to_owned()))?)
@@ -218,7 +253,7 @@ impl Merged {
         for (key, node) in entries {
             let section = SECTIONS.iter().find(|row| row.0 == area && row.1 == key.text);
             let Some((_, _, kind, code_key)) = section else {
-                if !(area == "pack" && HEAD.contains(&key.text.as_str())) {
+                if !(area == "pack" && HEAD.contains(&key.text.as_ref())) {
                     let known = SECTIONS.iter().filter(|row| row.0 == area).map(|row| row.1);
                     let head: &[&str] = if area == "pack" { HEAD } else { &[] };
                     let known: Vec<_> = head.iter().copied().chain(known).collect();
@@ -364,7 +399,7 @@ impl Merged {
                 }
             }
             let named: Vec<_> =
-                entries.iter().filter(|(key, _)| !["ja", "en"].contains(&key.text.as_str())).collect();
+                entries.iter().filter(|(key, _)| !["ja", "en"].contains(&key.text.as_ref())).collect();
             let [(key, code)] = named.as_slice() else {
                 problems.add(file, row.line, "leaves-out: exactly one object is named in each row");
                 continue;

@@ -326,7 +326,7 @@ impl<'a> Object<'a> {
             _ => &[],
         }
         .iter()
-        .map(|(key, node)| (key.text.as_str(), node))
+        .map(|(key, node)| (key.text.as_ref(), node))
     }
 
     /// Tells of keys that nobody asked for.
@@ -335,7 +335,7 @@ impl<'a> Object<'a> {
             return;
         };
         let asked = self.asked.borrow();
-        for (key, _) in entries.iter().filter(|(key, _)| !asked.contains(&key.text.as_str())) {
+        for (key, _) in entries.iter().filter(|(key, _)| !asked.contains(&key.text.as_ref())) {
             let mut asked = asked.clone();
             asked.sort_unstable();
             asked.dedup();

@@ -3,16 +3,16 @@
 //! `build.rs` writes them and says what stands where. They belong to the bytes of the file beside them:
 //! whoever takes a tree has compared these.
 
-use super::yaml::{Key, Node, Value};
+use super::yaml::{Key, Node, Value, Word};
 
 /// The tree; none when it is not whole.
-pub(super) fn read(tree: &[u8]) -> Option<Node> {
+pub(super) fn read(tree: &'static [u8]) -> Option<Node> {
     let mut rest = tree;
     let node = node(&mut rest)?;
     rest.is_empty().then_some(node)
 }
 
-fn node(rest: &mut &[u8]) -> Option<Node> {
+fn node(rest: &mut &'static [u8]) -> Option<Node> {
     let line = number(rest)?;
     let value = match byte(rest)? {
         0 => Value::Empty,
@@ -36,14 +36,14 @@ fn node(rest: &mut &[u8]) -> Option<Node> {
     Some(Node { line, value })
 }
 
-fn word(rest: &mut &[u8]) -> Option<String> {
+fn word(rest: &mut &'static [u8]) -> Option<Word> {
     let length = usize::try_from(number(rest)?).ok()?;
     let (word, after) = rest.split_at_checked(length)?;
     *rest = after;
-    std::str::from_utf8(word).ok().map(str::to_owned)
+    std::str::from_utf8(word).ok().map(Word::Borrowed)
 }
 
-fn number(rest: &mut &[u8]) -> Option<u64> {
+fn number(rest: &mut &'static [u8]) -> Option<u64> {
     let (mut value, mut shift) = (0_u64, 0_u32);
     loop {
         let byte = byte(rest)?;
@@ -55,7 +55,7 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
     }
 }
 
-fn byte(rest: &mut &[u8]) -> Option<u8> {
+fn byte(rest: &mut &'static [u8]) -> Option<u8> {
     let (first, after) = rest.split_first()?;
     *rest = after;
     Some(*first)
@@ -94,7 +94,7 @@ mod tests {
         for at in 0..whole.len() {
             assert!(read(&whole[..at]).is_none(), "{at}");
         }
-        assert!(read(&[whole, &[0]].concat()).is_none());
+        assert!(read([whole, &[0]].concat().leak()).is_none());
         assert!(read(&[0xff; 40]).is_none());
     }
 }

@@ -4,11 +4,15 @@
 //! and which only make files say something else than they show. Every scalar keeps the text it was
 //! written with; what reads it decides whether that is a number.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::Problems;
+
+/// A word as written: of a file inside the program it is the program's own, and is not copied.
+pub(crate) type Word = Cow<'static, str>;
 
 /// One value and the line it begins on.
 #[derive(Debug, Clone)]
@@ -20,7 +24,7 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Empty,
-    Text { text: String, plain: bool },
+    Text { text: Word, plain: bool },
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
 }
@@ -28,7 +32,7 @@ pub(crate) enum Value {
 /// The key of a mapping's entry.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
-    pub text: String,
+    pub text: Word,
     pub line: u64,
 }
 
@@ -86,7 +90,7 @@ struct Entries {
     entries: Vec<(Key, Node)>,
     /// Their keys, once there are many: a file made to have a hundred thousand is read no slower than
     /// others of its size.
-    keys: HashSet<String>,
+    keys: HashSet<Word>,
 }
 
 /// So many keys are looked through one by one.
@@ -208,11 +212,11 @@ impl Reading<'_> {
 
     fn scalar(&mut self, text: &str, plain: bool, line: u64) -> Option<()> {
         if let Some(Open::Map(_, _, key @ None)) = self.open.last_mut() {
-            *key = Some(Key { text: text.to_string(), line });
+            *key = Some(Key { text: text.to_owned().into(), line });
             return Some(());
         }
         let empty = plain && matches!(text, "" | "~" | "null");
-        let value = if empty { Value::Empty } else { Value::Text { text: text.to_string(), plain } };
+        let value = if empty { Value::Empty } else { Value::Text { text: text.to_owned().into(), plain } };
         self.put(Node { line, value })
     }
 

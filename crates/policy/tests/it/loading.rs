@@ -198,3 +198,22 @@ fn tables_are_read_as_they_are_meant() {
     let class = pack.class(&mimamori_domain::ClassCode::new("visit").unwrap()).unwrap();
     assert!(class.place);
 }
+
+/// A program that asks more of rules than those in force say goes on under them, by its own values.
+#[test]
+fn a_stored_pack_of_an_earlier_program_is_read() {
+    let newest = Pack::embedded_base().unwrap();
+    assert_eq!(Pack::from_stored(base()).unwrap().taken_from_program().count(), 0);
+    for key in ["session.idle-minutes", "accounts.shared-ids", "step-up.things"] {
+        // Left out under this name, and there under another, which nothing asks for.
+        let older = changed("pack.yaml", &format!("key: {key}\n"), "key: other.name\n");
+        let told = problems(older.clone());
+        assert!(told.iter().any(|p| p.message == format!("parameter {key} is missing")), "{told:?}");
+        let read = Pack::from_stored(older.clone()).unwrap();
+        assert_eq!(read.taken_from_program().collect::<Vec<_>>(), [key]);
+        assert_eq!(read.parameter(key).unwrap().value, newest.parameter(key).unwrap().value);
+        // What was stored stays what was stored.
+        assert_eq!(read.files(), &older);
+        assert_ne!(read.hash(), newest.hash());
+    }
+}

@@ -382,6 +382,7 @@ shared-title = Shared ids
 shared-text = You may use these shared ids. While you do, you work in the shared id's roles, and the ledger names both you and the shared id.
 shared-take = Use “{ $shared }”
 shared-under = You are using the shared id “{ $shared }”. The ledger names both you and the shared id.
+shared-own-below = What follows is about your own account.
 shared-leave = Stop using the shared id
 shared-as = { $shared } ({ $name })
 permitted-title = Who may use this shared id

@@ -367,6 +367,7 @@ shared-title = 共用ID
 shared-text = 使うことを許可されている共用IDです。使っている間の操作は、共用IDの役割で行い、証跡にはあなたの名前と共用IDの両方が残ります。
 shared-take = 「{ $shared }」を使う
 shared-under = 共用ID「{ $shared }」を使っています。証跡には、あなたの名前と共用IDの両方が残ります。
+shared-own-below = この下は、あなた自身のアカウントの設定です。
 shared-leave = 共用IDの使用を終える
 shared-as = { $shared }（{ $name }）
 permitted-title = 共用IDを使える人

@@ -14,7 +14,7 @@ use crate::forms::Query;
 use crate::layout::{Ask, Layout, page};
 
 /// Accesses on one page.
-pub(super) const ROWS: u32 = 100;
+pub(super) const ROWS: u32 = 40;
 
 /// Windows offered by one touch: days, text.
 pub(super) const WINDOWS: [(i32, &str); 4] =

@@ -123,6 +123,8 @@ impl World {
         };
         App::install(&parts, "web.test").await.unwrap();
         let app = App::open(parts).await.unwrap();
+        // Half of all work otherwise; what hashes cost is tested elsewhere.
+        app.hash_lightly(true).unwrap();
         let operator = app.operator("test");
         let organization =
             |name: &str| format!(r#"{{"resourceType":"Organization","name":"{name}","active":true}}"#);

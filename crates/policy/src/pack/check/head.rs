@@ -239,13 +239,13 @@ fn value(object: &Object<'_>, node: &Node) -> Option<ParameterValue> {
         None
     };
     match &node.value {
-        Value::Text { text, plain: true } => Some(match (text.as_str(), text.parse()) {
+        Value::Text { text, plain: true } => Some(match (text.as_ref(), text.parse()) {
             ("true", _) => ParameterValue::Switch(true),
             ("false", _) => ParameterValue::Switch(false),
             (_, Ok(number)) => ParameterValue::Number(number),
             (text, Err(_)) => ParameterValue::Text(text.to_owned()),
         }),
-        Value::Text { text, plain: false } => Some(ParameterValue::Text(text.clone())),
+        Value::Text { text, plain: false } => Some(ParameterValue::Text(text.clone().into_owned())),
         Value::List(nodes) if nodes.is_empty() => wrong("the list is empty"),
         Value::List(nodes) => {
             let numbers: Option<Vec<u64>> = nodes.iter().map(|n| n.text()?.parse().ok()).collect();

@@ -1,0 +1,44 @@
+"""The usual days of five people in a real browser: visiting nurse, doctor, care manager, system manager and
+citizen; phone and desktop, Japanese and English, with and without scripts; by keyboard alone, at 200 % and on
+paper. Every page fits, is light, and axe finds nothing on it.
+
+    days.py [--pictures FOLDER]    takes a picture of every step
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from lib.checks import Checks, say
+from lib.program import ROOT, Installation, Scratch
+
+PEOPLE, DAYS, LONGEST = "6", "21", 600
+
+
+def walked(checks, site, password, pictures):
+    command = ["node", str(ROOT / "e2e" / "days" / "days.mjs"), site, password, *([pictures] if pictures else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            told = json.loads(line)
+            if "ok" in told:
+                checks.that(told["ok"], told["what"], told.get("detail", ""))
+            else:
+                say("days: " + ", ".join(f"{name} {value}" for name, value in told.items()))
+        checks.equal(run.wait(timeout=LONGEST), 0, "every day came to its end")
+
+
+def main(pictures):
+    checks = Checks("days")
+    with Scratch() as folder:
+        city = Installation(folder / "city")
+        made = city.must("demo", "--people", PEOPLE, "--days", DAYS, "--no-serve", "--json").json()
+        with city.server({"MIMAMORI_LOG_LEVEL": "info"}) as server:
+            host, port = server.staff
+            checks.section("five days", walked, checks, f"http://{host}:{port}", made["password"], pictures)
+    return checks.close()
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[sys.argv.index("--pictures") + 1] if "--pictures" in sys.argv else os.environ.get("MIMAMORI_PICTURES")
+    sys.exit(main(wanted))

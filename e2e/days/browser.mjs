@@ -1,0 +1,117 @@
+// One person's window: opens pages, looks at each, takes its picture.
+import { chromium } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+/** A page with its style, in bytes: what a slow telephone line still brings in a second or two. */
+const MOST_BYTES = 60_000;
+export const SIZES = {
+  phone: { width: 390, height: 844 },
+  desktop: { width: 1280, height: 900 },
+  // What is left of a desktop when it is enlarged to 200 %.
+  enlarged: { width: 640, height: 450 },
+};
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--no-first-run'],
+  });
+
+export class Window {
+  /** `way` says size, language and whether scripts run; `told(ok, what, detail)` is given every check. */
+  static async open(browser, site, way, told, pictures) {
+    const context = await browser.newContext({
+      viewport: SIZES[way.size],
+      locale: way.lang === 'ja' ? 'ja-JP' : 'en-GB',
+      timezoneId: 'Asia/Tokyo',
+      javaScriptEnabled: way.scripts,
+      reducedMotion: 'reduce',
+      // The page's own policy keeps axe out otherwise; it is checked by other tests.
+      bypassCSP: true,
+    });
+    await context.addCookies([{ name: 'lang', value: way.lang, url: site }]);
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    return Object.assign(new Window(), { context, page, site, way, told, pictures, number: 0, seen: [], measured: [] });
+  }
+
+  get name() {
+    return `${this.way.who}, ${this.way.size}, ${this.way.lang}, ${this.way.scripts ? 'scripts' : 'no scripts'}`;
+  }
+
+  async go(path) {
+    await this.arrived(await this.page.goto(this.site + path));
+  }
+
+  /** Follows a link or presses a button, and waits for the page that comes. */
+  async press(selector) {
+    const [answer] = await Promise.all([
+      this.page.waitForNavigation({ waitUntil: 'load' }),
+      this.page.locator(selector).first().click(),
+    ]);
+    await this.arrived(answer);
+  }
+
+  async arrived(answer) {
+    if (answer) this.told(answer.status() < 400, `${this.name}: ${new URL(answer.url()).pathname} is shown`, answer.status());
+    this.answer = answer;
+  }
+
+  async fill(fields) {
+    for (const [name, value] of Object.entries(fields)) await this.page.locator(`main [name="${name}"]`).first().fill(value);
+  }
+
+  /** Whether something is on the page. */
+  async has(selector, what) {
+    this.told((await this.page.locator(selector).count()) > 0, `${this.name}: ${what}`, selector);
+  }
+
+  /** Looks at a page as people and as their tools do: nothing sticks out, axe finds nothing, it is light. */
+  async look(step) {
+    const shape = new URL(this.page.url()).pathname.replace(/[0-9a-f-]{36}/g, ':id');
+    this.number += 1;
+    if (this.pictures) {
+      const file = `${this.way.who}-${String(this.number).padStart(2, '0')}-${step}-${this.way.size}-${this.way.lang}.png`;
+      await this.page.screenshot({ path: join(this.pictures, file), fullPage: this.way.size !== 'desktop' });
+    }
+    const out = await this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    this.told(out <= 0, `${this.name}: ${shape} fits its width`, `${out} px stick out`);
+    if (this.way.scripts) {
+      await this.page.evaluate(AXE);
+      const found = await this.page.evaluate(async () =>
+        (await window.axe.run(document, { resultTypes: ['violations'] })).violations.map((v) => `${v.id}: ${v.nodes[0].target}`));
+      this.told(found.length === 0, `${this.name}: axe finds nothing on ${shape}`, found.join('; '));
+      const seen = await this.page.evaluate(() => {
+        const entries = [performance.getEntriesByType('navigation')[0], ...performance.getEntriesByType('resource')];
+        const paint = performance.getEntriesByName('first-contentful-paint')[0];
+        return {
+          bytes: entries.reduce((sum, entry) => sum + entry.encodedBodySize, 0),
+          requests: entries.length,
+          server: entries[0].responseStart - entries[0].requestStart,
+          paint: paint ? paint.startTime : null,
+        };
+      });
+      this.measured.push({ shape, ...seen });
+      this.told(seen.bytes < MOST_BYTES, `${this.name}: ${shape} is light`, `${seen.bytes} bytes`);
+    }
+  }
+
+  async signIn(login, password) {
+    await this.go('/sign-in');
+    await this.look('sign-in');
+    await this.fill({ login, password });
+    await this.press('form[action="/sign-in"] button');
+    await this.has('form[action="/sign-out"]', 'signed in');
+  }
+
+  async signOut() {
+    await this.press('form[action="/sign-out"] button');
+    await this.has('form[action="/sign-in"]', 'signed out');
+  }
+
+  async close() {
+    await this.context.close();
+  }
+}

@@ -1,0 +1,108 @@
+// node days.mjs SITE PASSWORD [PICTURES]: the usual days of five people. Each check is a line of JSON.
+import { mkdirSync } from 'node:fs';
+import { launch, SIZES, Window } from './browser.mjs';
+import { DAYS } from './people.mjs';
+
+const [site, password, pictures] = process.argv.slice(2);
+if (pictures) mkdirSync(pictures, { recursive: true });
+const told = (ok, what, detail) => console.log(JSON.stringify(ok ? { ok, what } : { ok: false, what, detail }));
+
+// Both sizes, both languages, with and without scripts: each pair of two stands once.
+const WAYS = [
+  { size: 'phone', lang: 'ja', scripts: true },
+  { size: 'phone', lang: 'en', scripts: false },
+  { size: 'desktop', lang: 'ja', scripts: false },
+  { size: 'desktop', lang: 'en', scripts: true },
+];
+
+const browser = await launch();
+const measured = [];
+
+async function day(login, way) {
+  const window = await Window.open(browser, site, { who: login.split('.')[0], ...way }, told, pictures);
+  try {
+    await window.signIn(login, password);
+    await DAYS[login](window);
+    await window.signOut();
+  } catch (error) {
+    told(false, `${window.name}: the day comes to its end`, `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
+  }
+  measured.push(...window.measured);
+  await window.close();
+}
+
+/** Without a mouse: every stop shows where it is, and the first person is reached. */
+async function keyboard() {
+  const way = { who: 'keyboard', size: 'desktop', lang: 'ja', scripts: true };
+  const window = await Window.open(browser, site, way, told);
+  const { page } = window;
+  await window.go('/sign-in');
+  const stop = async (found, most = 40) => {
+    for (let pressed = 0; pressed < most; pressed += 1) {
+      await page.keyboard.press('Tab');
+      const at = await page.evaluate(() => {
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(document.activeElement);
+        const seen = (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2) || boxShadow !== 'none';
+        const { name, tagName } = document.activeElement;
+        return { name, tag: tagName, href: document.activeElement.getAttribute('href'), seen };
+      });
+      if (!at.seen) told(false, 'the focus is seen', JSON.stringify(at));
+      if (found(at)) return true;
+    }
+    return false;
+  };
+  told(await stop((at) => at.name === 'login'), 'the sign-in name is reached by Tab');
+  await page.keyboard.type('hana.nurse');
+  told(await stop((at) => at.name === 'password'), 'the password is reached by Tab');
+  await page.keyboard.type(password);
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  const person = (at) => /^\/people\/[0-9a-f-]{36}/.test(at.href ?? '');
+  told(await stop(person), 'the first person is reached by Tab');
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  told(/\/people\//.test(page.url()), 'and opened by Enter', page.url());
+  await page.goto(page.url());
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  told(page.url().endsWith('#main'), 'the first stop of a page leads past its head', page.url());
+  await window.close();
+}
+
+/** At 200 %, and on paper. */
+async function enlargedAndPrinted() {
+  const way = { who: 'enlarged', size: 'enlarged', lang: 'ja', scripts: true };
+  const window = await Window.open(browser, site, way, told);
+  await window.signIn('hana.nurse', password);
+  const person = await window.page.locator('main a[href^="/people/"]:not([href="/people/search"])').first().getAttribute('href');
+  // The width of A4 within its margins, in CSS pixels.
+  const paper = { width: 680, height: 980 };
+  for (const path of ['/', person, `${person}/vital-signs`, '/rules']) {
+    await window.go(path);
+    await window.look('enlarged');
+    await window.page.emulateMedia({ media: 'print' });
+    await window.page.setViewportSize(paper);
+    const out = await window.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    told(out <= 0, `${path.split('/')[1] || 'home'} fits on paper`, `${out} px stick out`);
+    const file = await window.page.pdf({ format: 'A4' });
+    told(file.subarray(0, 5).toString() === '%PDF-' && file.length > 10_000, 'and becomes a PDF', file.length);
+    await window.page.emulateMedia({ media: null });
+    await window.page.setViewportSize(SIZES.enlarged);
+  }
+  await window.close();
+}
+
+// Two at a time: the program answers as fast, and two cores are busy.
+const work = Object.keys(DAYS).flatMap((login) => WAYS.map((way) => () => day(login, way)));
+work.push(keyboard, enlargedAndPrinted);
+const next = async () => {
+  for (let job = work.shift(); job; job = work.shift()) await job();
+};
+await Promise.all([next(), next()]);
+await browser.close();
+
+const heaviest = measured.sort((one, two) => two.bytes - one.bytes)[0];
+const paints = measured.map((one) => one.paint).filter((paint) => paint !== null).sort((one, two) => one - two);
+console.log(JSON.stringify({
+  pages: measured.length, heaviest: heaviest && `${heaviest.shape} ${heaviest.bytes} bytes`,
+  most_requests: Math.max(...measured.map((one) => one.requests)),
+  median_paint_ms: Math.round(paints[paints.length >> 1] ?? 0), slowest_paint_ms: Math.round(paints.at(-1) ?? 0),
+}));

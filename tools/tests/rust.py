@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Runs the Rust tests, but not again what passed before with the same content.
+
+    rust.py LOG [--everything]
+
+A test program is known by its bytes and by the files that its tests read while they run (READS). LOG gets
+the lines of every test, those remembered too.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import passed
+from passed import ROOT, TARGET, say
+
+# What the tests of a crate read while they run, beside what is compiled into them. A crate whose sources
+# ask where the repository is and that is not named here is run each time.
+READS = {
+    "mimamori-app": ["crates/app/src"],
+    "mimamori-ledger": ["e2e/ledger_vectors"],
+    "mimamori-policy": ["packs", "docs/how-to", "crates/policy/tests"],
+    "mimamori-web": ["crates"],
+    "mimamori": ["packs", "crates", "Cargo.toml", "Cargo.lock"],
+}
+
+NEXTEST = re.compile(r"^\s*(?:PASS|LEAK) \[.*?\](?: \(\s*\d+/\d+\))? (\S+) \S+\s*$")
+LIBTEST = re.compile(r"^test \S+( - should panic)? \.\.\. ok\s*$")
+
+
+class Program:
+    """One test program: its package, its name in nextest's words, and where it is."""
+
+    def __init__(self, message):
+        self.folder = pathlib.Path(message["manifest_path"]).parent
+        manifest = (self.folder / "Cargo.toml").read_text(encoding="utf-8")
+        self.package = re.search(r'^name = "([^"]+)"', manifest, re.M).group(1)
+        kind, target = message["target"]["kind"][0], message["target"]["name"]
+        ending = {"lib": "", "test": f"::{target}"}.get(kind, f"::{kind}/{target}")
+        self.name = self.package + ending
+        self.path = pathlib.Path(message["executable"])
+
+    def key(self, tools):
+        sources = [*self.folder.glob("src/**/*.rs"), *self.folder.glob("tests/**/*.rs")]
+        asks = any("CARGO_MANIFEST_DIR" in path.read_text(encoding="utf-8") for path in sources)
+        if asks and self.package not in READS:
+            return None
+        read = [ROOT / place for place in READS.get(self.package, [])]
+        started = TARGET / "debug" / "mimamori"
+        if self.package == "mimamori" and started.is_file():
+            read.append(started)
+        return passed.key(self.name, str(self.folder), tools, self.path, *read)
+
+    def tests(self):
+        command = [self.path, "--list", "--format", "terse"]
+        listed = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        return sum(line.endswith(": test") for line in listed.stdout.splitlines())
+
+
+def built():
+    command = ["cargo", "test", "--workspace", "--locked", "--no-run", "--message-format=json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(done.returncode)
+    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    return [Program(m) for m in messages if m.get("executable") and m["profile"]["test"]]
+
+
+def by_nextest(programs, log):
+    """All of them at once, each test in a process of its own; lines of what passed, by program."""
+    names = " or ".join(f"binary_id(={program.name})" for program in programs)
+    command = ["cargo", "nextest", "run", "--workspace", "--locked", "--no-fail-fast", "-E", names]
+    lines = {program.name: [] for program in programs}
+    ended = told(command, ROOT, log, lambda line: (found := NEXTEST.match(line)) and found.group(1), lines)
+    return ended, lines
+
+
+def by_libtest(programs, log):
+    """One after the other, as `cargo test` does."""
+    worst, lines = 0, {}
+    for program in programs:
+        say(f"     Running {program.name}")
+        mine = {program.name: []}
+        ended = told(
+            [program.path], program.folder, log, lambda line: LIBTEST.match(line) and program.name, mine
+        )
+        worst, lines = worst or ended, {**lines, **mine}
+    return worst, lines
+
+
+def told(command, folder, log, whose, lines):
+    """Runs a command, shows and logs what it prints, and keeps lines for those whom they are about."""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as run:
+        for line in run.stdout:
+            sys.stdout.write(line)
+            log.write(line)
+            owner = whose(line)
+            if owner in lines:
+                lines[owner].append(line)
+    return run.returncode
+
+
+def main(log, everything):
+    programs = built()
+    tools = passed.versions(["rustc", "-V"], ["node", "--version"], ["openssl", "version"], ["uname", "-r"])
+    keys = {program.name: program.key(tools) for program in programs}
+    known = {}
+    for program in programs:
+        printed = None if everything or keys[program.name] is None else passed.recall(keys[program.name])
+        if printed is not None:
+            known[program.name] = printed
+            log.write(printed)
+            say(f"unchanged since its {len(printed.splitlines())} tests passed: {program.name}")
+    run = [program for program in programs if program.name not in known]
+    ended = 0
+    if run:
+        ended, lines = (by_nextest if shutil.which("cargo-nextest") else by_libtest)(run, log)
+        for program in run:
+            mine = lines[program.name]
+            if keys[program.name] is not None and len(mine) == program.tests():
+                passed.keep(keys[program.name], "".join(mine))
+    count = sum(len(printed.splitlines()) for printed in known.values())
+    say(f"{len(run)} test programs run, {len(known)} unchanged with {count} tests that passed before")
+    # The examples in documentation.
+    return ended or subprocess.run(["cargo", "test", "--workspace", "--locked", "--doc", "-q"], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    with pathlib.Path(sys.argv[1]).open("w", encoding="utf-8") as file:
+        sys.exit(main(file, "--everything" in sys.argv[2:]))
