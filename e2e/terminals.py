@@ -42,11 +42,12 @@ def self_signed(folder, name, *more):
 
 
 class Terminal:
-    """What `mimamori terminal add` gave out, unpacked by OpenSSL."""
+    """What `mimamori terminal add`, or `renew`, gave out, unpacked by OpenSSL."""
 
-    def __init__(self, installation, folder, name):
+    def __init__(self, installation, folder, name, renews=None):
         self.file, self.pem = folder / f"{name}.p12", folder / f"{name}-terminal.pem"
-        told = installation.must("terminal", "add", name, "--place", "2階", "--out", str(self.file), "--json").json()
+        asked = ["renew", renews] if renews else ["add", name, "--place", "2階"]
+        told = installation.must("terminal", *asked, "--out", str(self.file), "--json").json()
         self.id, self.passphrase = told["terminal"], told["passphrase"]
         passed = f"pass:{self.passphrase}"
         self.pem.write_bytes(openssl("pkcs12", "-in", self.file, "-nodes", "-passin", passed))
@@ -139,11 +140,16 @@ def exchanged(checks, installation, folder, database, servers, trusted, earlier)
         checks.that(taken, f"{database}: program {number} believes the new authority")
         checks.equal(fresh(server.terminals, trusted, later.pem)[0], 200, f"{database}: and lets its terminal in")
         checks.equal(fresh(server.terminals, trusted, earlier.pem)[0], 200, f"{database}: the earlier one still")
+    early = installation.run("terminal", "authority", "retire")
+    checks.that(early.code != 0 and "renew them first" in early.err, f"{database}: not before all are renewed", repr(early))
+    renewed = Terminal(installation, folder, "ward-1-renewed", renews=earlier.id)
+    checks.equal(renewed.id, earlier.id, f"{database}: a renewed terminal stays the one it is")
     installation.must("terminal", "authority", "retire")
     for number, server in enumerate(servers):
         gone = lambda: refused(fresh, server.terminals, trusted, earlier.pem)  # noqa: E731
         checks.that(wait_until(gone, 45, every=0.5), f"{database}: program {number} lets go of the earlier one")
-        checks.equal(fresh(server.terminals, trusted, later.pem)[0], 200, f"{database}: and keeps the new one")
+        for terminal in (later, renewed):
+            checks.equal(fresh(server.terminals, trusted, terminal.pem)[0], 200, f"{database}: and keeps the new ones")
     status = None if refused(kept.get) else kept.get()[0]
     checks.that(status in (None, 403), f"{database}: not on a connection from before either", status)
 
