@@ -8,9 +8,11 @@ async function firstPerson(window) {
   return new URL(window.page.url()).pathname.match(/\/people\/[^/]+/)[0];
 }
 
-async function writes(window, person, text) {
+/** A note, begun in one of the ways that the rules offer. */
+async function writes(window, person, way, text) {
   await window.go(person);
   await window.press(`a[href^="${person}/notes/new"]`);
+  await window.press(`a[href*="template=${way}"]`);
   await window.look('note');
   await window.fill({ text });
   await window.press('main form button:not(.secondary)');
@@ -31,19 +33,25 @@ export const DAYS = {
     await window.press('main form button:not(.secondary)');
     await window.look('vital-signs-last-look');
     await window.press('main form button:not(.secondary)');
-    await writes(window, person, '朝の訪問。食事は八割、足のむくみは昨日より軽い。');
+    await writes(window, person, 'nursing-visit', '朝の訪問。食事は八割、足のむくみは昨日より軽い。');
     await window.look('after-writing');
     await window.go(`${person}/vital-signs`);
     await window.look('course');
+    await window.go(`${person}/card`);
+    await window.look('emergency-card');
   },
   /** 医師: between two patients, thirty seconds. */
   'makoto.doctor': async (window) => {
     await window.look('home');
     const person = await firstPerson(window);
     await window.look('person');
-    await window.press(`a[href="${person}/vital-signs"]`);
+    await window.press(`a[href="${person}/summary"]`);
+    await window.look('summary');
+    await window.go(`${person}/check-ups`);
+    await window.look('check-ups');
+    await window.go(`${person}/vital-signs`);
     await window.look('course');
-    await writes(window, person, '経過は安定。来週の採血で腎機能を確認します。');
+    await writes(window, person, 'soap', '経過は安定。来週の採血で腎機能を確認します。');
     await window.look('after-writing');
   },
   /** ケアマネジャー: plans in the office. */

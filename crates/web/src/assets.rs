@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// The style's parts in the order they are read: values, what they are for, then from text to paper.
-const STYLE: &str = concat!(
+pub(crate) const STYLE: &str = concat!(
     include_str!("../assets/style/tokens.css"),
     include_str!("../assets/style/roles.css"),
     include_str!("../assets/style/text.css"),

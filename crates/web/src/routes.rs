@@ -15,9 +15,9 @@ use crate::pages::governance::{
     reviews, roles, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, citizens, emergency, factors, home, language,
-    looked, note, own_account, person, programs, provider, record, reissue, review, search, second, sessions,
-    shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, citizens, design, emergency, factors, home,
+    language, looked, note, own_account, person, programs, provider, record, reissue, review, search, second,
+    sessions, shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -129,6 +129,7 @@ pub static ROUTES: &[Route] = routes! {
     // The address is the secret, and what it shows names nobody.
     Staff None    get  "/calendar/{secret}" => reminders::feed;
 
+    Staff Session get  "/design" => design::show;
     Staff Session get  "/account" => own_account::show;
     Staff Session post "/account/password" => own_account::change;
     Staff Session post "/account/leak" => own_account::leak;

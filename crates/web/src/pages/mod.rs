@@ -6,6 +6,7 @@ pub(crate) mod account_import;
 pub(crate) mod account_life;
 pub(crate) mod accounts;
 pub(crate) mod citizens;
+pub(crate) mod design;
 pub(crate) mod emergency;
 pub(crate) mod factors;
 pub(crate) mod governance;

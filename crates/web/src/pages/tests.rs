@@ -157,6 +157,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         }
         .render(),
     );
+    add("design", design::Page { l: l("design-title") }.render());
     add(
         "signed_in",
         sign_in::Signed {
