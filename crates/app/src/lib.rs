@@ -96,7 +96,7 @@ pub use provider::{
     ProviderUnreachable, protected as provider_protected,
 };
 use quick_cache::sync::Cache;
-pub use record::CreateAs;
+pub use record::{CreateAs, MOST_FILES, RecordFile};
 pub use sign_in::SignedIn;
 pub use terminals::{NewTerminal, TerminalFile, TerminalView};
 pub use view::{

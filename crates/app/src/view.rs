@@ -119,6 +119,7 @@ pub enum TeamMember {
 pub struct May {
     pub write_note: bool,
     pub write_vital_signs: bool,
+    pub write_document: bool,
     /// See who looked.
     pub review: bool,
 }

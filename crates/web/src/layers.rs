@@ -41,6 +41,14 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
+/// Marks an answer whose content somebody sent in: a browser gives it no origin of ours, no script and
+/// nothing to load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sandboxed;
+
+/// What such an answer may do in a browser.
+const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
+
 /// Two years, as browsers' preload lists ask.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
@@ -90,9 +98,13 @@ async fn headers(web: &Web, surface: Surface, mut request: Request, next: Next) 
         Surface::Fhir => fhir::finish(web, request, next).await,
     };
     let status = response.status();
+    let sandboxed = response.extensions().get::<Sandboxed>().is_some();
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if sandboxed {
+        headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
     if web.settings.tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);

@@ -217,7 +217,8 @@ impl Layout {
 }
 
 /// What a redirect may say was done.
-pub(crate) const DONE: [&str; 45] = [
+pub(crate) const DONE: [&str; 46] = [
+    "document-kept",
     "permitted",
     "shared-left",
     "linked",

@@ -16,8 +16,8 @@ use crate::pages::governance::{
 };
 use crate::pages::{
     account_emergency, account_import, account_life, accounts, citizens, design, emergency, factors, home,
-    language, looked, note, own_account, person, programs, provider, record, reissue, review, search, second,
-    sessions, shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
+    language, looked, note, own_account, papers, person, programs, provider, record, reissue, review, search,
+    second, sessions, shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -155,12 +155,16 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/people/{subject}/who-sees" => who_sees::show;
     Staff Session get  "/people/{subject}/notes/new" => note::form;
     Staff Session post "/people/{subject}/notes" => note::save;
+    Staff Session get  "/people/{subject}/documents" => papers::list;
+    Staff Session get  "/people/{subject}/documents/new" => papers::form;
+    Staff Session post "/people/{subject}/documents" => papers::save;
     Staff Session get  "/people/{subject}/vital-signs" => vital_course::show;
     Staff Session get  "/people/{subject}/vital-signs/new" => vital_signs::form;
     Staff Session post "/people/{subject}/vital-signs/look" => vital_signs::look;
     Staff Session post "/people/{subject}/vital-signs" => vital_signs::save;
 
     Staff Session get  "/records/{kind}/{id}" => record::show;
+    Staff Session get  "/records/{kind}/{id}/files/{attached}" => papers::open;
     Staff Session post "/records/{kind}/{id}/confirm" => record::confirm;
     Staff Session get  "/records/{kind}/{id}/edit" => note::edit_form;
     Staff Session post "/records/{kind}/{id}/edit" => note::edit;
@@ -345,12 +349,18 @@ fn routed(surface: Surface, web: &Web, prefix: &str) -> Router<Web> {
     router
 }
 
+/// Forms of a person's record that may bring files.
+const BRINGS_FILES: [&str; 3] =
+    ["/people/{subject}/documents", "/people/{subject}/notes", "/records/{kind}/{id}/edit"];
+
 /// The largest body that a route takes, in bytes.
 fn limit(route: &Route, web: &Web) -> usize {
     match route.surface {
         Surface::Fhir => web.settings.fhir_limit,
         // Forms made from the pack may bring files.
-        Surface::Staff if route.path.starts_with("/rules/") => web.settings.upload_limit,
+        Surface::Staff if route.path.starts_with("/rules/") || BRINGS_FILES.contains(&route.path) => {
+            web.settings.upload_limit
+        }
         Surface::Staff => web.settings.form_limit,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Upload {
     pub(crate) field: String,
     /// What its owner calls it.
     pub(crate) name: String,
+    /// What its sender says it is, such as `image/jpeg`.
+    pub(crate) media_type: Option<String>,
     pub(crate) bytes: Bytes,
 }
 
@@ -65,15 +67,24 @@ async fn read(body: Bytes, boundary: String) -> Option<Form> {
         let field = part.name()?.to_owned();
         match part.file_name().map(str::to_owned) {
             Some(name) => {
+                let media_type = part.content_type().map(ToString::to_string);
                 let bytes = part.bytes().await.ok()?;
                 if !name.is_empty() && !bytes.is_empty() {
-                    files.push(Upload { field, name, bytes });
+                    files.push(Upload { field, name, media_type, bytes });
                 }
             }
             None => pairs.push((field, part.text_with_charset("utf-8").await.ok()?)),
         }
     }
     Some(Form { fields: Fields::from_pairs(pairs), files })
+}
+
+/// `Content-Disposition` for a file of any name (RFC 6266 section 4.3 with the encoding of RFC 8187).
+pub(crate) fn disposition(how: &str, name: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let name: String =
+        name.bytes().map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+    format!("{how}; filename*=UTF-8''{name}")
 }
 
 #[cfg(test)]
@@ -89,6 +100,7 @@ mod tests {
         let form = read(Bytes::from_static(body.as_bytes()), "x".to_owned()).await.unwrap();
         assert_eq!(form.fields.get("a"), "行");
         assert_eq!(form.files.len(), 1);
+        assert_eq!(form.files[0].media_type.as_deref(), Some("text/plain"));
         assert_eq!((form.files[0].name.as_str(), &form.files[0].bytes[..]), ("図.txt", &b"abc"[..]));
         assert!(read(Bytes::from_static(b"--x\r\nno"), "x".to_owned()).await.is_none());
     }

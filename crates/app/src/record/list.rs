@@ -281,6 +281,7 @@ impl App {
         May {
             write_note: allowed(Action::Create, "note"),
             write_vital_signs: allowed(Action::Create, "vital-signs"),
+            write_document: allowed(Action::Create, "document"),
             review: allowed(Action::Review, "basic"),
         }
     }

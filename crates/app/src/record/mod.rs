@@ -1,13 +1,16 @@
 //! Records: read, list, write. Every way to a person's record is one of these.
 
+mod files;
 mod index;
 mod list;
 mod master;
+mod picture;
 mod read;
 mod register;
 mod search;
 mod write;
 
+pub use files::{MOST_FILES, RecordFile};
 pub(crate) use index::{clinical_rows, field_number, person_names, person_token_rows, sort_time};
 pub(crate) use list::Listed;
 pub(crate) use read::{MASTER, authorship_of, label_of, stored};

@@ -86,7 +86,11 @@ impl App {
     }
 
     /// The versions wanted; with the current one comes the subject's access version of the same state.
-    async fn versions(&self, id: ObjectId, wanted: Wanted) -> Result<(Vec<ObjectVersion>, Option<i64>)> {
+    pub(super) async fn versions(
+        &self,
+        id: ObjectId,
+        wanted: Wanted,
+    ) -> Result<(Vec<ObjectVersion>, Option<i64>)> {
         let mut access_version = None;
         let mut rows = match wanted {
             Wanted::Current => {
@@ -108,7 +112,7 @@ impl App {
     }
 
     /// Decides per version, since versions may differ in label; opens what is permitted.
-    async fn open_permitted(
+    pub(super) async fn open_permitted(
         &self,
         caller: &Caller,
         context: &SubjectContext,
@@ -189,7 +193,7 @@ impl App {
     }
 
     /// Records the try to read what is not there, so that probing shows in the ledger.
-    async fn refuse_unknown(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Error {
+    pub(super) async fn refuse_unknown(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Error {
         let unit = Unit::new();
         let mut entry = caller.entry(unit.id, Action::Read);
         entry.resource = Some((kind.clone(), Some(id)));
@@ -206,7 +210,7 @@ impl App {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+pub(super) enum Wanted {
     Current,
     Version(u64),
     All,

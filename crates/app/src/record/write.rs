@@ -15,6 +15,7 @@ use mimamori_fhir::{Limits, Resource, SearchValues};
 use mimamori_store::{AccessKey, Change, ColumnType, ObjectHead, ObjectVersion, Unit, Value, tables};
 use mimamori_vault::{Place, SecretKey, SubjectIndex};
 
+use super::files::{Record, RecordFile};
 use super::index::{clinical_rows, person_token_rows, sort_time};
 use super::read::{authorship_of, label_of, stored, subject_of};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
@@ -41,15 +42,28 @@ impl App {
     /// Invalid with every fault's place and rule; forbidden; unavailable when it could not be
     /// recorded. Nothing was kept then.
     pub async fn create(&self, caller: &Caller, bytes: Bytes, how: CreateAs) -> Result<Stored> {
+        self.create_one(caller, bytes, &[], how).await
+    }
+
+    pub(super) async fn create_one(
+        &self,
+        caller: &Caller,
+        bytes: Bytes,
+        files: &[RecordFile],
+        how: CreateAs,
+    ) -> Result<Stored> {
         let resource = checked(&bytes)?;
         let kind = Kind::new(resource.resource_type()).map_err(Error::internal)?;
+        if !files.is_empty() && (kind == kind::PATIENT || !mimamori_fhir::is_in_compartment(kind.as_str())) {
+            return Err(fault("resourceType", "only records about one person have files", "invalid"));
+        }
         if kind == kind::PATIENT {
             return self.register(caller, &resource).await;
         }
         if !mimamori_fhir::is_in_compartment(kind.as_str()) {
             return self.create_master(caller, &kind, bytes).await;
         }
-        let mut kept = self.keep_together(caller, &[(resource, bytes)], how).await?;
+        let mut kept = self.keep_together(caller, &[(resource, bytes)], files, how).await?;
         kept.pop().ok_or_else(Error::not_found)
     }
 
@@ -79,13 +93,15 @@ impl App {
             }
             resources.push((resource, bytes.clone()));
         }
-        self.keep_together(caller, &resources, how).await
+        self.keep_together(caller, &resources, &[], how).await
     }
 
+    /// Files belong to the first of the records.
     async fn keep_together(
         &self,
         caller: &Caller,
         all: &[(Resource, Bytes)],
+        files: &[RecordFile],
         how: CreateAs,
     ) -> Result<Vec<Stored>> {
         let Some((first, _)) = all.first() else { return Ok(Vec::new()) };
@@ -111,10 +127,9 @@ impl App {
             let mut made = HashMap::new();
             let mut kept = Vec::with_capacity(all.len());
             for (resource, bytes) in all {
-                kept.push(
-                    self.put_record(caller, &context, (resource, bytes), state, now, &mut made, &mut unit)
-                        .await?,
-                );
+                let files = if kept.is_empty() { files } else { &[] };
+                let record = (resource, bytes, files);
+                kept.push(self.put_record(caller, &context, record, state, now, &mut made, &mut unit).await?);
             }
             unit.bumps.sort_unstable();
             unit.bumps.dedup();
@@ -132,7 +147,7 @@ impl App {
         &self,
         caller: &Caller,
         context: &SubjectContext,
-        (resource, bytes): (&Resource, &Bytes),
+        (resource, bytes, files): (&Resource, &Bytes, &[RecordFile]),
         state: RecordState,
         now: Timestamp,
         made: &mut HashMap<ClassCode, SecretKey>,
@@ -165,10 +180,12 @@ impl App {
             None => self.writing_key(context, &label, now, unit)?,
         };
         let values = mimamori_fhir::search_values(resource);
+        let of = version.record();
         let sealed = version.seal(&key, Some(context.subject), unit.id)?;
         let version = ObjectVersion { sort_time: Some(sort_time(&values, now)), ..sealed };
+        let mut commitments = vec![version.commitment()];
+        commitments.extend(self.put_files(context, &of, files, &key, unit)?);
         made.insert(label.class.clone(), key);
-        let commitment = version.commitment();
         let kept = stored(&version, label, bytes);
         unit.changes.push(Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version).into_row()));
         self.index_record(context, &version, &values, bytes, unit)?;
@@ -177,7 +194,7 @@ impl App {
         entry.subject = Some(context.subject);
         entry.resource = Some((kind, Some(kept.id)));
         entry.version = Some(1);
-        entry.commitments = vec![commitment];
+        entry.commitments = commitments;
         let index = u32::try_from(unit.entries.len()).unwrap_or(u32::MAX);
         let entry = self.with_sealed(caller, entry, index, None)?;
         unit.entries.push(entry);
@@ -197,6 +214,17 @@ impl App {
         bytes: Bytes,
         expected_version: u64,
     ) -> Result<Stored> {
+        self.change(caller, kind, id, (bytes, &[]), expected_version).await
+    }
+
+    pub(super) async fn change(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        (bytes, files): (Bytes, &[RecordFile]),
+        expected_version: u64,
+    ) -> Result<Stored> {
         let resource = checked(&bytes)?;
         if resource.resource_type() != kind.as_str() {
             return Err(fault("resourceType", "the resource is not of the type in the address", "invalid"));
@@ -206,7 +234,7 @@ impl App {
         }
         let class = mimamori_fhir::information_class(&resource);
         let named = if *kind == kind::PATIENT { SubjectId::from(id) } else { named_subject(&resource)? };
-        let step = Step::Change { resource: &resource, bytes: &bytes, class, named };
+        let step = Step::Change { resource: &resource, bytes: &bytes, files, class, named };
         self.step(caller, kind, id, expected_version, step).await
     }
 
@@ -295,7 +323,7 @@ impl App {
                 ));
             }
             let (plain, class, values) = match &step {
-                Step::Change { resource, bytes, class, named } => {
+                Step::Change { resource, bytes, class, named, .. } => {
                     if *named != subject {
                         return Err(fault(
                             "subject",
@@ -327,7 +355,9 @@ impl App {
                 pack: caller.pack,
                 recorded: now,
             };
-            let mut version = self.seal_version(&context, version, &mut unit)?;
+            let of = version.record();
+            let key = self.writing_key(&context, &label, now, &mut unit)?;
+            let mut version = version.seal(&key, Some(subject), unit.id)?;
             version.sort_time = Some(values.as_ref().map_or(now, |values| sort_time(values, now)));
             if matches!(step, Step::Discard) {
                 version.institution = None;
@@ -336,7 +366,10 @@ impl App {
                     unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![id.into()]));
                 }
             }
-            let commitment = version.commitment();
+            let mut commitments = vec![version.commitment()];
+            if let Step::Change { files, .. } = &step {
+                commitments.extend(self.put_files(&context, &of, files, &key, &mut unit)?);
+            }
             let kept = stored(&version, label, &plain);
             unit.changes.push(advance(&version, current.version));
             match &values {
@@ -350,7 +383,7 @@ impl App {
             entry.subject = Some(subject);
             entry.resource = Some((kind.clone(), Some(id)));
             entry.version = Some(kept.version);
-            entry.commitments = vec![commitment];
+            entry.commitments = commitments;
             let stated = match &step {
                 Step::Withdraw { reason } => Some(*reason),
                 Step::Discard => Some(DISCARDED_BY_AUTHOR),
@@ -469,9 +502,17 @@ fn decides(kind: &Kind) -> bool {
 
 /// One step in a record's life.
 enum Step<'a> {
-    Change { resource: &'a Resource, bytes: &'a Bytes, class: ClassCode, named: SubjectId },
+    Change {
+        resource: &'a Resource,
+        bytes: &'a Bytes,
+        files: &'a [RecordFile],
+        class: ClassCode,
+        named: SubjectId,
+    },
     Confirm,
-    Withdraw { reason: &'a str },
+    Withdraw {
+        reason: &'a str,
+    },
     Discard,
 }
 
@@ -539,7 +580,21 @@ pub(crate) struct NewVersion<'a> {
     pub(crate) recorded: Timestamp,
 }
 
-impl NewVersion<'_> {
+impl<'a> NewVersion<'a> {
+    /// What files that come with this version take over from it.
+    fn record(&self) -> Record<'a> {
+        Record {
+            object: self.object,
+            kind: self.kind.clone(),
+            label: self.label.clone(),
+            author: self.author,
+            on_behalf: self.on_behalf,
+            plain: self.plain,
+            pack: self.pack,
+            recorded: self.recorded,
+        }
+    }
+
     pub(crate) fn seal(
         self,
         key: &SecretKey,

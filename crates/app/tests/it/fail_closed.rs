@@ -23,6 +23,7 @@ use sqlx::{ConnectOptions, Executor};
 
 use crate::cluster::Cluster;
 use crate::import::{bundle, patient};
+use crate::record_files::{a_file, document, paper};
 use crate::support::{Database, On, PASSWORD, START, Site, note, observation, parts};
 use crate::town::{Ids, Town};
 
@@ -71,6 +72,8 @@ const TABLE: &[(&str, Then)] = &[
     ("search", Reads),
     ("search_people", Reads),
     ("timeline", Reads),
+    ("record_file", Reads),
+    ("binary", Reads),
     ("vread", Reads),
     ("who_looked", Reads),
     ("who_sees", Reads),
@@ -138,6 +141,8 @@ const TABLE: &[(&str, Then)] = &[
     ("confirm", Changes),
     ("create", Changes),
     ("create_together", Changes),
+    ("create_with_files", Changes),
+    ("update_with_files", Changes),
     ("create_token", Changes),
     ("discard_record", Changes),
     ("end_team_member", Changes),
@@ -288,6 +293,8 @@ struct Asking {
     program: ActorId,
     stopped: ActorId,
     draft: mimamori_domain::ObjectId,
+    /// A document and its file.
+    paper: (mimamori_domain::ObjectId, mimamori_domain::ObjectId),
     /// The address of a calendar.
     calendar: String,
     root: RootKeyFile,
@@ -305,6 +312,7 @@ impl Asking {
         let stopped = app.add_citizen(&operator, "fuyu", "山田 冬", PASSWORD, None).await.unwrap();
         app.stop_actor(&operator, stopped, "調査のため").await.unwrap();
         let draft = app.create(&hana, note(ids.subject, "下書き").into(), CreateAs::Draft).await.unwrap().id;
+        let paper = paper(app, &hana, ids.subject, CreateAs::Confirmed).await;
         // To be acknowledged by every member of staff.
         app.publish_document(&operator, "security-policy", 0, &policy()).await.unwrap();
         let terminal = app.register_terminal(&operator, &terminal()).await.unwrap().terminal;
@@ -317,6 +325,7 @@ impl Asking {
             haru: town.caller("haru").await,
             hana,
             operator,
+            paper,
             program,
             stopped,
             draft,
@@ -342,6 +351,7 @@ fn policy() -> NewDocument {
 async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
     let Asking {
         hana,
+        paper,
         jiro,
         kansa,
         haru,
@@ -515,6 +525,21 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             let all = ["36.2", "36.3"].map(|value| observation(ids.subject, value).into());
             app.create_together(hana, &all, CreateAs::Confirmed).await.map(drop)
         }
+        "create_with_files" => {
+            let file = a_file(app);
+            let record = document(ids.subject, &[&file]);
+            app.create_with_files(hana, record, &[file], CreateAs::Confirmed).await.map(drop)
+        }
+        "update_with_files" => {
+            let file = a_file(app);
+            let record = document(ids.subject, &[&file]);
+            let kind = Kind::of("DocumentReference");
+            app.update_with_files(hana, &kind, paper.0, record, &[file], 1).await.map(drop)
+        }
+        "record_file" => {
+            app.record_file(jiro, &Kind::of("DocumentReference"), paper.0, paper.1).await.map(drop)
+        }
+        "binary" => app.binary(jiro, paper.1).await.map(drop),
         "create_token" => {
             let scopes = ["*.read".to_owned()];
             app.create_token(operator, "連携", ids.hospital, &scopes, 1).await.map(drop)

@@ -34,6 +34,7 @@ mod procedures;
 mod programs;
 mod property;
 mod quiet;
+mod record_files;
 mod registers;
 mod reminders;
 mod rollback;

@@ -50,6 +50,7 @@ signed-in-ended = { $n ->
         *[other] No more sign-ins may be open at once, so your { $n } oldest ones were ended.
     } If that surprises you, look at “Where you are signed in”.
 signed-in-next = If that was not you, somebody may have tried to use your account. Tell your facility manager at once.
+done-document-kept = The document was added and is shared with the care team.
 done-confirmed = Confirmed.
 done-amended = Amended. What it said before is kept.
 done-withdrawn = Withdrawn. What it said before is kept.

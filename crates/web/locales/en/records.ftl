@@ -70,3 +70,41 @@ vital-rows-left = { $n ->
     [one] One more is not shown.
    *[other] { $n } more are not shown.
   }
+
+# Documents and photographs
+
+documents-title = Documents and photos
+documents-hint = PDF and text files are saved on this device. Delete them from a shared device when you are done.
+documents-empty = There are no documents or photos yet.
+document-add = Add a document or photo
+document-new-title = Add a document or photo
+document-new-hint = Check whose document it is before you add it. It is shared with the care team and cannot be removed afterwards, only withdrawn.
+document-file = File
+document-file-hint = PDF, photos and pictures (JPEG, PNG, WebP) or plain text, up to 10. Where a photo was taken and the like is removed by itself.
+document-type = Kind of document
+document-type-hint = Which occupations may see it depends on the kind.
+document-type-missing = Choose the kind of document.
+document-type-referral = Referral letter
+document-type-discharge = Discharge summary
+document-type-plan = Care plan
+document-type-nursing = Nursing or care report
+document-type-laboratory = Test results
+document-type-check-up = Check-up results
+document-type-prescription = Prescription, medicine notebook
+document-type-photograph = Photograph
+document-type-other = Other document
+document-name = Title
+document-name-hint = For example: nursing summary at discharge (November 2026)
+document-name-missing = Enter a title.
+document-description = Description (optional)
+document-too-long = A title has at most 100 characters, a description at most 1,000. Make it shorter.
+document-save = Add it
+file-missing = Choose a file.
+files-too-many = At most 10 files can be added at once. Add them in parts.
+file-most = The files together may have { $megabytes } MB.
+file-save = (save)
+photo-add = Attach photos (optional)
+photo-hint = A wound, a meal and so on. Where the photo was taken and the like is removed by itself.
+photos-kept = Photos attached
+photo-drop = Take “{ $name }” off
+photo-alt = Photo “{ $name }”

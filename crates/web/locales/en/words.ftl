@@ -14,6 +14,7 @@ kind-Condition = Condition
 kind-Consent = Consent
 kind-DiagnosticReport = Diagnostic report
 kind-DocumentReference = Document
+kind-Binary = File
 kind-Encounter = Visit
 kind-Immunization = Immunization
 kind-MedicationRequest = Prescription
@@ -225,3 +226,12 @@ code-EC = Electrocardiogram
 code-MB = Microbiology
 code-NMR = MRI
 code-PAT = Pathology
+
+# Kinds of files and sizes
+media-type-application-pdf = PDF
+media-type-image-jpeg = photo (JPEG)
+media-type-image-png = picture (PNG)
+media-type-image-webp = picture (WebP)
+media-type-text-plain = text
+size-kb = { $size } KB
+size-mb = { $size } MB

@@ -14,6 +14,7 @@ kind-Condition = 病名・状態
 kind-Consent = 同意
 kind-DiagnosticReport = 検査報告
 kind-DocumentReference = 文書
+kind-Binary = ファイル
 kind-Encounter = 受診・訪問
 kind-Immunization = 予防接種
 kind-MedicationRequest = 処方
@@ -225,3 +226,12 @@ code-EC = 心電図
 code-MB = 微生物検査
 code-NMR = MRI
 code-PAT = 病理検査
+
+# ファイルの種類と大きさ
+media-type-application-pdf = PDF
+media-type-image-jpeg = 写真（JPEG）
+media-type-image-png = 画像（PNG）
+media-type-image-webp = 画像（WebP）
+media-type-text-plain = テキスト
+size-kb = { $size } KB
+size-mb = { $size } MB

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use mimamori_fhir::{Capability, TypeCapability, capability_statement, served_types};
 
+use super::read::BINARY;
 use super::{base, json_response, offered};
 use crate::settings::Web;
 
@@ -17,6 +18,7 @@ pub(crate) async fn show(State(web): State<Web>) -> Response {
         .copied()
         .filter(|t| offered(t))
         .map(|resource_type| TypeCapability { resource_type, interactions: INTERACTIONS })
+        .chain([TypeCapability { resource_type: BINARY, interactions: &["read"] }])
         .collect();
     let statement = capability_statement(&Capability {
         software_name: "Mimamori",

@@ -50,7 +50,9 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Families whose last part is a code from data or from a word list.
-const FAMILIES: [&str; 28] = [
+const FAMILIES: [&str; 30] = [
+    "document-type-",
+    "media-type-",
     "because-",
     "planned-",
     "sort-",

@@ -15,6 +15,7 @@ pub(crate) mod language;
 pub(crate) mod looked;
 pub(crate) mod note;
 pub(crate) mod own_account;
+pub(crate) mod papers;
 pub(crate) mod person;
 pub(crate) mod problem;
 pub(crate) mod programs;

@@ -5,10 +5,11 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use mimamori_app::{CreateAs, Stored};
+use mimamori_app::{CreateAs, RecordFile, Stored};
 use mimamori_domain::{Error, Kind, ObjectId, RecordState, SubjectId, Timestamp};
 use serde_json::json;
 
+use super::papers::{Again, looked_at, most_words};
 use super::person::is_own;
 use super::{Head, fhir_kind, form_error, id, shown_again};
 use crate::dates;
@@ -16,7 +17,8 @@ use crate::diff::{self, Piece};
 use crate::error::{Answered, Fault};
 use crate::forms::Fields;
 use crate::layout::{Ask, Layout, page, page_with, see};
-use crate::present;
+use crate::present::{self, FileShown};
+use crate::uploads;
 
 /// A note is a FHIR Communication.
 pub(super) const NOTE: Kind = Kind::of("Communication");
@@ -34,6 +36,10 @@ pub(super) struct Form {
     /// The version that is edited or amended.
     pub(super) version: Option<u64>,
     pub(super) amends: bool,
+    /// Photographs that the draft has already.
+    pub(super) files: Vec<FileShown>,
+    /// How large a photograph may be.
+    pub(super) most: String,
     pub(super) error: Option<String>,
     pub(super) back: String,
 }
@@ -44,6 +50,7 @@ pub(super) struct Look {
     pub(super) l: Layout,
     pub(super) head: Head,
     pub(super) text: String,
+    pub(super) files: Vec<FileShown>,
     /// What an amendment changes; empty for a new note.
     pub(super) pieces: Vec<Piece>,
     /// Where the confirming form posts to.
@@ -74,24 +81,18 @@ async fn new_form(ask: &Ask, subject: SubjectId, text: String) -> Result<Form, F
         text,
         version: None,
         amends: false,
+        files: Vec::new(),
+        most: most_words(ask)?,
         error: None,
         back,
     })
 }
 
 /// `POST /people/{subject}/notes`: keeps a draft and shows it for a last look.
-pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, fields: Fields) -> Answered {
+pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, form: uploads::Form) -> Answered {
     let subject: SubjectId = id(&subject)?;
-    let text = fields.lines("text");
-    let done = match checked(&text) {
-        Err(problem) => Err(Problem::Text(problem)),
-        Ok(()) => {
-            let bytes = communication(subject, &text, ask.web.now());
-            let created = ask.web.app.create(&ask.caller, bytes, CreateAs::Draft).await;
-            created.map_err(Problem::from)
-        }
-    };
-    match done {
+    let text = form.fields.lines("text");
+    match draft(&ask, subject, &text, &form.files).await {
         Ok(stored) => Ok(see(&look_page(stored.id))),
         Err(problem) => {
             problem.check()?;
@@ -100,16 +101,34 @@ pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, fields: Fields) 
     }
 }
 
-/// A FHIR Communication that says `text` about `subject`.
-fn communication(subject: SubjectId, text: &str, now: Timestamp) -> Bytes {
+async fn draft(
+    ask: &Ask,
+    subject: SubjectId,
+    text: &str,
+    sent: &[uploads::Upload],
+) -> Result<Stored, Problem> {
+    checked(text).map_err(Problem::Text)?;
+    let files = looked_at(ask, sent)?;
+    let bytes = communication(subject, text, &files, ask.web.now());
+    Ok(ask.web.app.create_with_files(&ask.caller, bytes, &files, CreateAs::Draft).await?)
+}
+
+/// A FHIR Communication that says `text` about `subject`, with photographs.
+fn communication(subject: SubjectId, text: &str, files: &[RecordFile], now: Timestamp) -> Bytes {
+    let mut payload = vec![json!({ "contentString": text })];
+    payload.extend(files.iter().map(attached));
     let resource = json!({
         "resourceType": NOTE.as_str(),
         "status": "completed",
         "subject": { "reference": format!("Patient/{subject}") },
         "sent": dates::to_fhir(now),
-        "payload": [{ "contentString": text }],
+        "payload": payload,
     });
     Bytes::from(resource.to_string())
+}
+
+fn attached(file: &RecordFile) -> serde_json::Value {
+    json!({ "contentAttachment": file.attachment() })
 }
 
 fn look_page(id: ObjectId) -> String {
@@ -121,6 +140,15 @@ enum Problem {
     /// The text that says so.
     Text(&'static str),
     Fault(Fault),
+}
+
+impl From<Again> for Problem {
+    fn from(again: Again) -> Self {
+        match again {
+            Again::Text(key) => Self::Text(key),
+            Again::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 impl From<Error> for Problem {
@@ -181,12 +209,38 @@ async fn own(
     Ok((stored, text, subject))
 }
 
-/// The text of a note that consists of one; other Communications are not edited here.
+/// The text of a note that consists of one, with or without photographs; other Communications are not
+/// edited here.
 pub(super) fn editable(stored: &Stored) -> Option<String> {
     let resource = present::read(stored)?;
     let mut payloads = resource.root().items("payload");
     let text = payloads.next()?.string("contentString")?.to_owned();
-    payloads.next().is_none().then_some(text)
+    payloads.all(|payload| payload.get("contentAttachment").is_some()).then_some(text)
+}
+
+/// The record's bytes without the photographs at `dropped` and with new ones behind the others;
+/// everything else stays as it was received.
+fn with_files(stored: &Stored, bytes: &Bytes, dropped: &[&str], added: &[RecordFile]) -> Option<Bytes> {
+    let resource = present::read(&Stored { bytes: bytes.clone(), ..stored.clone() })?;
+    let mut made = Vec::with_capacity(bytes.len());
+    let (mut from, mut end) = (0, 0);
+    for payload in resource.root().items("payload") {
+        let span = payload.span();
+        let url = payload.get("contentAttachment").and_then(|file| file.string("url"));
+        if url.is_some_and(|url| dropped.contains(&url)) {
+            // With the comma before it: what comes first is the text.
+            made.extend_from_slice(bytes.get(from..end)?);
+            from = span.end;
+        }
+        end = span.end;
+    }
+    made.extend_from_slice(bytes.get(from..end)?);
+    for file in added {
+        made.push(b',');
+        made.extend_from_slice(attached(file).to_string().as_bytes());
+    }
+    made.extend_from_slice(bytes.get(end..)?);
+    Some(Bytes::from(made))
 }
 
 /// The record's bytes with another text; everything else stays as it was received.
@@ -208,6 +262,7 @@ pub(crate) async fn look(ask: Ask, Path((kind, record)): Path<(String, String)>)
         l: ask.layout("look-title"),
         head,
         text,
+        files: present::files(&stored, ask.texts()),
         pieces: Vec::new(),
         action: format!("{base}/confirm"),
         version: stored.version,
@@ -242,15 +297,21 @@ async fn form_over(
         text,
         version: Some(stored.version),
         amends,
+        files: present::files(stored, ask.texts()),
+        most: most_words(ask)?,
         error: None,
     })
 }
 
 /// `POST /records/{kind}/{id}/edit`
-pub(crate) async fn edit(ask: Ask, Path((kind, record)): Path<(String, String)>, fields: Fields) -> Answered {
+pub(crate) async fn edit(
+    ask: Ask,
+    Path((kind, record)): Path<(String, String)>,
+    form: uploads::Form,
+) -> Answered {
     let (stored, _, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
-    let text = fields.lines("text");
-    match change(&ask, &stored, &text, version(&fields)?).await {
+    let text = form.fields.lines("text");
+    match change(&ask, &stored, &text, &form, version(&form.fields)?).await {
         Ok(changed) => Ok(see(&look_page(changed.id))),
         Err(problem) => {
             problem.check()?;
@@ -259,10 +320,19 @@ pub(crate) async fn edit(ask: Ask, Path((kind, record)): Path<(String, String)>,
     }
 }
 
-async fn change(ask: &Ask, stored: &Stored, text: &str, expected: u64) -> Result<Stored, Problem> {
+async fn change(
+    ask: &Ask,
+    stored: &Stored,
+    text: &str,
+    form: &uploads::Form,
+    expected: u64,
+) -> Result<Stored, Problem> {
     checked(text).map_err(Problem::Text)?;
+    let files = looked_at(ask, &form.files)?;
     let bytes = with_text(stored, text).ok_or(Problem::Text("note-empty"))?;
-    Ok(ask.web.app.update(&ask.caller, &NOTE, stored.id, bytes, expected).await?)
+    let dropped: Vec<&str> = form.fields.all("drop").collect();
+    let bytes = with_files(stored, &bytes, &dropped, &files).ok_or(Problem::Text("note-empty"))?;
+    Ok(ask.web.app.update_with_files(&ask.caller, &NOTE, stored.id, bytes, &files, expected).await?)
 }
 
 /// The version a form was made from.
@@ -298,6 +368,7 @@ pub(crate) async fn amend_look(
         head,
         pieces: diff::pieces(&old, &text),
         text,
+        files: present::files(&stored, ask.texts()),
         action: format!("{base}/amend"),
         version,
         carried: true,
@@ -314,7 +385,9 @@ pub(crate) async fn amend(
 ) -> Answered {
     let (stored, _, subject) = own(&ask, &kind, &record, CONFIRMED).await?;
     let text = fields.lines("text");
-    match change(&ask, &stored, &text, version(&fields)?).await {
+    let version = version(&fields)?;
+    let form = uploads::Form::default();
+    match change(&ask, &stored, &text, &form, version).await {
         Ok(amended) => Ok(done(&amended)),
         Err(problem) => {
             problem.check()?;
@@ -336,7 +409,7 @@ mod tests {
     #[test]
     fn a_note_is_a_valid_communication_with_its_text_unchanged() {
         let text = "夕食 8割\n「足が痛い」\t\"左\"\\";
-        let bytes = communication(SubjectId::random(), text, Timestamp::from_micros(0));
+        let bytes = communication(SubjectId::random(), text, &[], Timestamp::from_micros(0));
         let resource = parse(&bytes, &Limits::default()).unwrap();
         assert_eq!(validate(&resource), []);
         let payload = resource.root().items("payload").next().unwrap();
@@ -354,5 +427,30 @@ mod tests {
         let two =
             r#"{"resourceType":"Communication","payload":[{"contentString":"1"},{"contentString":"2"}]}"#;
         assert_eq!(editable(&crate::present::sample("Communication", two)), None);
+    }
+
+    #[test]
+    fn dropping_a_photograph_leaves_everything_else_as_it_was() {
+        let photo = |n: u8| format!(r#"{{"contentAttachment":{{"url":"Binary/{n}"}}}}"#);
+        let whole = format!(
+            r#"{{"payload":[{{"contentString":"傷"}} , {}, {} ,{} ],"x":1.50,"resourceType":"Communication"}}"#,
+            photo(1),
+            photo(2),
+            photo(3)
+        );
+        let stored = crate::present::sample("Communication", &whole);
+        assert_eq!(editable(&stored).as_deref(), Some("傷"));
+        let without = |dropped: &[&str]| {
+            let made = with_files(&stored, &stored.bytes, dropped, &[]).unwrap();
+            String::from_utf8(made.to_vec()).unwrap()
+        };
+        assert_eq!(without(&[]), whole);
+        assert_eq!(without(&["Binary/2"]), whole.replace(&format!(", {} ", photo(2)), " "));
+        for dropped in [&["Binary/1", "Binary/3"][..], &["Binary/1", "Binary/2", "Binary/3"], &["Binary/9"]] {
+            let made = without(dropped);
+            let urls = [1, 2, 3].map(|n| made.contains(&format!("Binary/{n}")));
+            assert_eq!(urls, [1, 2, 3].map(|n| !dropped.contains(&format!("Binary/{n}").as_str())));
+            assert!(serde_json::from_str::<serde_json::Value>(&made).is_ok(), "{made}");
+        }
     }
 }

@@ -42,6 +42,18 @@ fn head(texts: &'static Texts) -> Head {
     }
 }
 
+fn shown_files(texts: &'static Texts) -> Vec<present::FileShown> {
+    let attachment = |id: &str, kind: &str| {
+        let title = HOSTILE.replace('"', "'");
+        format!(
+            r#"{{"contentAttachment":{{"contentType":"{kind}","url":"Binary/{id}","size":48213,"title":"{title}"}}}}"#
+        )
+    };
+    let both = [attachment("a", "image/jpeg"), attachment("b", "application/pdf")].join(",");
+    let json = format!(r#"{{"resourceType":"Communication","payload":[{{"contentString":"傷"}},{both}]}}"#);
+    present::files(&sample("Communication", &json), texts)
+}
+
 fn items(texts: &'static Texts) -> Vec<Item> {
     let nurse = ActorId::random();
     let place = InstitutionId::random();
@@ -208,7 +220,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         word: present::kind(code, texts),
         chosen: code == "Observation",
     });
-    let may = May { write_note: true, write_vital_signs: true, review: true };
+    let may = May { write_note: true, write_vital_signs: true, write_document: true, review: true };
     add(
         "person",
         person::Page {
@@ -252,6 +264,8 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 text: NOTE.to_owned(),
                 version: Some(2),
                 amends,
+                files: shown_files(texts),
+                most: "8 MB".to_owned(),
                 error: Some(texts.get("note-too-long")),
                 back: "/".to_owned(),
             }
@@ -265,6 +279,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 l: l("look-title"),
                 head: head(texts),
                 text: LATER.to_owned(),
+                files: shown_files(texts),
                 pieces: if carried { diff::pieces(NOTE, LATER) } else { Vec::new() },
                 action: "/".to_owned(),
                 version: 2,
@@ -275,6 +290,40 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
+    add(
+        "documents",
+        papers::List {
+            l: l("documents-title").done("document-kept"),
+            head: head(texts),
+            may_write: true,
+            items: vec![Item { files: shown_files(texts), ..items(texts).remove(0) }],
+            later: true,
+            next: Some("/".to_owned()),
+        }
+        .render(),
+    );
+    add(
+        "document_form",
+        papers::Form {
+            l: l("document-new-title"),
+            head: head(texts),
+            action: "/".to_owned(),
+            types: papers::TYPES
+                .iter()
+                .map(|(code, _)| papers::TypeChoice {
+                    code,
+                    word: texts.get(&format!("document-type-{code}")),
+                    chosen: *code == "plan",
+                })
+                .collect(),
+            name: HOSTILE.to_owned(),
+            description: HOSTILE.to_owned(),
+            most: "8 MB".to_owned(),
+            error: Some(texts.get("file-missing")),
+            back: "/".to_owned(),
+        }
+        .render(),
+    );
     let typed = Fields::of(&[("temperature", "36.8"), ("systolic", "128"), ("diastolic", "76")]);
     let mut inputs = vital_signs::inputs(&typed, texts);
     inputs[0].error = Some(texts.count("vitals-decimals", 1));

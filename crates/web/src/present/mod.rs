@@ -2,6 +2,7 @@
 
 pub(crate) mod chart;
 mod element;
+mod file;
 mod person;
 mod views;
 pub(crate) mod vital;
@@ -15,6 +16,7 @@ use mimamori_domain::{ActorId, InstitutionId, OccupationCode, RecordState, Resul
 use mimamori_fhir::{Limits, Resource, parse};
 use mimamori_policy::Text;
 
+pub(crate) use file::{FileShown, PICTURES, files};
 pub(crate) use person::{Allergy, Person, allergies};
 pub(crate) use views::{SHOWN, content};
 
@@ -81,6 +83,7 @@ pub(crate) struct Item {
     pub(crate) author: Author,
     pub(crate) on_behalf_of: Option<Author>,
     pub(crate) confirmer: Option<Author>,
+    pub(crate) files: Vec<FileShown>,
     /// Why it was withdrawn, on its own page.
     pub(crate) withdrawn_because: Option<String>,
     /// The page with its versions.
@@ -215,6 +218,7 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
         author,
         on_behalf_of: other(stored.on_behalf_of),
         confirmer: other(stored.confirmer),
+        files: files(stored, texts),
         withdrawn_because: stored.withdrawn_because.clone(),
         page: format!("/records/{}/{}", stored.kind, stored.id),
     }

@@ -148,7 +148,7 @@ static VIEWS: &[View] = &[
             ("label-file", "content.attachment.title", Shape),
             ("label-format", "content.attachment.contentType", Shape),
         ],
-        note: &[],
+        note: &["context.related.display"],
     },
     View {
         kind: "CarePlan",

@@ -16,6 +16,7 @@ mod governance;
 #[path = "../../../app/tests/it/hooked.rs"]
 mod hooked;
 mod pages;
+mod papers;
 mod programs;
 mod reminders;
 mod routes;

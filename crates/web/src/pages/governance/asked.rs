@@ -140,14 +140,7 @@ impl Sent {
 /// A file as a download: never shown by the browser as a page of this site.
 pub(super) fn download(file: OpenedFile) -> Response {
     use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let name: String = file
-        .name
-        .bytes()
-        .map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect();
-    // RFC 6266 section 4.3 with the encoding of RFC 8187.
-    let disposition = format!("attachment; filename*=UTF-8''{name}");
+    let disposition = crate::uploads::disposition("attachment", &file.name);
     let kind = if file.media_type.starts_with("text/") {
         "text/plain; charset=utf-8".to_owned()
     } else {
