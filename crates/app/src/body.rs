@@ -25,6 +25,7 @@ pub(crate) mod kind {
     pub(crate) const ORGANIZATION: Kind = Kind::of("Organization");
     pub(crate) const PRACTITIONER: Kind = Kind::of("Practitioner");
     pub(crate) const ALLERGY: Kind = Kind::of("AllergyIntolerance");
+    pub(crate) const COMMUNICATION: Kind = Kind::of("Communication");
 }
 
 /// Schema version of the bodies written now.

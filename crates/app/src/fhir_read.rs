@@ -26,6 +26,17 @@ pub(crate) fn team(bytes: &[u8]) -> Result<Vec<TeamMembership>> {
     Ok(participants.iter().filter_map(membership).collect())
 }
 
+/// Whom a Communication is for, of staff: ids of those who act. Institutions are nobody in particular.
+pub(crate) fn recipients(bytes: &[u8]) -> Result<std::collections::BTreeSet<Vec<u8>>> {
+    let resource = parse(bytes)?;
+    let named = at(&resource, "recipient").as_array().map_or(&[][..], Vec::as_slice);
+    let actor = |recipient: &Value| {
+        let id = at(recipient, "reference").as_str()?.strip_prefix("Practitioner/")?;
+        Some(id.parse::<ActorId>().ok()?.to_vec())
+    };
+    Ok(named.iter().filter_map(actor).collect())
+}
+
 fn membership(participant: &Value) -> Option<TeamMembership> {
     let reference = at(at(participant, "member"), "reference").as_str()?;
     let (kind, id) = reference.split_once('/')?;

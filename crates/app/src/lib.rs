@@ -25,6 +25,7 @@ mod install;
 mod key_admin;
 mod keys;
 mod ledger;
+mod my_people;
 mod passwords;
 mod people;
 mod programs;
@@ -32,6 +33,7 @@ mod provider;
 mod record;
 mod refusals;
 mod review;
+mod seen;
 mod sessions;
 mod sign_in;
 pub mod sql;
@@ -89,6 +91,7 @@ pub use mimamori_domain::{Error, ErrorKind, Fault, Result};
 use mimamori_policy::{Authorizer, Pack};
 use mimamori_store::Store;
 use mimamori_vault::Vault;
+pub use my_people::{MyPeople, Unfinished};
 pub use programs::{ClientCredentials, ClientToken, NewProgram, ProgramKey, ProgramView};
 pub use provider::{
     LinkView, PROVIDER_RETURN, PROVIDER_SUBJECT_LENGTH, ProviderAnswer, ProviderEnd, ProviderFailure,
@@ -97,11 +100,12 @@ pub use provider::{
 };
 use quick_cache::sync::Cache;
 pub use record::{CreateAs, MOST_FILES, RecordFile};
+pub use seen::{Newest, UNREAD_DAYS};
 pub use sign_in::SignedIn;
 pub use terminals::{NewTerminal, TerminalFile, TerminalView};
 pub use view::{
-    AccessRow, ActorView, May, Origin, Page, Paging, PeopleQuery, PersonCard, PersonPage, ReviewQuery,
-    Stored, SubjectCount, TeamMember, TimelineFilter, Window,
+    AccessRow, ActorView, Attention, FoundRecords, May, Origin, Page, Paging, PeopleQuery, PersonCard,
+    PersonPage, ReviewQuery, Stored, SubjectCount, TeamMember, TimelineFilter, Window,
 };
 pub use who_sees::{Sight, Standing, WhoSees};
 

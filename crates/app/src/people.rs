@@ -1,4 +1,4 @@
-//! Lists of people: mine, and those a search finds.
+//! Lists of people: those a search finds, and what every list of people shares.
 
 use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_fhir::{Limits, SearchValues};
@@ -37,50 +37,6 @@ impl Condition {
 }
 
 impl App {
-    /// The people the caller takes part in the care of; for citizen users themselves and those they
-    /// speak for.
-    ///
-    /// # Errors
-    /// Unavailable when it could not be recorded.
-    pub async fn my_people(&self, caller: &Caller, paging: &Paging) -> Result<Page<PersonCard>> {
-        let mut targets: Vec<Value> = vec![caller.actor.into()];
-        targets.extend(caller.institution().map(Value::from));
-        let roles: Vec<Value> = vec!["team".into(), "proxy".into(), "self".into()];
-        let question: [&[u8]; 1] = [b"my-people"];
-        let size = page_size(paging.count);
-        for _ in 0..ATTEMPTS {
-            let mut position =
-                self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
-            let mut found = Found::default();
-            let mut more = true;
-            while more && found.cards.len() < size {
-                let rows = self
-                    .store
-                    .query_lists(
-                        &sql::PEOPLE_LINKED,
-                        vec![position.id.into(), count(STRIDE)],
-                        vec![targets.clone(), roles.clone()],
-                    )
-                    .await?;
-                more = rows.len() == STRIDE;
-                for row in rows {
-                    let subject: SubjectId = row.id_of(0).map_err(Error::unavailable)?;
-                    if found.cards.len() == size {
-                        more = true;
-                        break;
-                    }
-                    position = Position::after(0, ObjectId::from(subject));
-                    self.add_permitted(caller, subject, |_| true, &mut found).await?;
-                }
-            }
-            let next = if more { Some(self.seal_cursor(caller, &question, position)?) } else { None };
-            if let Some(page) = self.settle_people(caller, found, None, next).await? {
-                return Ok(page);
-            }
-        }
-        Err(kept_changing())
-    }
-
     /// People found by name, kana, birth date or identifier; only those the caller may see.
     ///
     /// # Errors
@@ -238,7 +194,7 @@ impl App {
     }
 
     /// Adds a person to a list when the caller may see their Patient and it answers the question.
-    async fn add_permitted(
+    pub(crate) async fn add_permitted(
         &self,
         caller: &Caller,
         subject: SubjectId,
@@ -292,17 +248,34 @@ impl App {
 
 /// People found so far.
 #[derive(Default)]
-struct Found {
-    cards: Vec<PersonCard>,
-    listed: Vec<(SubjectId, Listed)>,
-    guards: Vec<mimamori_store::Guard>,
+pub(crate) struct Found {
+    pub(crate) cards: Vec<PersonCard>,
+    /// What the ledger says of each of them, in the same order.
+    pub(crate) listed: Vec<(SubjectId, Listed)>,
+    pub(crate) guards: Vec<mimamori_store::Guard>,
 }
 
 impl Found {
     fn add(&mut self, context: &SubjectContext, patient: Stored, listed: Listed) {
         self.guards.push(context.guard());
         self.listed.push((context.subject, listed));
-        self.cards.push(PersonCard { subject: context.subject, patient });
+        self.cards.push(PersonCard {
+            subject: context.subject,
+            patient,
+            unread: 0,
+            addressed: 0,
+            newest: None,
+        });
+    }
+
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = SubjectId> {
+        self.cards.iter().map(|card| card.subject)
+    }
+
+    /// The card of a person, and what the ledger says of them.
+    pub(crate) fn of(&mut self, subject: SubjectId) -> Option<(&PersonCard, &mut Listed)> {
+        let at = self.subjects().position(|shown| shown == subject)?;
+        Some((self.cards.get(at)?, &mut self.listed.get_mut(at)?.1))
     }
 }
 

@@ -49,10 +49,25 @@ pub struct Stored {
     pub confirmer: Option<ActorId>,
     /// When this version was stated, UTC.
     pub recorded: Timestamp,
+    /// Who it was shown to, where a use case tells that.
+    pub attention: Attention,
     /// Why it was withdrawn, as stated; with a withdrawn version read by its id or in a history.
     pub withdrawn_because: Option<String>,
     /// The bytes as received. `mimamori_fhir::splice_meta` adds id and meta for output.
     pub bytes: Bytes,
+}
+
+/// Who a version of a record was shown to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// New to the caller: of somebody else, of the last [`crate::UNREAD_DAYS`] days, and not shown to them
+    /// before.
+    pub unread: bool,
+    /// To how many others than its author this version was shown; `None` where the caller may not see the
+    /// care team.
+    pub seen_by: Option<u64>,
+    /// The same one by one, the first first, with the time in UTC; in a history alone.
+    pub readers: Vec<(ActorId, Timestamp)>,
 }
 
 /// Content stays out of debug output (invariant 9).
@@ -133,6 +148,8 @@ pub struct PersonPage {
     /// Confirmed FHIR AllergyIntolerance the caller may see.
     pub allergies: Vec<Stored>,
     pub team: Vec<TeamMember>,
+    /// Institutions that answer for what the caller may see.
+    pub institutions: Vec<InstitutionId>,
     pub may: May,
     /// Until when the caller's emergency access to this person lasts, if there is one.
     pub emergency_until: Option<Timestamp>,
@@ -144,6 +161,13 @@ pub struct PersonCard {
     pub subject: SubjectId,
     /// Their FHIR Patient.
     pub patient: Stored,
+    /// How many records of the last [`crate::UNREAD_DAYS`] days the caller has not seen, of those that
+    /// they may see; always 0 in what a search finds.
+    pub unread: u64,
+    /// How many of these are addressed to the caller.
+    pub addressed: u64,
+    /// The newest record of those days that the caller may see; never in what a search finds.
+    pub newest: Option<crate::Newest>,
 }
 
 /// What a people search asks. Empty fields do not restrict; at least one must be filled.
@@ -181,7 +205,23 @@ impl std::fmt::Debug for PeopleQuery {
 pub struct TimelineFilter {
     /// Empty: every kind.
     pub kinds: Vec<Kind>,
+    /// The institution that answers for a record.
     pub institution: Option<InstitutionId>,
+    pub author: Option<ActorId>,
+    /// When it happened as the record says (else when it was stated), UTC; the first included, the second
+    /// not.
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Only what the caller has not seen.
+    pub unread: bool,
+}
+
+/// What was found in a person's record.
+#[derive(Debug, Clone)]
+pub struct FoundRecords {
+    pub page: Page<Stored>,
+    /// Back to when the record was looked through, where more of it is left to look through; UTC.
+    pub reached: Option<Timestamp>,
 }
 
 /// One access as the ledger holds it, with names opened for whom may see them.

@@ -72,6 +72,11 @@ tables! {
         institution: Blob null, author: Blob null, updated: Int, sort_time: Int,
     ];
 
+    /// Which version of which record was shown to whom, and when.
+    SEEN = "seen", Current, key ["object", "version", "actor"], [
+        object: Blob, version: Int, actor: Blob, seen: Int,
+    ];
+
     /// Pseudonymous relations: care team member to actor, proxy to actor, account to institution.
     LINK = "link", Current, key ["object", "role", "target"], [
         object: Blob, role: Text, target: Blob, subject: Blob null,

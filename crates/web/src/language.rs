@@ -68,11 +68,12 @@ impl Language {
 }
 
 /// The files of each language, in the same order.
-const FILES: [[&str; 8]; 2] = [
+const FILES: [[&str; 9]; 2] = [
     [
         include_str!("../locales/ja/common.ftl"),
         include_str!("../locales/ja/people.ftl"),
         include_str!("../locales/ja/records.ftl"),
+        include_str!("../locales/ja/notebook.ftl"),
         include_str!("../locales/ja/ledger.ftl"),
         include_str!("../locales/ja/governance.ftl"),
         include_str!("../locales/ja/administration.ftl"),
@@ -83,6 +84,7 @@ const FILES: [[&str; 8]; 2] = [
         include_str!("../locales/en/common.ftl"),
         include_str!("../locales/en/people.ftl"),
         include_str!("../locales/en/records.ftl"),
+        include_str!("../locales/en/notebook.ftl"),
         include_str!("../locales/en/ledger.ftl"),
         include_str!("../locales/en/governance.ftl"),
         include_str!("../locales/en/administration.ftl"),

@@ -15,9 +15,10 @@ use crate::pages::governance::{
     reviews, roles, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, citizens, design, emergency, factors, home,
-    language, looked, note, own_account, papers, person, programs, provider, record, reissue, review, search,
-    second, sessions, shared, sign_in, step_up, terminals, vital_course, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, check_ups, citizens, design, emergency,
+    factors, find, home, language, looked, note, own_account, papers, person, programs, provider, record,
+    reissue, review, search, second, sessions, shared, sign_in, step_up, summary, terminals, vital_course,
+    vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -149,8 +150,12 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/people/search" => search::find;
     Staff Session post "/people/search/emergency" => search::find_in_emergency;
     Staff Session get  "/people/{subject}" => person::show;
+    Staff Session post "/people/{subject}/find" => find::show;
     Staff Session get  "/people/{subject}/emergency" => emergency::form;
     Staff Session post "/people/{subject}/emergency" => emergency::declare;
+    Staff Session get  "/people/{subject}/summary" => summary::show;
+    Staff Session get  "/people/{subject}/card" => summary::card;
+    Staff Session get  "/people/{subject}/check-ups" => check_ups::show;
     Staff Session get  "/people/{subject}/looked" => looked::show;
     Staff Session get  "/people/{subject}/who-sees" => who_sees::show;
     Staff Session get  "/people/{subject}/notes/new" => note::form;

@@ -56,14 +56,17 @@ impl App {
     }
 
     /// Names of those who had to do with records that another use case has just given, and recorded:
-    /// authors, on whose behalf, confirmers. Nobody else's are told.
+    /// authors, on whose behalf, confirmers, readers. Nobody else's are told.
     ///
     /// # Errors
     /// Unavailable.
     pub async fn actors(&self, _caller: &Caller, shown: &[Stored]) -> Result<HashMap<ActorId, ActorView>> {
         let ids: HashSet<ActorId> = shown
             .iter()
-            .flat_map(|record| [record.author, record.on_behalf_of, record.confirmer])
+            .flat_map(|record| {
+                let readers = record.attention.readers.iter().map(|(reader, _)| Some(*reader));
+                [record.author, record.on_behalf_of, record.confirmer].into_iter().chain(readers)
+            })
             .flatten()
             .collect();
         let mut views = HashMap::new();

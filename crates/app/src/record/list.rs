@@ -1,8 +1,8 @@
-//! Lists of one person's records: the timeline, and the person's page.
+//! What lists of one person's records share, and the person's page.
 
 use std::collections::BTreeMap;
 
-use mimamori_domain::{AccessLabel, Action, Authorship, Error, Kind, ObjectId, Result, SubjectId, Timestamp};
+use mimamori_domain::{AccessLabel, Action, Authorship, Error, ObjectId, Result, SubjectId, Timestamp};
 use mimamori_ledger::EntryDraft;
 use mimamori_policy::Decision;
 use mimamori_store::{ObjectVersion, Unit, Value};
@@ -11,9 +11,8 @@ use super::read::{label_of, stored};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
-use crate::context::{SubjectContext, object_from_row, open_with};
-use crate::cursor::{Position, page_size};
-use crate::{ActorView, App, May, Page, Paging, PersonPage, Stored, TeamMember, TimelineFilter, sql};
+use crate::context::{SubjectContext, open_with};
+use crate::{ActorView, App, May, PersonPage, Stored, TeamMember};
 
 /// What a timeline shows when no kind is chosen.
 pub(crate) const TIMELINE_KINDS: [&str; 13] = [
@@ -36,7 +35,7 @@ pub(crate) const TIMELINE_KINDS: [&str; 13] = [
 pub(crate) struct Permitted {
     pub(crate) labels: BTreeMap<AccessLabel, Decision>,
     /// A decision that refused, to be recorded when nothing is permitted at all.
-    refused: Option<Decision>,
+    pub(crate) refused: Option<Decision>,
 }
 
 impl Permitted {
@@ -75,94 +74,6 @@ impl App {
             }
         }
         permitted
-    }
-
-    /// A person's timeline, newest first.
-    ///
-    /// # Errors
-    /// Forbidden when the caller may see nothing of this person; unavailable when it could not be
-    /// recorded.
-    pub async fn timeline(
-        &self,
-        caller: &Caller,
-        subject: SubjectId,
-        filter: &TimelineFilter,
-        paging: &Paging,
-    ) -> Result<Page<Stored>> {
-        let chosen: Vec<&str> = if filter.kinds.is_empty() {
-            TIMELINE_KINDS.to_vec()
-        } else {
-            filter.kinds.iter().map(Kind::as_str).filter(|kind| TIMELINE_KINDS.contains(kind)).collect()
-        };
-        let kinds: Vec<Kind> = chosen.iter().filter_map(|kind| Kind::new(kind).ok()).collect();
-        let institution = filter.institution.map(|id| id.to_vec()).unwrap_or_default();
-        let question =
-            [b"timeline".as_slice(), subject.as_bytes(), &chosen.join(",").into_bytes(), &institution]
-                .map(<[u8]>::to_vec);
-        let question: Vec<&[u8]> = question.iter().map(Vec::as_slice).collect();
-        let size = page_size(paging.count);
-        for _ in 0..ATTEMPTS {
-            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
-            let now = self.clock.now();
-            let context = self.subject_context(subject).await?;
-            let mut permitted = self.permitted(caller, Action::Read, &context, now);
-            permitted.labels.retain(|label, _| filter.institution.is_none_or(|id| id == label.institution));
-            if permitted.labels.is_empty()
-                && let Some(decision) = &permitted.refused
-            {
-                return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
-            }
-            let mut rows = self.timeline_rows(caller, &context, &permitted, &kinds, start, size + 1).await?;
-            let more = rows.len() > size;
-            rows.truncate(size);
-            let next = match rows.last() {
-                Some((sorted, last)) if more => {
-                    let position = Position::after(*sorted, last.object);
-                    Some(self.seal_cursor(caller, &question, position)?)
-                }
-                _ => None,
-            };
-            let (items, entries) = {
-                let versions: Vec<ObjectVersion> = rows.into_iter().map(|(_, version)| version).collect();
-                self.open_listed(&context, &permitted, &versions)?
-            };
-            let mut unit = Unit::new();
-            unit.guards.push(context.guard());
-            let unit = self.list_entries(caller, unit, None, vec![(subject, entries)])?;
-            if let Settled::Done = self.settle(caller, unit).await? {
-                return Ok(Page { items, next, total: None });
-            }
-        }
-        Err(kept_changing())
-    }
-
-    async fn timeline_rows(
-        &self,
-        caller: &Caller,
-        context: &SubjectContext,
-        permitted: &Permitted,
-        kinds: &[Kind],
-        start: Position,
-        limit: usize,
-    ) -> Result<Vec<(i64, ObjectVersion)>> {
-        let kinds: Vec<Value> = kinds.iter().map(|kind| kind.as_str().to_owned().into()).collect();
-        if permitted.labels.is_empty() || kinds.is_empty() {
-            return Ok(Vec::new());
-        }
-        let args = vec![
-            context.subject.into(),
-            caller.actor.into(),
-            start.number.into(),
-            start.id.into(),
-            i64::try_from(limit).unwrap_or(i64::MAX).into(),
-        ];
-        let mut rows = self.store.query_lists(&sql::TIMELINE, args, vec![kinds, permitted.as_list()]).await?;
-        rows.iter_mut()
-            .map(|row| {
-                let version = object_from_row(row)?;
-                Ok((row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?, version))
-            })
-            .collect()
     }
 
     /// Opens listed versions; what was erased is left out. Gives the items and what the entry says.
@@ -231,11 +142,8 @@ impl App {
             {
                 return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
             }
-            let allergies = self
-                .timeline_rows(caller, &context, &permitted, &[kind::ALLERGY], Position::NEWEST, 50)
-                .await?;
             let mut versions = vec![patient];
-            versions.extend(allergies.into_iter().map(|(_, version)| version));
+            versions.extend(self.newest_of_kind(caller, &context, &permitted, kind::ALLERGY, 50).await?);
             let (mut items, listed) = self.open_listed(&context, &permitted, &versions)?;
             if items.is_empty() {
                 return Err(Error::new(mimamori_domain::ErrorKind::Gone, "this record was erased"));
@@ -248,6 +156,13 @@ impl App {
                 patient,
                 allergies,
                 team,
+                institutions: permitted
+                    .labels
+                    .keys()
+                    .map(|label| label.institution)
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
                 may: self.may(caller, &context, now),
                 emergency_until: context
                     .emergencies

@@ -67,7 +67,9 @@ impl App {
                         None => self.subject_context(subject).await?,
                     };
                     unit.guards.push(context.guard());
-                    self.open_permitted(caller, &context, &versions).await?
+                    let mut opened = self.open_permitted(caller, &context, &versions).await?;
+                    self.attend(caller, &context, newest, wanted, &mut opened.0, &mut unit).await?;
+                    opened
                 }
                 None => self.open_master(caller, kind, &versions).await?,
             };
@@ -152,6 +154,40 @@ impl App {
             }
             _ => Err(Error::not_found()),
         }
+    }
+
+    /// Notes that the current version was shown, and tells of a history to whom it was shown before.
+    async fn attend(
+        &self,
+        caller: &Caller,
+        context: &SubjectContext,
+        newest: &ObjectVersion,
+        wanted: Wanted,
+        opened: &mut [(Stored, Hash)],
+        unit: &mut Unit,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let current = |(stored, _): &&(Stored, Hash)| stored.version == newest.version;
+        let finished = !matches!(newest.state, Some(RecordState::Draft | RecordState::AwaitingConfirmation));
+        if caller.keeps_seen()
+            && finished
+            && !matches!(wanted, Wanted::Version(_))
+            && newest.author != Some(caller.actor)
+            && let Some((shown, _)) = opened.iter().find(current)
+        {
+            unit.changes.extend(crate::seen::changes(caller.actor, [(shown.id, shown.version)], now));
+        }
+        if matches!(wanted, Wanted::All) {
+            let permitted = self.permitted(caller, Action::Read, context, now);
+            if self.may_see_team(caller, context, &permitted, now) {
+                let mut told: Vec<Stored> = opened.iter().map(|(stored, _)| stored.clone()).collect();
+                self.tell_readers(&mut told).await?;
+                for ((stored, _), told) in opened.iter_mut().zip(told) {
+                    stored.attention = told.attention;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the entry of a withdrawal states, for those who may read the record.
@@ -258,6 +294,7 @@ pub(crate) fn stored(version: &ObjectVersion, label: AccessLabel, plain: &[u8]) 
         on_behalf_of: version.on_behalf,
         confirmer: version.confirmer,
         recorded: version.recorded,
+        attention: crate::Attention::default(),
         withdrawn_because: None,
         bytes: Bytes::copy_from_slice(plain),
     }

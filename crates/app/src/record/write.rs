@@ -362,7 +362,7 @@ impl App {
             if matches!(step, Step::Discard) {
                 version.institution = None;
                 unit.changes.push(Change::any(&sql::DELETE_CLINICAL, vec![subject.into(), id.into()]));
-                if *kind == kind::CARE_TEAM {
+                if *kind == kind::CARE_TEAM || *kind == kind::COMMUNICATION {
                     unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![id.into()]));
                 }
             }
@@ -371,6 +371,10 @@ impl App {
                 commitments.extend(self.put_files(&context, &of, files, &key, &mut unit)?);
             }
             let kept = stored(&version, label, &plain);
+            // Whoever confirms what somebody else wrote has seen it.
+            if caller.keeps_seen() && version.author != Some(caller.actor) {
+                unit.changes.extend(crate::seen::changes(caller.actor, [(id, kept.version)], now));
+            }
             unit.changes.push(advance(&version, current.version));
             match &values {
                 Some(values) => self.index_record(&context, &version, values, &plain, &mut unit)?,
@@ -453,6 +457,9 @@ impl App {
         if version.kind == kind::CARE_TEAM {
             self.link_team(version, plain, subject, unit)?;
         }
+        if version.kind == kind::COMMUNICATION {
+            link(version, "recipient", fhir_read::recipients(plain)?, subject, unit);
+        }
         if decides(&version.kind) {
             unit.bumps.push(AccessKey::from(subject));
         }
@@ -469,23 +476,33 @@ impl App {
         subject: SubjectId,
         unit: &mut Unit,
     ) -> Result<()> {
-        if version.version > 1 {
-            unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![version.object.into()]));
-        }
-        let targets: std::collections::BTreeSet<Vec<u8>> = fhir_read::team(plain)?
+        let targets = fhir_read::team(plain)?
             .into_iter()
             .flat_map(|member| {
                 let actor = member.actor.map(ActorId::to_vec);
                 actor.into_iter().chain(member.institution.map(InstitutionId::to_vec))
             })
             .collect();
-        if !targets.is_empty() {
-            let row =
-                |target| vec![version.object.into(), "team".into(), Value::from(target), subject.into()];
-            unit.changes
-                .push(Change::Insert { table: &tables::LINK, rows: targets.into_iter().map(row).collect() });
-        }
+        link(version, "team", targets, subject, unit);
         Ok(())
+    }
+}
+
+/// Links an object to its targets in a role, in place of those it had.
+fn link(
+    version: &ObjectVersion,
+    role: &'static str,
+    targets: std::collections::BTreeSet<Vec<u8>>,
+    subject: SubjectId,
+    unit: &mut Unit,
+) {
+    if version.version > 1 {
+        unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![version.object.into()]));
+    }
+    if !targets.is_empty() {
+        let row = |target| vec![version.object.into(), role.into(), Value::from(target), subject.into()];
+        unit.changes
+            .push(Change::Insert { table: &tables::LINK, rows: targets.into_iter().map(row).collect() });
     }
 }
 

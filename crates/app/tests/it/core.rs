@@ -64,7 +64,7 @@ async fn another_institution_sees_nothing_until_team_and_consent_and_nothing_aft
         "the bytes come back as they were received"
     );
     let mine = site.app.my_people(&jiro_caller, &Paging::default()).await.unwrap();
-    assert_eq!(mine.items.len(), 1);
+    assert_eq!(mine.cards().count(), 1);
 
     site.app.withdraw_consent(&site.operator(), subject, consent).await.unwrap();
     assert_eq!(refused(site.app.read(&jiro_caller, &kind, kept.id).await), ErrorKind::Forbidden);

@@ -64,6 +64,7 @@ const TABLE: &[(&str, Then)] = &[
     ("find_in_emergency", Reads),
     ("history", Reads),
     ("my_people", Reads),
+    ("find_in_timeline", Reads),
     ("person", Reads),
     ("person_choices", Reads),
     ("read", Reads),
@@ -491,6 +492,9 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "search_people" => {
             let query = PeopleQuery { name: Some("山田".to_owned()), ..PeopleQuery::default() };
             app.search_people(hana, &query, &all).await.map(drop)
+        }
+        "find_in_timeline" => {
+            app.find_in_timeline(hana, ids.subject, "熱", &TimelineFilter::default(), &all).await.map(drop)
         }
         "timeline" => app.timeline(hana, ids.subject, &TimelineFilter::default(), &all).await.map(drop),
         "vread" => app.vread(hana, &observed, ids.observation, 1).await.map(drop),

@@ -29,6 +29,7 @@ mod import;
 mod jobs;
 mod key_admin;
 mod leaving;
+mod notebook;
 mod office;
 mod procedures;
 mod programs;

@@ -178,6 +178,9 @@ impl World {
             Ok(items) => {
                 let sorted: Vec<ObjectId> = items.iter().map(|item| item.id).collect();
                 assert_eq!(unique(&sorted), expected, "{user:?} and {person:?}");
+                let others = |item: &&Stored| item.author != Some(user.actor);
+                let drafts = |item: &&Stored| item.state == RecordState::Draft;
+                assert!(!items.iter().any(|item| item.attention.unread && (!others(&item) || drafts(&item))));
                 Got::of(&items)
             }
             Err(kind) => {
@@ -229,20 +232,51 @@ impl World {
         Got::of(&items)
     }
 
+    /// What a list of people tells is what the rules allow: of nobody else, and of nothing that the reader
+    /// may not see is counted or named as the newest.
     async fn my_people(&self, user: &User, count: u32) -> Got {
         let caller = self.caller(user).await;
+        let mut told: BTreeMap<SubjectId, u64> = BTreeMap::new();
         let mut found = Vec::new();
-        let items = pages(count, async |paging| {
-            let page = self.site.app.my_people(&caller, &paging).await?;
-            Ok(Page {
-                items: page.items.into_iter().map(|card| card.patient).collect(),
-                next: page.next,
-                total: page.total,
-            })
-        })
-        .await
-        .unwrap();
-        found.extend(items.iter().map(|item| item.subject.unwrap()));
+        let mut cursor = None;
+        loop {
+            let paging = Paging { count, cursor };
+            let page = self.site.app.my_people(&caller, &paging).await.unwrap();
+            assert!(page.people.items.len() <= count as usize);
+            assert_eq!(page.people.total, None);
+            let first = paging.cursor.is_none();
+            assert!(first || (page.unread.is_empty() && page.unfinished.is_empty()));
+            for card in page.cards() {
+                let person = self.people.iter().find(|person| person.subject == card.subject).unwrap();
+                let visible = self.listed(user, person, false);
+                let of_others = person.records.iter().filter(|record| record.author != user.actor);
+                let most = of_others.filter(|record| visible.contains(&record.id)).count() as u64;
+                assert!(card.unread <= most, "{} of {most} for {user:?}: {person:?}", card.unread);
+                assert_eq!(card.newest.is_some(), !visible.is_empty(), "{user:?} and {person:?}");
+                *told.entry(card.subject).or_default() += 1 + u64::from(card.newest.is_some());
+            }
+            assert!(page.unread.iter().all(|card| card.unread > 0));
+            for draft in &page.unfinished {
+                let person = self.people.iter().find(|person| person.subject == draft.subject).unwrap();
+                let visible = self.listed(user, person, true);
+                assert!(visible.contains(&draft.id), "{user:?} and {person:?}");
+                let shown = page.cards().any(|card| card.subject == draft.subject);
+                let counted = told.entry(draft.subject).or_default();
+                *counted += if shown || *counted > 0 { 1 } else { 2 };
+            }
+            // Whoever stood first on the first page stands in their place on a later one.
+            let others = page.people.items.iter().map(|card| card.subject);
+            found.extend(others.filter(|_| first).chain(page.unread.iter().map(|card| card.subject)));
+            if !first {
+                let known: BTreeSet<SubjectId> = found.iter().copied().collect();
+                let others = page.people.items.iter().map(|card| card.subject);
+                found.extend(others.filter(|subject| !known.contains(subject)));
+            }
+            cursor = page.people.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
         let found = unique(&found);
         let now = self.now();
         for person in &self.people {
@@ -262,7 +296,7 @@ impl World {
             assert!(!listed || (may && concerned(None)), "listed for {user:?}: {person:?}");
             assert!(listed || !(may && concerned(Some(now))), "missing for {user:?}: {person:?}");
         }
-        Got::of(&items)
+        Got::Items(told)
     }
 
     async fn find_people(&self, user: &User, count: u32) -> Got {

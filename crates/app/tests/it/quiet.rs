@@ -229,7 +229,7 @@ async fn requests_given_up_leave_a_whole_ledger() {
     assert!(created >= done, "{created} {done}");
     let mut shown = 0;
     let mut paging = Paging { count: 200, cursor: None };
-    let filter = TimelineFilter { kinds: vec![Kind::of("Observation")], institution: None };
+    let filter = TimelineFilter { kinds: vec![Kind::of("Observation")], ..TimelineFilter::default() };
     loop {
         let page = site.app.timeline(&hana, ids.subject, &filter, &paging).await.unwrap();
         shown += page.items.len();

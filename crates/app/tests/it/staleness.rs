@@ -116,7 +116,7 @@ const QUESTIONS: [Question; 8] = [
         ask: |app, caller, _| {
             Box::pin(async move {
                 let page = app.my_people(&caller, &Paging::default()).await?;
-                Ok(page.items.iter().map(|card| card.patient.id).collect())
+                Ok(page.cards().map(|card| card.patient.id).collect())
             })
         },
     },

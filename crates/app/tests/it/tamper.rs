@@ -525,7 +525,7 @@ async fn nothing_false_comes_out(base: &Base) {
     .await;
     let jiro = copy.site.sign_in("jiro").await;
     let mine = app.my_people(&jiro, &Paging::default()).await.unwrap();
-    assert_eq!(mine.items.iter().map(|card| card.subject).collect::<Vec<_>>(), [ids.subject]);
+    assert_eq!(mine.cards().map(|card| card.subject).collect::<Vec<_>>(), [ids.subject]);
 
     // A record's row under another person's id is not opened with that person's rights.
     copy.run(&format!(

@@ -92,6 +92,7 @@ const SECTIONS: &[(&str, &str, ObjectKind, &str)] = &[
     ("occupations", "groups", ObjectKind::Group, "code"),
     ("classes", "classes", ObjectKind::Class, "code"),
     ("classes", "things", ObjectKind::Thing, "code"),
+    ("notes", "templates", ObjectKind::NoteTemplate, "code"),
     ("registers", "registers", ObjectKind::Register, "code"),
     ("procedures", "procedures", ObjectKind::Procedure, "code"),
     ("schedules", "schedules", ObjectKind::Schedule, "code"),
@@ -109,7 +110,8 @@ const SECTIONS: &[(&str, &str, ObjectKind, &str)] = &[
     ("site", "sign-in-groups", ObjectKind::SignInGroup, "code"),
 ];
 /// Files of one name, and those that may also be folders of files.
-const SINGLE: &[&str] = &["pack", "roles", "occupations", "classes", "classification", "incidents", "site"];
+const SINGLE: &[&str] =
+    &["pack", "roles", "occupations", "classes", "classification", "incidents", "notes", "site"];
 const SPLIT: &[&str] = &["registers", "procedures", "schedules", "documents", "controls"];
 /// Keys of `pack.yaml` besides its lists of objects.
 const HEAD: &[&str] = &[

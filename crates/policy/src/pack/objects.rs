@@ -6,8 +6,8 @@ use mimamori_domain::Result as DomainResult;
 
 use super::model::{
     Answer, Attestation, Catalogue, Choice, Choices, ClassificationAxis, ClassificationLevel, Clause,
-    Disclosure, Document, Field, FieldType, IncidentLevel, Informative, Measure, Procedure, Register,
-    Retention, Schedule, SignInGroup, System, Unit, Wording,
+    Disclosure, Document, Field, FieldType, IncidentLevel, Informative, Measure, NoteTemplate, Procedure,
+    Register, Retention, Schedule, SignInGroup, System, Unit, Wording,
 };
 use super::{Pack, Parameter};
 
@@ -29,6 +29,7 @@ pub(crate) struct Objects {
     pub systems: Vec<System>,
     pub wordings: Vec<Wording>,
     pub sign_in_groups: Vec<SignInGroup>,
+    pub note_templates: Vec<NoteTemplate>,
     /// Clause id, and what answers it.
     pub answers: BTreeMap<String, Vec<Answer>>,
     /// Clause id, and its catalogue's and its own place.
@@ -103,6 +104,10 @@ accessors! {
     sign_in_groups,
     /// The mapping of a group with this code.
     sign_in_group: SignInGroup;
+    /// Ways of beginning a note.
+    note_templates,
+    /// The way of beginning a note with this code.
+    note_template: NoteTemplate;
 }
 
 impl Pack {

@@ -41,7 +41,6 @@ filter-kind = Kind of record
 filter-all = All
 filter-apply = Filter
 timeline-empty = There are no records yet.
-timeline-empty-kind = There are no records of this kind.
 to-newest = Back to the newest
 team = Care team
 member = { $name } ({ $more })

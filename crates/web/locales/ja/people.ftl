@@ -38,7 +38,6 @@ filter-kind = 表示する種類
 filter-all = すべて
 filter-apply = 絞り込む
 timeline-empty = まだ記録がありません。
-timeline-empty-kind = この種類の記録はありません。
 to-newest = 最新の記録へ戻る
 team = 支援チーム
 member = { $name }（{ $more }）

@@ -1,23 +1,24 @@
-//! Writing a note: draft, edit, last look, confirm; and amending one's own confirmed note.
+//! Writing a note: draft, edit, last look, confirm; answering another; and amending one's own confirmed
+//! note.
 
 use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use mimamori_app::{CreateAs, RecordFile, Stored};
-use mimamori_domain::{Error, Kind, ObjectId, RecordState, SubjectId, Timestamp};
+use mimamori_app::{CreateAs, PersonPage, RecordFile, Stored};
+use mimamori_domain::{Error, Kind, ObjectId, RecordState, SubjectId};
 use serde_json::json;
 
+use super::note_content::{self, Typed};
 use super::papers::{Again, looked_at, most_words};
-use super::person::is_own;
+use super::person::{Choice, is_own, member};
 use super::{Head, fhir_kind, form_error, id, shown_again};
-use crate::dates;
 use crate::diff::{self, Piece};
 use crate::error::{Answered, Fault};
-use crate::forms::Fields;
+use crate::forms::{Fields, Query};
 use crate::layout::{Ask, Layout, page, page_with, see};
-use crate::present::{self, FileShown};
+use crate::present::{self, FileShown, Line, Names};
 use crate::uploads;
 
 /// A note is a FHIR Communication.
@@ -33,6 +34,8 @@ pub(super) struct Form {
     pub(super) head: Head,
     pub(super) action: String,
     pub(super) text: String,
+    /// What it is for, unless it is only amended.
+    pub(super) sending: Option<Sending>,
     /// The version that is edited or amended.
     pub(super) version: Option<u64>,
     pub(super) amends: bool,
@@ -44,6 +47,18 @@ pub(super) struct Form {
     pub(super) back: String,
 }
 
+/// What a note's form asks besides the text.
+#[derive(Default)]
+pub(super) struct Sending {
+    /// Ways of writing: address, name, chosen. None once something is written.
+    pub(super) templates: Vec<(String, String, bool)>,
+    pub(super) template: Option<String>,
+    pub(super) priorities: Vec<Choice>,
+    pub(super) recipients: Vec<Choice>,
+    /// The note that is answered: id, how it is called, what it says.
+    pub(super) reply: Option<(String, String, String)>,
+}
+
 #[derive(Template)]
 #[template(path = "note_look.html")]
 pub(super) struct Look {
@@ -51,6 +66,10 @@ pub(super) struct Look {
     pub(super) head: Head,
     pub(super) text: String,
     pub(super) files: Vec<FileShown>,
+    /// What goes with it: importance, recipients, what it answers.
+    pub(super) lines: Vec<Line>,
+    /// Who it will be shared with once it is confirmed.
+    pub(super) team: Vec<String>,
     /// What an amendment changes; empty for a new note.
     pub(super) pieces: Vec<Piece>,
     /// Where the confirming form posts to.
@@ -63,22 +82,60 @@ pub(super) struct Look {
     pub(super) discard: String,
 }
 
-/// `GET /people/{subject}/notes/new`
-pub(crate) async fn form(ask: Ask, Path(subject): Path<String>) -> Answered {
-    page(&new_form(&ask, id(&subject)?, String::new()).await?)
+/// `GET /people/{subject}/notes/new`: with `template` begun so, with `reply` as an answer.
+pub(crate) async fn form(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
+    let (person, head) = writable(&ask, id(&subject)?).await?;
+    let mut typed = Typed::of(&query, &ask, &person);
+    typed.text = note_content::beginning(&ask, query.get("template"));
+    let answered = answered(&ask, &person, query.get("reply"), &mut typed).await?;
+    page(&new_form(&ask, &person, head, &typed, answered).await?)
 }
 
-async fn new_form(ask: &Ask, subject: SubjectId, text: String) -> Result<Form, Fault> {
+/// Whose notebook it is, where the caller may write notes.
+async fn writable(ask: &Ask, subject: SubjectId) -> Result<(PersonPage, Head), Fault> {
     let (person, head) = Head::ask(ask, subject).await?;
-    if !person.may.write_note {
-        return Err(Fault::status(StatusCode::FORBIDDEN));
+    if person.may.write_note { Ok((person, head)) } else { Err(Fault::status(StatusCode::FORBIDDEN)) }
+}
+
+/// Reads the note of the same person that is answered, so that the answer can name it; gives its text.
+async fn answered(
+    ask: &Ask,
+    person: &PersonPage,
+    reply: &str,
+    typed: &mut Typed,
+) -> Result<Option<String>, Fault> {
+    if reply.is_empty() {
+        return Ok(None);
     }
+    let stored = ask.web.app.read(&ask.caller, &NOTE, id(reply)?).await?;
+    let shared = matches!(stored.state, RecordState::Confirmed | RecordState::Amended);
+    if stored.subject != Some(person.subject) || !shared {
+        return Err(Fault::not_found());
+    }
+    let names = Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored)).await?;
+    typed.reply = Some((stored.id, note_content::called(&stored, &names, ask.texts())));
+    Ok(present::item(&stored, &names, ask.texts()).content.note)
+}
+
+async fn new_form(
+    ask: &Ask,
+    person: &PersonPage,
+    head: Head,
+    typed: &Typed,
+    answered: Option<String>,
+) -> Result<Form, Fault> {
     let back = head.person.page.clone();
+    let reply = typed.reply.as_ref().map(|(id, _)| format!("?reply={id}")).unwrap_or_default();
+    let mut sending = sending(ask, person, typed, answered).await?;
+    let chosen = typed.template.as_ref().map(|(code, _)| code.as_str());
+    sending.templates = note_content::templates(ask, &format!("{back}/notes/new{reply}"), chosen);
+    let title = if typed.reply.is_some() { "reply-title" } else { "note-title" };
     Ok(Form {
-        l: ask.layout("note-title").at(format!("{back}/notes/new")),
+        l: ask.layout(title).at(format!("{back}/notes/new")),
         head,
         action: format!("{back}/notes"),
-        text,
+        text: typed.text.clone(),
+        sending: Some(sending),
         version: None,
         amends: false,
         files: Vec::new(),
@@ -88,46 +145,56 @@ async fn new_form(ask: &Ask, subject: SubjectId, text: String) -> Result<Form, F
     })
 }
 
+async fn sending(
+    ask: &Ask,
+    person: &PersonPage,
+    typed: &Typed,
+    answered: Option<String>,
+) -> Result<Sending, Fault> {
+    let names = Names::of(&ask.web, &ask.caller, &[]).await?;
+    let recipients = note_content::recipients(person, ask, &names);
+    Ok(Sending {
+        templates: Vec::new(),
+        template: typed.template.as_ref().map(|(code, _)| code.clone()),
+        priorities: note_content::priorities(typed, ask.texts()),
+        recipients: note_content::boxes(&recipients, typed),
+        reply: typed
+            .reply
+            .as_ref()
+            .map(|(id, called)| (id.to_string(), called.clone(), answered.unwrap_or_default())),
+    })
+}
+
 /// `POST /people/{subject}/notes`: keeps a draft and shows it for a last look.
 pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, form: uploads::Form) -> Answered {
     let subject: SubjectId = id(&subject)?;
-    let text = form.fields.lines("text");
-    match draft(&ask, subject, &text, &form.files).await {
+    let (person, head) = writable(&ask, subject).await?;
+    let mut typed = Typed::of(&form.fields, &ask, &person);
+    let quoted = answered(&ask, &person, form.fields.get("reply"), &mut typed).await?;
+    match draft(&ask, &person, &typed, &form.files).await {
         Ok(stored) => Ok(see(&look_page(stored.id))),
         Err(problem) => {
             problem.check()?;
-            problem.show(new_form(&ask, subject, text).await?, ask.texts())
+            problem.show(new_form(&ask, &person, head, &typed, quoted).await?, ask.texts())
         }
     }
 }
 
 async fn draft(
     ask: &Ask,
-    subject: SubjectId,
-    text: &str,
+    person: &PersonPage,
+    typed: &Typed,
     sent: &[uploads::Upload],
 ) -> Result<Stored, Problem> {
-    checked(text).map_err(Problem::Text)?;
+    checked(&typed.text).map_err(Problem::Text)?;
     let files = looked_at(ask, sent)?;
-    let bytes = communication(subject, text, &files, ask.web.now());
+    let names = Names::of(&ask.web, &ask.caller, &[]).await?;
+    let recipients = note_content::recipients(person, ask, &names);
+    let bytes = typed.communication(person.subject, &recipients, &files, ask.web.now());
     Ok(ask.web.app.create_with_files(&ask.caller, bytes, &files, CreateAs::Draft).await?)
 }
 
-/// A FHIR Communication that says `text` about `subject`, with photographs.
-fn communication(subject: SubjectId, text: &str, files: &[RecordFile], now: Timestamp) -> Bytes {
-    let mut payload = vec![json!({ "contentString": text })];
-    payload.extend(files.iter().map(attached));
-    let resource = json!({
-        "resourceType": NOTE.as_str(),
-        "status": "completed",
-        "subject": { "reference": format!("Patient/{subject}") },
-        "sent": dates::to_fhir(now),
-        "payload": payload,
-    });
-    Bytes::from(resource.to_string())
-}
-
-fn attached(file: &RecordFile) -> serde_json::Value {
+pub(super) fn attached(file: &RecordFile) -> serde_json::Value {
     json!({ "contentAttachment": file.attachment() })
 }
 
@@ -256,13 +323,16 @@ fn with_text(stored: &Stored, text: &str) -> Option<Bytes> {
 /// `GET /records/{kind}/{id}/look`: the last look before a draft is confirmed.
 pub(crate) async fn look(ask: Ask, Path((kind, record)): Path<(String, String)>) -> Answered {
     let (stored, text, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
-    let (_, head) = Head::ask(&ask, subject).await?;
+    let (person, head) = Head::ask(&ask, subject).await?;
+    let names = Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored)).await?;
     let base = format!("/records/{NOTE}/{}", stored.id);
     page(&Look {
         l: ask.layout("look-title"),
         head,
         text,
         files: present::files(&stored, ask.texts()),
+        lines: present::item(&stored, &names, ask.texts()).content.lines,
+        team: person.team.iter().map(|one| member(one, &names, ask.texts())).collect(),
         pieces: Vec::new(),
         action: format!("{base}/confirm"),
         version: stored.version,
@@ -275,26 +345,28 @@ pub(crate) async fn look(ask: Ask, Path((kind, record)): Path<(String, String)>)
 /// `GET /records/{kind}/{id}/edit`
 pub(crate) async fn edit_form(ask: Ask, Path((kind, record)): Path<(String, String)>) -> Answered {
     let (stored, text, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
-    page(&form_over(&ask, &stored, subject, text, false).await?)
+    let typed = Typed::stored(&stored, text, ask.texts());
+    page(&form_over(&ask, &stored, subject, &typed, false).await?)
 }
 
 async fn form_over(
     ask: &Ask,
     stored: &Stored,
     subject: SubjectId,
-    text: String,
+    typed: &Typed,
     amends: bool,
 ) -> Result<Form, Fault> {
-    let (_, head) = Head::ask(ask, subject).await?;
+    let (person, head) = Head::ask(ask, subject).await?;
     let base = format!("/records/{NOTE}/{}", stored.id);
     let (title, here, action) =
         if amends { ("amend-title", "amend", "amend/look") } else { ("note-title", "edit", "edit") };
     Ok(Form {
         l: ask.layout(title).at(format!("{base}/{here}")),
         back: if amends { base.clone() } else { head.person.page.clone() },
+        sending: if amends { None } else { Some(sending(ask, &person, typed, None).await?) },
         head,
         action: format!("{base}/{action}"),
-        text,
+        text: typed.text.clone(),
         version: Some(stored.version),
         amends,
         files: present::files(stored, ask.texts()),
@@ -309,27 +381,33 @@ pub(crate) async fn edit(
     Path((kind, record)): Path<(String, String)>,
     form: uploads::Form,
 ) -> Answered {
-    let (stored, _, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
-    let text = form.fields.lines("text");
-    match change(&ask, &stored, &text, &form, version(&form.fields)?).await {
+    let (stored, text, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
+    let (person, _) = Head::ask(&ask, subject).await?;
+    let kept = Typed::stored(&stored, text, ask.texts());
+    let asked = Typed::of(&form.fields, &ask, &person);
+    let typed = Typed { reply: kept.reply, template: kept.template, ..asked };
+    let names = Names::of(&ask.web, &ask.caller, &[]).await?;
+    let bytes = typed.over(&stored, &note_content::recipients(&person, &ask, &names));
+    match change(&ask, &stored, (&typed.text, bytes), &form, version(&form.fields)?).await {
         Ok(changed) => Ok(see(&look_page(changed.id))),
         Err(problem) => {
             problem.check()?;
-            problem.show(form_over(&ask, &stored, subject, text, false).await?, ask.texts())
+            problem.show(form_over(&ask, &stored, subject, &typed, false).await?, ask.texts())
         }
     }
 }
 
+/// Keeps a note with another text and what else `bytes` changes; the form's photographs come to it and go.
 async fn change(
     ask: &Ask,
     stored: &Stored,
-    text: &str,
+    (text, bytes): (&str, Option<Bytes>),
     form: &uploads::Form,
     expected: u64,
 ) -> Result<Stored, Problem> {
     checked(text).map_err(Problem::Text)?;
     let files = looked_at(ask, &form.files)?;
-    let bytes = with_text(stored, text).ok_or(Problem::Text("note-empty"))?;
+    let bytes = bytes.ok_or(Problem::Text("note-empty"))?;
     let dropped: Vec<&str> = form.fields.all("drop").collect();
     let bytes = with_files(stored, &bytes, &dropped, &files).ok_or(Problem::Text("note-empty"))?;
     Ok(ask.web.app.update_with_files(&ask.caller, &NOTE, stored.id, bytes, &files, expected).await?)
@@ -345,7 +423,8 @@ const CONFIRMED: &[RecordState] = &[RecordState::Confirmed, RecordState::Amended
 /// `GET /records/{kind}/{id}/amend`
 pub(crate) async fn amend_form(ask: Ask, Path((kind, record)): Path<(String, String)>) -> Answered {
     let (stored, text, subject) = own(&ask, &kind, &record, CONFIRMED).await?;
-    page(&form_over(&ask, &stored, subject, text, true).await?)
+    let typed = Typed { text, ..Typed::default() };
+    page(&form_over(&ask, &stored, subject, &typed, true).await?)
 }
 
 /// `POST /records/{kind}/{id}/amend/look`: shows what the amendment changes.
@@ -358,7 +437,7 @@ pub(crate) async fn amend_look(
     let (text, version) = (fields.lines("text"), version(&fields)?);
     let same = if text == old { Err("amend-same") } else { Ok(()) };
     if let Err(key) = checked(&text).and(same) {
-        let form = form_over(&ask, &stored, subject, text, true).await?;
+        let form = form_over(&ask, &stored, subject, &Typed { text, ..Typed::default() }, true).await?;
         return Problem::Text(key).show(form, ask.texts());
     }
     let (_, head) = Head::ask(&ask, subject).await?;
@@ -367,6 +446,8 @@ pub(crate) async fn amend_look(
         l: ask.layout("amend-look-title").at(format!("{base}/amend")),
         head,
         pieces: diff::pieces(&old, &text),
+        lines: Vec::new(),
+        team: Vec::new(),
         text,
         files: present::files(&stored, ask.texts()),
         action: format!("{base}/amend"),
@@ -385,13 +466,13 @@ pub(crate) async fn amend(
 ) -> Answered {
     let (stored, _, subject) = own(&ask, &kind, &record, CONFIRMED).await?;
     let text = fields.lines("text");
-    let version = version(&fields)?;
-    let form = uploads::Form::default();
-    match change(&ask, &stored, &text, &form, version).await {
+    let (version, form) = (version(&fields)?, uploads::Form::default());
+    match change(&ask, &stored, (&text, with_text(&stored, &text)), &form, version).await {
         Ok(amended) => Ok(done(&amended)),
         Err(problem) => {
             problem.check()?;
-            problem.show(form_over(&ask, &stored, subject, text, true).await?, ask.texts())
+            let typed = Typed { text, ..Typed::default() };
+            problem.show(form_over(&ask, &stored, subject, &typed, true).await?, ask.texts())
         }
     }
 }
@@ -404,16 +485,40 @@ fn done(amended: &Stored) -> Response {
 mod tests {
     use mimamori_fhir::{Limits, parse, validate};
 
+    use mimamori_domain::Timestamp;
+
     use super::*;
 
     #[test]
     fn a_note_is_a_valid_communication_with_its_text_unchanged() {
         let text = "夕食 8割\n「足が痛い」\t\"左\"\\";
-        let bytes = communication(SubjectId::random(), text, &[], Timestamp::from_micros(0));
+        let answers = (ObjectId::random(), "試験 看護子の記録".to_owned());
+        let to = ("Organization/1".to_owned(), "みほん病院".to_owned());
+        let typed = Typed {
+            text: text.to_owned(),
+            priority: "stat",
+            to: vec![to.0.clone()],
+            reply: Some(answers.clone()),
+            template: Some(("soap".to_owned(), "SOAP".to_owned())),
+        };
+        let bytes = typed.communication(SubjectId::random(), &[to.clone()], &[], Timestamp::from_micros(0));
         let resource = parse(&bytes, &Limits::default()).unwrap();
         assert_eq!(validate(&resource), []);
         let payload = resource.root().items("payload").next().unwrap();
         assert_eq!(payload.string("contentString"), Some(text));
+        // What was chosen is read back, and taking it back takes it out.
+        let texts = crate::language::Language::Japanese.texts();
+        let json = std::str::from_utf8(&bytes).unwrap();
+        let stored = crate::present::sample("Communication", json);
+        let read = Typed::stored(&stored, text.to_owned(), texts);
+        assert_eq!((read.priority, &read.to, &read.reply), ("stat", &typed.to, &Some(answers)));
+        assert_eq!(read.template, typed.template);
+        let plain = Typed { priority: "routine", to: Vec::new(), ..read };
+        let json = plain.over(&stored, &[to]).unwrap();
+        let resource = parse(&json, &Limits::default()).unwrap();
+        assert_eq!(validate(&resource), []);
+        assert!(resource.root().get("priority").is_none() && resource.root().get("recipient").is_none());
+        assert!(resource.root().get("inResponseTo").is_some());
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) struct List {
 pub(crate) async fn list(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let (person, head) = Head::ask(&ask, subject).await?;
-    let filter = TimelineFilter { kinds: vec![DOCUMENT], institution: None };
+    let filter = TimelineFilter { kinds: vec![DOCUMENT], ..TimelineFilter::default() };
     let paging = paging(&query, DOCUMENTS);
     let (app, caller) = (&ask.web.app, &ask.caller);
     let found = app.timeline(caller, subject, &filter, &paging).await?;

@@ -7,7 +7,7 @@ use mimamori_app::Stored;
 use mimamori_domain::{ActorId, RecordState, SubjectId};
 
 use super::note::{NOTE, editable, version};
-use super::person::is_own;
+use super::person::{is_own, reply_page};
 use super::{Head, fhir_kind, form_error, id, shown_again};
 use crate::diff::{self, Piece};
 use crate::error::{Answered, Fault};
@@ -42,6 +42,8 @@ pub(super) struct Steps {
     pub(super) amend: bool,
     pub(super) withdraw: bool,
     pub(super) discard: bool,
+    /// Where a note is answered.
+    pub(super) reply: Option<String>,
 }
 
 impl Steps {
@@ -59,6 +61,7 @@ impl Steps {
             amend: finished && own && note,
             withdraw: finished && own,
             discard: discardable(newest, me),
+            reply: None,
         }
     }
 }
@@ -78,9 +81,12 @@ pub(crate) async fn show(
     let (app, caller, texts) = (&ask.web.app, &ask.caller, ask.texts());
     let versions = app.history(caller, &fhir_kind(&kind)?, id(&record)?).await?;
     let newest = versions.first().ok_or_else(Fault::not_found)?;
-    let head = match newest.subject {
-        Some(subject) => Some(Head::ask(&ask, subject).await?.1),
-        None => None,
+    let (reply, head) = match newest.subject {
+        Some(subject) => {
+            let (person, head) = Head::ask(&ask, subject).await?;
+            (reply_page(newest, person.may), Some(head))
+        }
+        None => (None, None),
     };
     let names = Names::of(&ask.web, caller, &versions).await?;
     let items: Vec<Item> = versions.iter().map(|v| present::item(v, &names, texts)).collect();
@@ -97,7 +103,7 @@ pub(crate) async fn show(
         l: ask.layout("record-title").done(query.get("done")),
         head,
         kind: present::kind(&kind, texts),
-        steps: Steps::of(newest, &ask),
+        steps: Steps { reply, ..Steps::of(newest, &ask) },
         versions: items.into_iter().zip(pieces).map(|(item, pieces)| Version { item, pieces }).collect(),
     })
 }

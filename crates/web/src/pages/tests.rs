@@ -95,6 +95,11 @@ fn items(texts: &'static Texts) -> Vec<Item> {
         stored.author = (n != 3).then_some(nurse);
         stored.on_behalf_of = (n == 2).then(ActorId::random);
         stored.institution = place;
+        stored.attention = mimamori_app::Attention {
+            unread: n == 1,
+            seen_by: Some(n as u64),
+            readers: vec![(nurse, stored.recorded); n],
+        };
         item(&stored, &names, texts)
     });
     made.collect()
@@ -147,6 +152,21 @@ fn days() -> Days {
 fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     let l = |title: &str| Layout::sample(texts, title);
     let people = || vec![head(texts).person, head(texts).person];
+    let latest = || home::Latest {
+        when: "10:23".to_owned(),
+        when_machine: "2026-11-21T01:23:00Z".to_owned(),
+        what: HOSTILE.to_owned(),
+    };
+    let card =
+        |unread| home::Card { person: head(texts).person, unread, addressed: 1, newest: Some(latest()) };
+    let unfinished = |awaits| home::Unfinished {
+        person: head(texts).person,
+        kind: texts.get("kind-Communication"),
+        awaits,
+        when: "10:23".to_owned(),
+        when_machine: "2026-11-21T01:23:00Z".to_owned(),
+        page: "/r".to_owned(),
+    };
     let mut out: Vec<(&'static str, String)> = Vec::new();
     let mut add = |name, html: askama::Result<String>| out.push((name, html.unwrap()));
     let mut signing_in = l("sign-in-title");
@@ -185,9 +205,13 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         "home",
         home::Page {
             l: l("home-title").current("home").done("confirmed"),
-            people: people(),
-            total: Some(2),
+            unread_days: 30,
+            unread: vec![card(3)],
+            people: vec![card(0)],
+            unfinished: [true, false].into_iter().map(unfinished).collect(),
+            waiting: Some(2),
             next: Some("/?cursor=x".to_owned()),
+            later: false,
             own: false,
             finds: true,
         }
@@ -195,7 +219,13 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     );
     for (name, own, finds) in [("home_empty", false, true), ("home_own_empty", true, false)] {
         let l = l("home-title").current("home");
-        add(name, home::Page { l, people: Vec::new(), total: None, next: None, own, finds }.render());
+        let (unread, people, unfinished) = (Vec::new(), Vec::new(), Vec::new());
+        let (waiting, next, later, unread_days) = (None, None, false, 30);
+        add(
+            name,
+            home::Page { l, unread_days, unread, people, unfinished, waiting, next, later, own, finds }
+                .render(),
+        );
     }
     for (name, found) in [("search", people()), ("search_empty", Vec::new())] {
         add(
@@ -215,11 +245,21 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             .render(),
         );
     }
-    let kinds = SHOWN.into_iter().map(|code| person::KindChoice {
-        code,
+    let kinds = SHOWN.into_iter().map(|code| person::Choice {
+        code: code.to_owned(),
         word: present::kind(code, texts),
         chosen: code == "Observation",
     });
+    let choice = || person::Choice { code: "x".to_owned(), word: HOSTILE.to_owned(), chosen: true };
+    let narrowed = person::Narrowed {
+        kinds: kinds.collect(),
+        institutions: vec![choice()],
+        authors: vec![choice()],
+        from: "2026-11-01".to_owned(),
+        unread: true,
+        some: true,
+        ..person::Narrowed::default()
+    };
     let may = May { write_note: true, write_vital_signs: true, write_document: true, review: true };
     add(
         "person",
@@ -227,9 +267,8 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             l: l("person-title"),
             head: head(texts),
             may,
-            kinds: kinds.collect(),
+            narrowed,
             items: items(texts),
-            filtered: false,
             later: true,
             next: Some("/".to_owned()),
             team: vec!["試験 看護子".to_owned()],
@@ -245,15 +284,71 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             l: l("person-title").done("emergency"),
             head: broken_glass,
             may: May::default(),
-            kinds: Vec::new(),
+            narrowed: person::Narrowed::default(),
             items: Vec::new(),
-            filtered: true,
             later: false,
             next: None,
             team: Vec::new(),
         }
         .render(),
     );
+    let fact = || summary::Fact {
+        title: HOSTILE.to_owned(),
+        detail: HOSTILE.to_owned(),
+        when: "2026".to_owned(),
+        by: HOSTILE.to_owned(),
+        page: "/r".to_owned(),
+    };
+    let told = || summary::Summary {
+        blood: Some("A".to_owned()),
+        medicines: vec![fact(), fact()],
+        conditions: vec![fact()],
+        contacts: vec![summary::Contact {
+            name: HOSTILE.to_owned(),
+            relation: HOSTILE.to_owned(),
+            phones: "03-0000-0000".to_owned(),
+        }],
+        team: vec![HOSTILE.to_owned()],
+        more: true,
+    };
+    for (name, summary) in [("summary", told()), ("summary_empty", summary::Summary::default())] {
+        add(name, summary::Page { l: l("summary-title"), head: head(texts), may, summary }.render());
+    }
+    for (name, summary) in [("card", told()), ("card_empty", summary::Summary::default())] {
+        let (made, by) = ("10:23".to_owned(), HOSTILE.to_owned());
+        add(name, summary::Card { l: l("card-title"), head: head(texts), summary, made, by }.render());
+    }
+    for (name, items) in [
+        (
+            "check_ups",
+            vec![check_ups::Shown {
+                id: "item-0".to_owned(),
+                word: HOSTILE.to_owned(),
+                chart: Some(present::chart::Chart::default()),
+                rows: vec![("2026".to_owned(), HOSTILE.to_owned())],
+                ..check_ups::Shown::default()
+            }],
+        ),
+        ("check_ups_empty", Vec::new()),
+    ] {
+        add(name, check_ups::Page { l: l("check-ups-title"), head: head(texts), items, more: true }.render());
+    }
+    for (name, items, reached) in
+        [("found", items(texts), None), ("found_none", Vec::new(), Some("10:00".to_owned()))]
+    {
+        let next = reached.is_some().then(|| "x".to_owned());
+        add(
+            name,
+            find::Page {
+                l: l("find-title"),
+                head: head(texts),
+                words: HOSTILE.to_owned(),
+                error: None,
+                found: Some(find::Found { items, reached, next }),
+            }
+            .render(),
+        );
+    }
     for (name, amends) in [("note_form", false), ("note_amend", true)] {
         add(
             name,
@@ -262,6 +357,13 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 head: head(texts),
                 action: "/".to_owned(),
                 text: NOTE.to_owned(),
+                sending: (!amends).then(|| note::Sending {
+                    templates: vec![("/t".to_owned(), HOSTILE.to_owned(), true)],
+                    template: Some("soap".to_owned()),
+                    priorities: vec![choice()],
+                    recipients: vec![choice()],
+                    reply: Some(("x".to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned())),
+                }),
                 version: Some(2),
                 amends,
                 files: shown_files(texts),
@@ -280,6 +382,8 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 head: head(texts),
                 text: LATER.to_owned(),
                 files: shown_files(texts),
+                lines: vec![present::Line { label: HOSTILE.to_owned(), value: HOSTILE.to_owned() }],
+                team: vec![HOSTILE.to_owned()],
                 pieces: if carried { diff::pieces(NOTE, LATER) } else { Vec::new() },
                 action: "/".to_owned(),
                 version: 2,
@@ -373,6 +477,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 amend: true,
                 withdraw: true,
                 discard: true,
+                reply: Some("/people/x/notes/new?reply=y".to_owned()),
             },
         }
         .render(),

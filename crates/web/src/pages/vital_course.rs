@@ -86,7 +86,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let chosen = WINDOWS.into_iter().find(|(days, _)| days.to_string() == query.get("days"));
     let length = chosen.map_or(USUAL_DAYS, |(days, _)| days);
     let first = today.checked_sub((length - 1).days()).unwrap_or(today);
-    let (records, more) = records(&ask, subject, first).await?;
+    let (records, more) = observations(&ask, subject, "vital-signs", first).await?;
     let counted = records.iter().filter(|stored| counts(stored)).enumerate();
     let measured: Vec<Measured> = counted.flat_map(|(record, stored)| measured(record, stored)).collect();
     let base = format!("/people/{subject}/vital-signs");
@@ -107,16 +107,18 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     })
 }
 
-/// The Observations of vital signs since a day, newest first, and whether there were more than are read.
-async fn records(ask: &Ask, subject: SubjectId, first: Date) -> Result<(Vec<Stored>, bool), Fault> {
-    let parameters = [
-        ("patient", subject.to_string()),
-        ("category", "vital-signs".to_owned()),
-        ("date", format!("ge{first}")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value));
+/// The Observations of a category since a day, newest first, and whether there were more than are read.
+pub(super) async fn observations(
+    ask: &Ask,
+    subject: SubjectId,
+    category: &str,
+    first: Date,
+) -> Result<(Vec<Stored>, bool), Fault> {
+    let parameters =
+        [("patient", subject.to_string()), ("category", category.to_owned()), ("date", format!("ge{first}"))]
+            .map(|(name, value)| (name.to_owned(), value));
     let query = SearchQuery::parse("Observation", &parameters, Handling::Strict)
-        .map_err(|_| Error::internal("the question for vital signs"))?;
+        .map_err(|_| Error::internal("the question for observations"))?;
     let (mut found, mut cursor) = (Vec::new(), None);
     for _ in 0..MOST_READINGS {
         let answer = ask.web.app.search(&ask.caller, &query, &Paging { count: AT_A_TIME, cursor }).await?;

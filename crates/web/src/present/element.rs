@@ -71,7 +71,7 @@ fn join(parts: impl Iterator<Item = String>, texts: &Texts) -> Option<String> {
 
 /// A CodeableConcept: its text, else the first display, else the first code, in words where we have
 /// them. A Coding likewise.
-pub(super) fn concept(value: Value<'_>, texts: &Texts) -> Option<String> {
+pub(crate) fn concept(value: Value<'_>, texts: &Texts) -> Option<String> {
     let text = value.string("text");
     let of_codings = |name| value.items("coding").find_map(|c| c.string(name));
     let word = |found: &str| code(found, texts);

@@ -16,6 +16,7 @@ use mimamori_domain::{ActorId, InstitutionId, OccupationCode, RecordState, Resul
 use mimamori_fhir::{Limits, Resource, parse};
 use mimamori_policy::Text;
 
+pub(crate) use element::concept;
 pub(crate) use file::{FileShown, PICTURES, files};
 pub(crate) use person::{Allergy, Person, allergies};
 pub(crate) use views::{SHOWN, content};
@@ -84,6 +85,20 @@ pub(crate) struct Item {
     pub(crate) on_behalf_of: Option<Author>,
     pub(crate) confirmer: Option<Author>,
     pub(crate) files: Vec<FileShown>,
+    /// More important than others (FHIR `priority`): in words, and whether it cannot wait.
+    pub(crate) importance: Option<(String, bool)>,
+    /// Addressed to the reader.
+    pub(crate) to_reader: bool,
+    /// The page of the note it answers.
+    pub(crate) answers: Option<String>,
+    /// Where it is answered, for whom may write.
+    pub(crate) reply: Option<String>,
+    /// Of somebody else, recent, and not shown to the reader before.
+    pub(crate) unread: bool,
+    /// How many others have seen it, for whom may see the care team.
+    pub(crate) seen_by: Option<u64>,
+    /// The same one by one, on its own page.
+    pub(crate) readers: Vec<Reader>,
     /// Why it was withdrawn, on its own page.
     pub(crate) withdrawn_because: Option<String>,
     /// The page with its versions.
@@ -115,6 +130,14 @@ pub(crate) struct Author {
     pub(crate) name: String,
     pub(crate) occupation: Option<String>,
     pub(crate) institution: Option<String>,
+}
+
+/// Who saw something, and when they first did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reader {
+    pub(crate) who: Author,
+    pub(crate) when: String,
+    pub(crate) when_machine: String,
 }
 
 /// Occupations in words, as the policy pack has them.
@@ -219,9 +242,51 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
         on_behalf_of: other(stored.on_behalf_of),
         confirmer: other(stored.confirmer),
         files: files(stored, texts),
+        importance: resource.as_ref().and_then(|r| importance(r, texts)),
+        answers: resource.as_ref().and_then(answers),
+        to_reader: false,
+        reply: None,
+        unread: stored.attention.unread,
+        seen_by: stored.attention.seen_by,
+        readers: stored
+            .attention
+            .readers
+            .iter()
+            .map(|(reader, at)| Reader {
+                who: names.author(*reader, None, texts),
+                when: dates::date_time(*at, texts),
+                when_machine: dates::machine(*at),
+            })
+            .collect(),
         withdrawn_because: stored.withdrawn_because.clone(),
         page: format!("/records/{}/{}", stored.kind, stored.id),
     }
+}
+
+/// How important a note is, where it is more than usual.
+fn importance(resource: &Resource, texts: &Texts) -> Option<(String, bool)> {
+    let priority = resource.root().string("priority")?;
+    match priority {
+        "urgent" | "asap" | "stat" => Some((texts.get(&format!("code-{priority}")), priority == "stat")),
+        _ => None,
+    }
+}
+
+/// Whether a note is addressed to somebody.
+pub(crate) fn is_for(stored: &Stored, reader: ActorId) -> bool {
+    let reader = format!("Practitioner/{reader}");
+    let named = |resource: &Resource| {
+        resource.root().items("recipient").any(|to| to.string("reference") == Some(reader.as_str()))
+    };
+    stored.kind.as_str() == "Communication" && read(stored).as_ref().is_some_and(named)
+}
+
+/// The page of the note that a note answers.
+fn answers(resource: &Resource) -> Option<String> {
+    let of = resource.root().items("inResponseTo").next()?;
+    let id: mimamori_domain::ObjectId =
+        of.string("reference")?.strip_prefix("Communication/")?.parse().ok()?;
+    Some(format!("/records/Communication/{id}"))
 }
 
 #[cfg(test)]

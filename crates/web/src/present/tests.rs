@@ -21,6 +21,7 @@ pub(crate) fn sample(kind: &str, json: &str) -> Stored {
         on_behalf_of: None,
         confirmer: None,
         recorded: Timestamp::from_micros(1_795_224_180_000_000),
+        attention: mimamori_app::Attention::default(),
         withdrawn_because: None,
         bytes: Bytes::from(json.to_owned()),
     }

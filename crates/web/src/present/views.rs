@@ -26,7 +26,12 @@ static VIEWS: &[View] = &[
         kind: "Communication",
         title: &["topic"],
         happened: &["sent", "received"],
-        lines: &[("label-category", "category", Shape)],
+        lines: &[
+            ("label-importance", "priority", Code),
+            ("label-recipient", "recipient.display", Shape),
+            ("label-reply", "inResponseTo.display", Shape),
+            ("label-category", "category", Shape),
+        ],
         note: &["payload.contentString", "note.text"],
     },
     View {

@@ -15,6 +15,7 @@ mod governance;
 #[allow(dead_code, reason = "the tests of the use cases use more of it")]
 #[path = "../../../app/tests/it/hooked.rs"]
 mod hooked;
+mod notebook;
 mod pages;
 mod papers;
 mod programs;

@@ -304,7 +304,8 @@ async fn a_long_notebook_is_read_page_by_page_by_the_time_things_happened() {
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         // Stated today about October: both times are shown, that of the measurement first.
         let items = page.body.matches("<article>").count();
-        assert_eq!(page.body.matches("2026年10月1日（木）09:").count(), 2 * items);
+        // In the entry, and for screen readers in the links to its page and to who has seen it.
+        assert_eq!(page.body.matches("2026年10月1日（木）09:").count(), 3 * items);
         assert_eq!(page.body.matches(">記録 20").count(), items);
         let shown = page.body.split("<dd>36.").skip(1).filter_map(|rest| rest.get(..2)?.parse().ok());
         seen.extend(shown.collect::<Vec<usize>>());

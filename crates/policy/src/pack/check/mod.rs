@@ -6,6 +6,7 @@ mod control;
 mod duty;
 mod field;
 mod head;
+mod note;
 mod procedure;
 mod register;
 mod sign_in;
@@ -53,6 +54,7 @@ pub(super) fn parts(cx: &Context<'_>) -> Parts {
         systems: control::systems(cx),
         wordings: control::wordings(cx),
         sign_in_groups: sign_in::groups(cx, &roles),
+        note_templates: note::templates(cx),
         ..Objects::default()
     };
     objects.procedures = procedure::procedures(cx, &parameters, &objects.registers);

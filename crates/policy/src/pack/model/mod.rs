@@ -10,6 +10,7 @@ mod control;
 mod duty;
 mod effect;
 mod field;
+mod note;
 mod period;
 mod place;
 mod procedure;
@@ -25,6 +26,7 @@ pub use control::{Attestation, CHECKS, Disclosure, Informative, Measure};
 pub use duty::{Document, DocumentKind, PeriodSource, Proof, Schedule};
 pub use effect::{Effect, EffectKind, FieldReference, Source};
 pub use field::{Choice, Choices, Condition, Derivation, Field, FieldType};
+pub use note::NoteTemplate;
 pub use period::Period;
 pub use place::{SignInGroup, System, Unit, Wording};
 pub use procedure::{
@@ -96,6 +98,8 @@ pub enum ObjectKind {
     Wording,
     /// A group of the identity provider.
     SignInGroup,
+    /// A way of beginning a note.
+    NoteTemplate,
 }
 
 /// Kind, and its name in packs, messages and answers of the command line.
@@ -124,6 +128,7 @@ const KINDS: &[(ObjectKind, &str)] = &[
     (ObjectKind::System, "system"),
     (ObjectKind::Wording, "wording"),
     (ObjectKind::SignInGroup, "sign-in-group"),
+    (ObjectKind::NoteTemplate, "note-template"),
 ];
 
 impl ObjectKind {
@@ -235,6 +240,7 @@ named!(
     Unit,
     System,
     SignInGroup,
+    NoteTemplate,
 );
 
 /// A name in one language, as a help where there is one.

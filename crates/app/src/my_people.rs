@@ -1,0 +1,333 @@
+//! 担当の方: whom the caller cares for, with what is new about each, and what the caller left unfinished.
+
+use std::collections::{HashMap, HashSet};
+
+use mimamori_domain::{
+    AccessLabel, Action, Error, ErrorKind, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
+};
+use mimamori_policy::Decision;
+use mimamori_store::{MAX_LIST, ObjectVersion, Unit, Value};
+
+use crate::access::{ATTEMPTS, Settled, kept_changing};
+use crate::caller::Caller;
+use crate::context::object_from_row;
+use crate::cursor::{Position, page_size};
+use crate::people::Found;
+use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
+use crate::seen::{Addressed, Tidings};
+use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
+
+/// People whose news are asked for with one statement: as many as a list of a statement takes.
+const STRIDE: usize = MAX_LIST;
+
+/// So many people of one caller are looked through for news; those after them tell theirs on their page.
+const MOST_LOOKED: usize = 4 * STRIDE;
+
+/// People whose newest records are fetched with one statement.
+const TOGETHER: usize = 64;
+
+/// People with something unread who stand first.
+const MOST_UNREAD: usize = 50;
+
+/// Unfinished records that are shown, of each sort.
+const MOST_UNFINISHED: usize = 20;
+
+/// 担当の方, and what waits for the caller in their notebooks.
+#[derive(Debug, Clone)]
+pub struct MyPeople {
+    /// On the first page: whoever has something unread, what is addressed to the caller and the latest
+    /// news first.
+    pub unread: Vec<PersonCard>,
+    /// The others; on later pages everybody.
+    pub people: Page<PersonCard>,
+    /// On the first page: the caller's drafts, and what waits for their confirmation.
+    pub unfinished: Vec<Unfinished>,
+}
+
+impl MyPeople {
+    /// Everybody of this page.
+    pub fn cards(&self) -> impl Iterator<Item = &PersonCard> {
+        self.unread.iter().chain(&self.people.items)
+    }
+}
+
+/// A record that is not confirmed yet: of what kind, whose, and since when. Nothing of what it says.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    pub subject: SubjectId,
+    /// Their FHIR Patient.
+    pub patient: Stored,
+    pub kind: Kind,
+    pub id: ObjectId,
+    /// Somebody else wrote it on the caller's behalf, and it waits for their confirmation.
+    pub awaits: bool,
+    /// When it was last changed, UTC.
+    pub recorded: Timestamp,
+}
+
+/// What is new about one person, of what the caller may see.
+struct News {
+    unread: u64,
+    addressed: u64,
+    newest: (i64, AccessLabel, Decision),
+}
+
+impl App {
+    /// The people the caller takes part in the care of; for citizen users themselves and those they
+    /// speak for. What policy hides from the caller is not counted.
+    ///
+    /// # Errors
+    /// Unavailable when it could not be recorded.
+    pub async fn my_people(&self, caller: &Caller, paging: &Paging) -> Result<MyPeople> {
+        let question: [&[u8]; 1] = [b"my-people"];
+        let size = page_size(paging.count);
+        let first = paging.cursor.is_none();
+        for _ in 0..ATTEMPTS {
+            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
+            let now = self.clock.now();
+            let mut news = HashMap::new();
+            let mut unread = Found::default();
+            let addressed = self.addressed(caller, now).await?;
+            if first {
+                self.look_for_news(caller, now, &addressed, &mut news, &mut unread).await?;
+            }
+            let above = unread.cards.iter().map(|card| card.subject).collect();
+            let (mut found, last) = self.page_of_mine(caller, start, size, &above).await?;
+            let unknown: Vec<SubjectId> =
+                found.subjects().filter(|subject| !news.contains_key(subject)).collect();
+            for (subject, tidings) in self.tidings(caller, &unknown, &addressed, now).await? {
+                news.extend(
+                    self.permitted_news(caller, subject, &tidings, now).await?.map(|of| (subject, of)),
+                );
+            }
+            self.tell_news(&news, [&mut unread, &mut found]).await?;
+            let mut others = Found::default();
+            let unfinished = if first {
+                self.unfinished(caller, now, [&mut unread, &mut found, &mut others]).await?
+            } else {
+                Vec::new()
+            };
+            let next = match last {
+                Some(position) => Some(self.seal_cursor(caller, &question, position)?),
+                None => None,
+            };
+            let mut unit = Unit::new();
+            let mut listed = Vec::new();
+            for part in [&mut unread, &mut found, &mut others] {
+                unit.guards.append(&mut part.guards);
+                listed.append(&mut part.listed);
+            }
+            let unit = self.list_entries(caller, unit, None, listed)?;
+            if let Settled::Done = self.settle(caller, unit).await? {
+                let people = Page { items: found.cards, next, total: None };
+                return Ok(MyPeople { unread: unread.cards, people, unfinished });
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// One page of the people a caller is linked to, by their ids, and where it ended if there are more.
+    async fn page_of_mine(
+        &self,
+        caller: &Caller,
+        start: Position,
+        size: usize,
+        above: &HashSet<SubjectId>,
+    ) -> Result<(Found, Option<Position>)> {
+        let mut found = Found::default();
+        let mut position = start;
+        loop {
+            let rows = self.linked(caller, position).await?;
+            let last = rows.len() < STRIDE;
+            for subject in rows {
+                if found.cards.len() == size {
+                    return Ok((found, Some(position)));
+                }
+                position = Position::after(0, ObjectId::from(subject));
+                if !above.contains(&subject) {
+                    self.add_permitted(caller, subject, |_| true, &mut found).await?;
+                }
+            }
+            if last {
+                return Ok((found, None));
+            }
+        }
+    }
+
+    /// Up to [`STRIDE`] people the caller is linked to, after a position.
+    async fn linked(&self, caller: &Caller, after: Position) -> Result<Vec<SubjectId>> {
+        let mut targets: Vec<Value> = vec![caller.actor.into()];
+        targets.extend(caller.institution().map(Value::from));
+        let roles: Vec<Value> = vec!["team".into(), "proxy".into(), "self".into()];
+        let limit = i64::try_from(STRIDE).unwrap_or(i64::MAX);
+        let rows = self
+            .store
+            .query_lists(&sql::PEOPLE_LINKED, vec![after.id.into(), limit.into()], vec![targets, roles])
+            .await?;
+        rows.iter().map(|row| row.id_of(0)).collect::<Result<_, _>>().map_err(Error::unavailable)
+    }
+
+    /// Finds whoever has something unread, what is addressed to the caller first, then the latest news.
+    async fn look_for_news(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        addressed: &Addressed,
+        news: &mut HashMap<SubjectId, News>,
+        unread: &mut Found,
+    ) -> Result<()> {
+        let mut position = Position::LOWEST;
+        let mut looked = 0;
+        while looked < MOST_LOOKED {
+            let people = self.linked(caller, position).await?;
+            looked += STRIDE;
+            for (subject, tidings) in self.tidings(caller, &people, addressed, now).await? {
+                // Whoever has nothing unread at all is asked about only when they are shown.
+                if tidings.iter().any(|of| of.unread > 0)
+                    && let Some(of) = self.permitted_news(caller, subject, &tidings, now).await?
+                {
+                    news.insert(subject, of);
+                }
+            }
+            match people.last() {
+                Some(last) if people.len() == STRIDE => position = Position::after(0, ObjectId::from(*last)),
+                _ => break,
+            }
+        }
+        let mut first: Vec<(bool, i64, SubjectId)> = news
+            .iter()
+            .filter(|(_, of)| of.unread > 0)
+            .map(|(subject, of)| (of.addressed > 0, of.newest.0, *subject))
+            .collect();
+        first.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, _, subject) in first {
+            if unread.cards.len() == MOST_UNREAD {
+                break;
+            }
+            self.add_permitted(caller, subject, |_| true, unread).await?;
+        }
+        Ok(())
+    }
+
+    /// What of the tidings about a person the caller may see; `None` when that is nothing.
+    async fn permitted_news(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        tidings: &[Tidings],
+        now: Timestamp,
+    ) -> Result<Option<News>> {
+        let context = match self.subject_context(subject).await {
+            Ok(context) => context,
+            // Everything of them was erased.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut news: Option<News> = None;
+        for of in tidings {
+            let decision = self.decide(caller, Action::Read, &context, &of.label, None, now);
+            if !decision.allowed {
+                continue;
+            }
+            let newest = (of.newest, of.label.clone(), decision);
+            news = Some(match news {
+                None => News { unread: of.unread, addressed: of.addressed, newest },
+                Some(before) => News {
+                    unread: before.unread + of.unread,
+                    addressed: before.addressed + of.addressed,
+                    newest: if before.newest.0 >= newest.0 { before.newest } else { newest },
+                },
+            });
+        }
+        Ok(news)
+    }
+
+    /// Puts the news on the cards: how much is unread, and the newest record's kind, author and time, which
+    /// the entry then counts.
+    async fn tell_news(&self, news: &HashMap<SubjectId, News>, parts: [&mut Found; 2]) -> Result<()> {
+        for found in parts {
+            let newest: Vec<(SubjectId, i64)> = found
+                .subjects()
+                .filter_map(|subject| Some((subject, news.get(&subject)?.newest.0)))
+                .collect();
+            let mut versions: Vec<(i64, ObjectVersion)> = Vec::new();
+            for some in newest.chunks(TOGETHER) {
+                let people = some.iter().map(|(subject, _)| (*subject).into()).collect();
+                let times = some.iter().map(|(_, at)| (*at).into()).collect();
+                let mut rows =
+                    self.store.query_lists(&sql::CURRENT_AT, Vec::new(), vec![people, times]).await?;
+                for row in &mut rows {
+                    let version = object_from_row(row)?;
+                    let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
+                    if TIMELINE_KINDS.contains(&version.kind.as_str()) {
+                        versions.push((sorted, version));
+                    }
+                }
+            }
+            for (card, (_, listed)) in found.cards.iter_mut().zip(&mut found.listed) {
+                let Some(of) = news.get(&card.subject) else { continue };
+                card.unread = of.unread;
+                card.addressed = of.addressed;
+                let (at, label, decision) = &of.newest;
+                let newest = versions.iter().find(|(sorted, version)| {
+                    sorted == at
+                        && version.subject == Some(card.subject)
+                        && label_of(version).is_ok_and(|its| its == *label)
+                });
+                let Some((sorted, version)) = newest else { continue };
+                listed.add(decision, version.commitment());
+                card.newest = Some(Newest {
+                    kind: version.kind.clone(),
+                    state: label.state,
+                    author: match version.author {
+                        Some(author) => self.actor_view(author).await?,
+                        None => None,
+                    },
+                    institution: label.institution,
+                    when: Timestamp::from_micros(*sorted),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the caller left unfinished, and what waits for their confirmation. Each counts in the entry of
+    /// its person, who is added to `others` unless they are shown anyway.
+    async fn unfinished(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        mut parts: [&mut Found; 3],
+    ) -> Result<Vec<Unfinished>> {
+        let limit = i64::try_from(MOST_UNFINISHED).unwrap_or(i64::MAX);
+        let mut all = Vec::new();
+        for statement in [&sql::AWAITING_OF, &sql::DRAFTS_OF] {
+            for mut row in self.store.query(statement, vec![caller.actor.into(), limit.into()]).await? {
+                let version = object_from_row(&mut row)?;
+                let (Some(subject), Ok(label)) = (version.subject, label_of(&version)) else { continue };
+                let context = self.subject_context(subject).await?;
+                let authorship = authorship_of(&version);
+                let decision = self.decide(caller, Action::Read, &context, &label, authorship.as_ref(), now);
+                if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
+                    continue;
+                }
+                if !parts.iter().any(|part| part.subjects().any(|shown| shown == subject)) {
+                    let [_, _, others] = &mut parts;
+                    self.add_permitted(caller, subject, |_| true, others).await?;
+                }
+                let shown = parts.iter_mut().find_map(|part| part.of(subject));
+                let Some((card, listed)) = shown else { continue };
+                listed.add(&decision, version.commitment());
+                all.push(Unfinished {
+                    subject,
+                    patient: card.patient.clone(),
+                    kind: version.kind.clone(),
+                    id: version.object,
+                    awaits: label.state == RecordState::AwaitingConfirmation,
+                    recorded: version.recorded,
+                });
+            }
+        }
+        Ok(all)
+    }
+}
