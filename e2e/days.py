@@ -2,11 +2,11 @@
 citizen; phone and desktop, Japanese and English, with and without scripts; by keyboard alone, at 200 % and on
 paper. Every page fits, is light, and axe finds nothing on it.
 
-    days.py [--pictures FOLDER]    takes a picture of every step
+    days.py                      checks
+    days.py --guide docs/guide   writes the pages of the guide, with a picture of every step
 """
 
 import json
-import os
 import subprocess
 import sys
 
@@ -16,8 +16,8 @@ from lib.program import ROOT, Installation, Scratch
 PEOPLE, DAYS, LONGEST = "6", "21", 600
 
 
-def walked(checks, site, password, pictures):
-    command = ["node", str(ROOT / "e2e" / "days" / "days.mjs"), site, password, *([pictures] if pictures else [])]
+def walked(checks, site, password, guide):
+    command = ["node", str(ROOT / "e2e" / "days" / "days.mjs"), site, password, *(["--guide", guide] if guide else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         for line in run.stdout:
             told = json.loads(line)
@@ -28,17 +28,16 @@ def walked(checks, site, password, pictures):
         checks.equal(run.wait(timeout=LONGEST), 0, "every day came to its end")
 
 
-def main(pictures):
+def main(guide):
     checks = Checks("days")
     with Scratch() as folder:
         city = Installation(folder / "city")
         made = city.must("demo", "--people", PEOPLE, "--days", DAYS, "--no-serve", "--json").json()
         with city.server({"MIMAMORI_LOG_LEVEL": "info"}) as server:
             host, port = server.staff
-            checks.section("five days", walked, checks, f"http://{host}:{port}", made["password"], pictures)
+            checks.section("five days", walked, checks, f"http://{host}:{port}", made["password"], guide)
     return checks.close()
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[sys.argv.index("--pictures") + 1] if "--pictures" in sys.argv else os.environ.get("MIMAMORI_PICTURES")
-    sys.exit(main(wanted))
+    sys.exit(main(sys.argv[2] if sys.argv[1:2] == ["--guide"] else None))

@@ -74,7 +74,12 @@ export class Window {
     this.number += 1;
     if (this.pictures) {
       const file = `${this.way.who}-${String(this.number).padStart(2, '0')}-${step}-${this.way.size}-${this.way.lang}.png`;
-      await this.page.screenshot({ path: join(this.pictures, file), fullPage: this.way.size !== 'desktop' });
+      // What people see first, and a little of what follows.
+      const { width, height } = SIZES[this.way.size];
+      const whole = await this.page.evaluate(() => document.documentElement.scrollHeight);
+      const clip = { x: 0, y: 0, width, height: Math.min(whole, Math.round(height * 1.5)) };
+      await this.page.screenshot({ path: join(this.pictures, file), fullPage: true, clip });
+      this.seen.push({ step, file });
     }
     const out = await this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     this.told(out <= 0, `${this.name}: ${shape} fits its width`, `${out} px stick out`);

@@ -1,9 +1,13 @@
-// node days.mjs SITE PASSWORD [PICTURES]: the usual days of five people. Each check is a line of JSON.
-import { mkdirSync } from 'node:fs';
+// node days.mjs SITE PASSWORD [--guide FOLDER]: the usual days of five people. Each check is a line of JSON.
+// With --guide, the days alone, one window and both languages each; pictures and pages of the guide.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { launch, SIZES, Window } from './browser.mjs';
+import { GUIDE } from './guide.mjs';
 import { DAYS } from './people.mjs';
 
-const [site, password, pictures] = process.argv.slice(2);
+const [site, password, , guide] = process.argv.slice(2);
+const pictures = guide && join(guide, 'pictures');
 if (pictures) mkdirSync(pictures, { recursive: true });
 const told = (ok, what, detail) => console.log(JSON.stringify(ok ? { ok, what } : { ok: false, what, detail }));
 
@@ -28,7 +32,15 @@ async function day(login, way) {
     told(false, `${window.name}: the day comes to its end`, `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
   }
   measured.push(...window.measured);
+  if (guide) writeFileSync(join(guide, `${GUIDE[login].file}.${way.lang}.md`), guidePage(GUIDE[login][way.lang], window.seen));
   await window.close();
+}
+
+/** A day as numbered pictures. */
+function guidePage({ title, intro, steps }, seen) {
+  const told = seen.filter(({ step }) => steps[step]);
+  const rows = told.map(({ step, file }, at) => `${at + 1}. ${steps[step]}\n\n   ![${steps[step]}](pictures/${file})\n`);
+  return `# ${title}\n\n${intro}\n\n${rows.join('\n')}`;
 }
 
 /** Without a mouse: every stop shows where it is, and the first person is reached. */
@@ -91,8 +103,9 @@ async function enlargedAndPrinted() {
 }
 
 // Two at a time: the program answers as fast, and two cores are busy.
-const work = Object.keys(DAYS).flatMap((login) => WAYS.map((way) => () => day(login, way)));
-work.push(keyboard, enlargedAndPrinted);
+const ways = (login) => (guide ? ['ja', 'en'].map((lang) => ({ size: GUIDE[login].size, lang, scripts: true })) : WAYS);
+const work = Object.keys(DAYS).flatMap((login) => ways(login).map((way) => () => day(login, way)));
+if (!guide) work.push(keyboard, enlargedAndPrinted);
 const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();
 };
