@@ -8,9 +8,9 @@ the lines of every test, those remembered too.
 """
 
 import json
+import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
@@ -27,12 +27,11 @@ READS = {
     "mimamori": ["packs", "crates", "Cargo.toml", "Cargo.lock"],
 }
 
-NEXTEST = re.compile(r"^\s*(?:PASS|LEAK) \[.*?\](?: \(\s*\d+/\d+\))? (\S+) \S+\s*$")
 LIBTEST = re.compile(r"^test \S+( - should panic)? \.\.\. ok\s*$")
 
 
 class Program:
-    """One test program: its package, its name in nextest's words, and where it is."""
+    """One test program: its package, its name, and where it is."""
 
     def __init__(self, message):
         self.folder = pathlib.Path(message["manifest_path"]).parent
@@ -69,40 +68,23 @@ def built():
     return [Program(m) for m in messages if m.get("executable") and m["profile"]["test"]]
 
 
-def by_nextest(programs, log):
-    """All of them at once, each test in a process of its own; lines of what passed, by program."""
-    names = " or ".join(f"binary_id(={program.name})" for program in programs)
-    command = ["cargo", "nextest", "run", "--workspace", "--locked", "--no-fail-fast", "-E", names]
-    lines = {program.name: [] for program in programs}
-    ended = told(command, ROOT, log, lambda line: (found := NEXTEST.match(line)) and found.group(1), lines)
-    return ended, lines
+def run(program, log):
+    """Runs one program as `cargo test` does; its exit status and the lines of what passed.
 
-
-def by_libtest(programs, log):
-    """One after the other, as `cargo test` does."""
-    worst, lines = 0, {}
-    for program in programs:
-        say(f"     Running {program.name}")
-        mine = {program.name: []}
-        ended = told(
-            [program.path], program.folder, log, lambda line: LIBTEST.match(line) and program.name, mine
-        )
-        worst, lines = worst or ended, {**lines, **mine}
-    return worst, lines
-
-
-def told(command, folder, log, whose, lines):
-    """Runs a command, shows and logs what it prints, and keeps lines for those whom they are about."""
+    Its tests share one database server and the rules they load: starting each test by itself costs more
+    than most of them take.
+    """
+    say(f"     Running {program.name}")
+    lines = []
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as run:
-        for line in run.stdout:
+        [program.path], cwd=program.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as running:
+        for line in running.stdout:
             sys.stdout.write(line)
             log.write(line)
-            owner = whose(line)
-            if owner in lines:
-                lines[owner].append(line)
-    return run.returncode
+            if LIBTEST.match(line):
+                lines.append(line)
+    return running.returncode, lines
 
 
 def main(log, everything):
@@ -116,18 +98,20 @@ def main(log, everything):
             known[program.name] = printed
             log.write(printed)
             say(f"unchanged since its {len(printed.splitlines())} tests passed: {program.name}")
-    run = [program for program in programs if program.name not in known]
-    ended = 0
-    if run:
-        ended, lines = (by_nextest if shutil.which("cargo-nextest") else by_libtest)(run, log)
-        for program in run:
-            mine = lines[program.name]
-            if keys[program.name] is not None and len(mine) == program.tests():
-                passed.keep(keys[program.name], "".join(mine))
+    # Many tests wait more than they compute.
+    os.environ.setdefault("RUST_TEST_THREADS", str(2 * (os.cpu_count() or 1)))
+    failed, ran = 0, 0
+    for program in programs:
+        if program.name in known:
+            continue
+        ended, lines = run(program, log)
+        failed, ran = failed or ended, ran + len(lines)
+        if ended == 0 and keys[program.name] is not None and len(lines) == program.tests():
+            passed.keep(keys[program.name], "".join(lines))
     count = sum(len(printed.splitlines()) for printed in known.values())
-    say(f"{len(run)} test programs run, {len(known)} unchanged with {count} tests that passed before")
+    say(f"{ran} tests passed now, {count} of {len(known)} unchanged programs before{'; some FAILED' if failed else ''}")
     # The examples in documentation.
-    return ended or subprocess.run(["cargo", "test", "--workspace", "--locked", "--doc", "-q"], cwd=ROOT).returncode
+    return failed or subprocess.run(["cargo", "test", "--workspace", "--locked", "--doc", "-q"], cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ statements! {
     /// bytes long, how many actors, subjects and institutions are there; then of all rows, one after the
     /// other: recorded, length of the entry and action, with spaces between and commas behind; units, actors,
     /// subjects, institutions, with sixteen digits 0 for each that is not there; entries.
-    // Nothing says in which order rows are put together. Both databases walk so short a range of the key
-    // in its order; where one should not, the rows are not what the entries say and are read one by one.
+    // Nothing says in which order rows are put together. Both databases walk so short a range of a large
+    // table by its key; PostgreSQL reads a small one as it lies. The sequences tell, and rows in another order
+    // are read one by one.
     ENTRY_BLOCK = Statement::read(
         "ledger_entry_block",
         "SELECT CAST(count(*) AS bigint), min(sequence), max(sequence), \
@@ -41,7 +42,7 @@ statements! {
           AND coalesce(length(subject), 16) = 16 AND coalesce(length(institution), 16) = 16 \
           THEN 0 ELSE 1 END) AS bigint), \
          CAST(count(actor) + count(subject) + count(institution) AS bigint), \
-         string_agg(recorded || ' ' || length(entry) || ' ' || action, ','), \
+         string_agg(sequence || ' ' || recorded || ' ' || length(entry) || ' ' || action, ','), \
          string_agg(unit, ''), string_agg(coalesce(actor, '0000000000000000'), ''), \
          string_agg(coalesce(subject, '0000000000000000'), ''), \
          string_agg(coalesce(institution, '0000000000000000'), ''), string_agg(entry, '') \

@@ -139,8 +139,12 @@ impl<'r> Block<'r> {
         let mut rows = Vec::with_capacity(usize::try_from(count).ok()?);
         // No action that an entry can have holds a comma or a space: one in a column makes a
         // difference, here or in comparing.
-        for told in row.text(5).ok()?.split(',') {
-            let mut parts = told.splitn(3, ' ');
+        for (sequence, told) in (first..).zip(row.text(5).ok()?.split(',')) {
+            let mut parts = told.splitn(4, ' ');
+            // Put together in another order: no entry may reach the tree so.
+            if parts.next()?.parse() != Ok(sequence) {
+                return None;
+            }
             let recorded = parts.next()?.parse().ok()?;
             let (entry, others) = entries.split_at_checked(parts.next()?.parse().ok()?)?;
             rows.push(Told { recorded, action: parts.next()?, entry });
