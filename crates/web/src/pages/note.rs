@@ -501,7 +501,12 @@ mod tests {
             reply: Some(answers.clone()),
             template: Some(("soap".to_owned(), "SOAP".to_owned())),
         };
-        let bytes = typed.communication(SubjectId::random(), &[to.clone()], &[], Timestamp::from_micros(0));
+        let bytes = typed.communication(
+            SubjectId::random(),
+            std::slice::from_ref(&to),
+            &[],
+            Timestamp::from_micros(0),
+        );
         let resource = parse(&bytes, &Limits::default()).unwrap();
         assert_eq!(validate(&resource), []);
         let payload = resource.root().items("payload").next().unwrap();

@@ -204,25 +204,25 @@ fn document(
     files: &[RecordFile],
     now: Timestamp,
 ) -> Bytes {
-    let mut kind = json!({ "text": word });
-    if !loinc.is_empty() {
-        kind["coding"] = json!([{ "system": "http://loinc.org", "code": loinc }]);
-    }
+    let kind = match loinc {
+        "" => json!({ "text": word }),
+        code => json!({ "text": word, "coding": [{ "system": "http://loinc.org", "code": code }] }),
+    };
     let content: Vec<_> = files.iter().map(|file| json!({ "attachment": file.attachment() })).collect();
-    let mut resource = json!({
-        "resourceType": DOCUMENT.as_str(),
-        "status": "current",
-        "docStatus": "final",
-        "type": kind,
-        "subject": { "reference": format!("Patient/{subject}") },
-        "date": dates::to_fhir(now),
-        "description": name,
-        "content": content,
-    });
+    let mut resource = serde_json::Map::new();
+    let mut put = |name: &str, value: serde_json::Value| resource.insert(name.to_owned(), value);
+    put("resourceType", json!(DOCUMENT.as_str()));
+    put("status", json!("current"));
+    put("docStatus", json!("final"));
+    put("type", kind);
+    put("subject", json!({ "reference": format!("Patient/{subject}") }));
+    put("date", json!(dates::to_fhir(now)));
+    put("description", json!(name));
+    put("content", json!(content));
     if !description.is_empty() {
-        resource["context"] = json!({ "related": [{ "display": description }] });
+        put("context", json!({ "related": [{ "display": description }] }));
     }
-    Bytes::from(resource.to_string())
+    Bytes::from(serde_json::Value::Object(resource).to_string())
 }
 
 /// `GET /records/{kind}/{id}/files/{attached}`: a picture is shown, anything else is saved.
