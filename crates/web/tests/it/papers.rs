@@ -91,6 +91,9 @@ async fn a_document_is_brought_listed_and_opened() {
     assert!(statement.body.contains("\"Binary\""));
 }
 
+/// What was typed, the file's name and content, and what the page says.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [u8], &'a str);
+
 #[tokio::test]
 async fn what_is_no_document_comes_back_with_what_was_typed() {
     let world = World::new().await;
@@ -99,7 +102,7 @@ async fn what_is_no_document_comes_back_with_what_was_typed() {
     let typed = [("type", "other"), ("name", "お便り"), ("description", "")];
     let svg: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
     let photograph = photograph();
-    let cases: [(&[(&str, &str)], &str, &[u8], &str); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&typed, "a.svg", svg, "PDF・JPEG・PNG・WebP・テキスト"),
         (&typed, "a.html", b"<!DOCTYPE html><p>", "PDF・JPEG・PNG・WebP・テキスト"),
         (&typed, "a.pdf", &PDF[..50], "途中で切れています"),
