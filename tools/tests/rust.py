@@ -117,5 +117,7 @@ def main(log, everything):
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    # Seen as it happens, also through a pipe.
+    sys.stdout.reconfigure(line_buffering=True)
     with pathlib.Path(sys.argv[1]).open("w", encoding="utf-8") as file:
         sys.exit(main(file, "--everything" in sys.argv[2:]))

@@ -135,7 +135,8 @@ fn drawn(results: &[Measured]) -> Option<Chart> {
         (at, format!("{}/{}", day.year(), day.month()))
     };
     let days = [named(first), named(last)];
-    Some(Chart::draw(first, last, &[], &[points], &days))
+    // From year to year: nothing between two check-ups is a gap.
+    Some(Chart::draw(first, last, &[], &[points], &days, 1.0))
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts
             let ranges: Vec<String> = usual.iter().map(|(low, high)| format!("{low}–{high}")).collect();
             ranges.join(" / ")
         }),
-        chart: Chart::draw(from, until, &usual, &series, &days),
+        chart: Chart::draw(from, until, &usual, &series, &days, 1.0 / 3.0),
         rows_left: rows.len().saturating_sub(MOST_ROWS) as u64,
         rows: rows.into_iter().take(MOST_ROWS).collect(),
         unit,

@@ -79,13 +79,15 @@ pub(crate) struct Dot {
 
 impl Chart {
     /// Draws `series` (each by time) between two moments. `usual` are the usual ranges; `days` are moments
-    /// to name below, with their words, in order.
+    /// to name below, with their words, in order. A line ends where nothing was measured for more than this
+    /// share of the time drawn: `gap`, from 0 to 1.
     pub(crate) fn draw(
         from: Timestamp,
         until: Timestamp,
         usual: &[(f64, f64)],
         series: &[Vec<Point>],
         days: &[(Timestamp, String)],
+        gap: f64,
     ) -> Self {
         let values = || series.iter().flatten().map(|point| point.value);
         let bounds = usual.iter().flat_map(|(low, high)| [*low, *high]);
@@ -133,7 +135,7 @@ impl Chart {
                     anchor: anchor(index),
                 })
                 .collect(),
-            series: series.iter().map(|points| drawn(points, length / 3.0, x, y)).collect(),
+            series: series.iter().map(|points| drawn(points, length * gap, x, y)).collect(),
         }
     }
 }
@@ -222,7 +224,8 @@ mod tests {
     #[test]
     fn everything_stays_within_the_box_and_higher_is_further_up() {
         let points = vec![point(0, 36.2), point(1, 38.9), point(2, 36.5)];
-        let chart = Chart::draw(at(0), at(7), &[(36.0, 37.4)], &[points], &[(at(0), "a".to_owned())]);
+        let chart =
+            Chart::draw(at(0), at(7), &[(36.0, 37.4)], &[points], &[(at(0), "a".to_owned())], 1.0 / 3.0);
         let number = |text: &str| text.parse::<f64>().unwrap();
         let [series] = chart.series.as_slice() else { panic!("one series") };
         for dot in &series.points {
@@ -238,14 +241,16 @@ mod tests {
     #[test]
     fn a_line_breaks_where_nothing_was_measured_for_long() {
         let points = vec![point(0, 60.0), point(1, 61.0), point(40, 62.0), point(41, 63.0), point(60, 64.0)];
-        let chart = Chart::draw(at(0), at(60), &[], &[points], &[]);
+        let chart = Chart::draw(at(0), at(60), &[], &[points.clone()], &[], 1.0 / 3.0);
         let [series] = chart.series.as_slice() else { panic!("one series") };
         assert_eq!(series.lines.len(), 2, "{:?}", series.lines);
         assert_eq!(series.points.len(), 5);
+        let whole = Chart::draw(at(0), at(60), &[], &[points], &[], 1.0);
+        assert_eq!(whole.series.iter().map(|series| series.lines.len()).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
     fn without_measurements_nothing_is_drawn() {
-        assert_eq!(Chart::draw(at(0), at(7), &[], &[Vec::new()], &[]), Chart::default());
+        assert_eq!(Chart::draw(at(0), at(7), &[], &[Vec::new()], &[], 1.0), Chart::default());
     }
 }
