@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_line_breaks_where_nothing_was_measured_for_long() {
         let points = vec![point(0, 60.0), point(1, 61.0), point(40, 62.0), point(41, 63.0), point(60, 64.0)];
-        let chart = Chart::draw(at(0), at(60), &[], &[points.clone()], &[], 1.0 / 3.0);
+        let chart = Chart::draw(at(0), at(60), &[], std::slice::from_ref(&points), &[], 1.0 / 3.0);
         let [series] = chart.series.as_slice() else { panic!("one series") };
         assert_eq!(series.lines.len(), 2, "{:?}", series.lines);
         assert_eq!(series.points.len(), 5);
