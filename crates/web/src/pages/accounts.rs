@@ -22,6 +22,12 @@ pub(super) struct Page {
     pub(super) l: Layout,
     /// To choose from; empty for whoever administers their own institution only.
     pub(super) institutions: Vec<Institution>,
+    /// Of all pages.
+    pub(super) count: u64,
+    pub(super) page: usize,
+    pub(super) pages: usize,
+    /// The address of a page, but for its number.
+    pub(super) more: String,
     pub(super) rows: Vec<Row>,
     pub(super) sees_terminals: bool,
     /// Many accounts may be made from a table.
@@ -99,6 +105,9 @@ impl Row {
     }
 }
 
+/// Accounts on one page.
+const ROWS: usize = 25;
+
 /// `GET /admin/accounts`: of the institution in the address, or the caller's own.
 pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
     let (app, caller) = (&ask.web.app, &ask.caller);
@@ -110,6 +119,9 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
     let chosen: Option<InstitutionId> = query.parsed("institution").or(caller.institution()).or(first);
     let chosen = chosen.ok_or_else(Fault::not_found)?;
     let found = app.accounts_of(caller, chosen).await?;
+    let pages = found.len().div_ceil(ROWS).max(1);
+    let number = query.parsed::<usize>("page").unwrap_or(1).clamp(1, pages);
+    let shown = found.iter().skip((number - 1) * ROWS).take(ROWS);
     page(&Page {
         l: ask.layout("accounts-title").current("accounts").done(query.get("done")),
         institutions: known
@@ -123,7 +135,11 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
         may_import: app.may_import_accounts(caller),
         unused: found.iter().filter(|detail| detail.unused).count() as u64,
         stop_days: app.pack().parameter_u64("accounts.unused-stop-days")?,
-        rows: found.iter().map(|detail| Row::of(detail, &ask)).collect(),
+        count: found.len() as u64,
+        page: number,
+        pages,
+        more: format!("/admin/accounts?institution={chosen}&page="),
+        rows: shown.map(|detail| Row::of(detail, &ask)).collect(),
     })
 }
 

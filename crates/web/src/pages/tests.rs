@@ -929,6 +929,10 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 may_import: true,
                 unused: rows.len() as u64,
                 stop_days: 365,
+                count: rows.len() as u64,
+                page: 1,
+                pages: 2,
+                more: "/admin/accounts?page=".to_owned(),
                 rows,
             }
             .render(),
