@@ -74,10 +74,11 @@ export class Window {
     this.number += 1;
     if (this.pictures) {
       const file = `${this.way.who}-${String(this.number).padStart(2, '0')}-${step}-${this.way.size}-${this.way.lang}.png`;
-      // What people see first, and a little of what follows.
+      // What people see first; on a phone a little of what follows.
       const { width, height } = SIZES[this.way.size];
       const whole = await this.page.evaluate(() => document.documentElement.scrollHeight);
-      const clip = { x: 0, y: 0, width, height: Math.min(whole, Math.round(height * 1.5)) };
+      const most = this.way.size === 'phone' ? Math.round(height * 1.5) : height;
+      const clip = { x: 0, y: 0, width, height: Math.min(whole, most) };
       await this.page.screenshot({ path: join(this.pictures, file), fullPage: true, clip });
       this.seen.push({ step, file });
     }
