@@ -1,6 +1,6 @@
 // node days.mjs SITE PASSWORD [--guide FOLDER]: the usual days of five people. Each check is a line of JSON.
 // With --guide, the days alone, one window and both languages each; pictures and pages of the guide.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch, SIZES, Window } from './browser.mjs';
 import { GUIDE } from './guide.mjs';
@@ -32,7 +32,11 @@ async function day(login, way) {
     told(false, `${window.name}: the day comes to its end`, `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
   }
   measured.push(...window.measured);
-  if (guide) writeFileSync(join(guide, `${GUIDE[login].file}.${way.lang}.md`), guidePage(GUIDE[login][way.lang], window.seen));
+  if (guide) {
+    const words = GUIDE[login][way.lang];
+    writeFileSync(join(guide, `${GUIDE[login].file}.${way.lang}.md`), guidePage(words, window.seen));
+    for (const { step, file } of window.seen) if (!words.steps[step]) rmSync(join(pictures, file));
+  }
   await window.close();
 }
 
