@@ -23,8 +23,8 @@ READS = {
     "mimamori-app": ["crates/app/src"],
     "mimamori-ledger": ["e2e/ledger_vectors"],
     "mimamori-policy": ["packs", "docs/how-to", "crates/policy/tests"],
-    "mimamori-web": ["crates"],
-    "mimamori": ["packs", "crates", "Cargo.toml", "Cargo.lock"],
+    "mimamori-web": ["crates/*/src", "crates/web/locales", "crates/web/templates"],
+    "mimamori": ["packs", "crates/*/Cargo.toml", "Cargo.toml", "Cargo.lock"],
 }
 
 LIBTEST = re.compile(r"^test \S+( - should panic)? \.\.\. ok\s*$")
@@ -47,7 +47,7 @@ class Program:
         asks = any("CARGO_MANIFEST_DIR" in path.read_text(encoding="utf-8") for path in sources)
         if asks and self.package not in READS:
             return None
-        read = [ROOT / place for place in READS.get(self.package, [])]
+        read = [path for place in READS.get(self.package, []) for path in sorted(ROOT.glob(place))]
         started = TARGET / "debug" / "mimamori"
         if self.package == "mimamori" and started.is_file():
             read.append(started)
