@@ -26,7 +26,7 @@ pub(super) struct Page {
     pub(super) count: u64,
     pub(super) page: usize,
     pub(super) pages: usize,
-    /// The address of a page, but for its number.
+    /// The address of a page, but for `page=` and its number.
     pub(super) more: String,
     pub(super) rows: Vec<Row>,
     pub(super) sees_terminals: bool,
@@ -138,7 +138,7 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
         count: found.len() as u64,
         page: number,
         pages,
-        more: format!("/admin/accounts?institution={chosen}&page="),
+        more: format!("/admin/accounts?institution={chosen}&"),
         rows: shown.map(|detail| Row::of(detail, &ask)).collect(),
     })
 }

@@ -932,7 +932,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 count: rows.len() as u64,
                 page: 1,
                 pages: 2,
-                more: "/admin/accounts?page=".to_owned(),
+                more: "/admin/accounts?".to_owned(),
                 rows,
             }
             .render(),
