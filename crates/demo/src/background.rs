@@ -1,11 +1,12 @@
 //! What is known about a person beside the course of events: illnesses, medicines, allergies,
-//! check-ups, vaccinations, plans, documents.
+//! check-ups, vaccinations, plans.
 
 use std::sync::LazyLock;
 
-use crate::day::Day;
+use crate::day::{Day, Moment};
 use crate::directory::Service;
 use crate::history::Scribe;
+use crate::profile::another_of;
 use crate::table::{Row, Sex, rows};
 use crate::{Density, record};
 
@@ -13,8 +14,6 @@ static ALLERGIES: LazyLock<Vec<Row>> =
     LazyLock::new(|| rows(include_str!("../data/allergies.tsv")).collect());
 static LABS: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/labs.tsv")).collect());
 static VACCINES: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/vaccines.tsv")).collect());
-static DOCUMENTS: LazyLock<Vec<Row>> =
-    LazyLock::new(|| rows(include_str!("../data/documents.tsv")).collect());
 
 pub(crate) fn write(scribe: &mut Scribe<'_>, density: Density) {
     let profile = scribe.profile;
@@ -29,11 +28,11 @@ pub(crate) fn write(scribe: &mut Scribe<'_>, density: Density) {
         Density::Demo => {
             illnesses(scribe, doctor, usize::MAX);
             medicines(scribe, doctor, usize::MAX);
+            changes(scribe, doctor);
             allergies(scribe, doctor);
             check_ups(scribe, doctor);
             vaccinations(scribe, doctor);
             plan(scribe);
-            documents(scribe);
         }
     }
 }
@@ -73,6 +72,46 @@ fn medicines(scribe: &mut Scribe<'_>, doctor: &Service<'_>, most: usize) {
         };
         scribe.keep(fhir, kind, "medication", author, scribe.from.at(9 * 60 + 10));
     }
+}
+
+/// So many days a prescription lasts.
+const RENEWED: i64 = 84;
+
+/// Prescriptions are renewed; and in longer histories medicines change: one ends, and another of its group
+/// begins.
+fn changes(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
+    let profile = scribe.profile;
+    let days = scribe.today.0 - scribe.from.0;
+    let mut taken: Vec<(&Row, Day)> = profile.medicines.iter().map(|row| (*row, scribe.from)).collect();
+    for (medicine, since) in &mut taken {
+        if days < 120 || !scribe.chance.chance(i32::try_from(days / 20).unwrap_or(30).min(36)) {
+            continue;
+        }
+        let Some(other) = another_of(medicine, &mut scribe.chance) else { continue };
+        let after = scribe.chance.between(30, i32::try_from(days).unwrap_or(180) - 10);
+        let when = scribe.from.plus(i64::from(after)).at(11 * 60);
+        for (row, status) in [(*medicine, "stopped"), (other, "active")] {
+            prescribe(scribe, doctor, row, status, when);
+        }
+        (*medicine, *since) = (other, when.day);
+    }
+    let last = scribe.today.minus(i64::from(scribe.chance.between(3, 60)));
+    // Of those whose days are not all told the last time only.
+    let first = if scribe.full > scribe.from { last } else { scribe.from.plus(RENEWED / 2) };
+    let mut day = last;
+    while day >= first {
+        for (medicine, since) in &taken {
+            if *since < day {
+                prescribe(scribe, doctor, medicine, "active", day.at(11 * 60 + 10));
+            }
+        }
+        day = day.minus(RENEWED);
+    }
+}
+
+fn prescribe(scribe: &mut Scribe<'_>, doctor: &Service<'_>, row: &Row, status: &str, when: Moment) {
+    let order = record::medication_request(row.text(3), row.text(4), status, when, &doctor.shown);
+    scribe.keep(order, "MedicationRequest", "medication", doctor, when);
 }
 
 fn allergies(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
@@ -149,39 +188,31 @@ fn vaccinations(scribe: &mut Scribe<'_>, doctor: &Service<'_>) {
     }
 }
 
+/// So many days a care plan lasts.
+const PLANNED: i64 = 180;
+
 fn plan(scribe: &mut Scribe<'_>) {
     let profile = scribe.profile;
     let Some(author) = profile.service("care-manager") else {
         return;
     };
-    let on = scribe.standing();
-    let goal = scribe.writer.write("plan.goal", &on, &mut scribe.chance);
-    let mut activities = Vec::new();
-    for service in &profile.services {
-        let text = scribe.writer.write(&format!("plan.{}", service.key()), &on, &mut scribe.chance);
-        if !text.is_empty() {
-            activities.push(format!("{text}（{}）", service.by.institution.name_ja));
+    let mut from = scribe.from.plus(i64::from(scribe.chance.between(3, 60)));
+    while from < scribe.today {
+        let until = from.plus(PLANNED);
+        // Of those whose days are not all told the plan in force only.
+        if scribe.full == scribe.from || until >= scribe.today {
+            let on = scribe.standing();
+            let goal = scribe.writer.write("plan.goal", &on, &mut scribe.chance);
+            let mut activities = Vec::new();
+            for service in &profile.services {
+                let text = scribe.writer.write(&format!("plan.{}", service.key()), &on, &mut scribe.chance);
+                if !text.is_empty() {
+                    activities.push(format!("{text}（{}）", service.by.institution.name_ja));
+                }
+            }
+            let fhir = record::care_plan("居宅サービス計画", &goal, &activities, from, until, &author.shown);
+            scribe.keep(fhir, "CarePlan", "plan", author, from.at(16 * 60));
         }
-    }
-    let from = scribe.from.plus(i64::from(scribe.chance.between(3, 60)));
-    let fhir = record::care_plan("居宅サービス計画", &goal, &activities, from, from.plus(180), &author.shown);
-    scribe.keep(fhir, "CarePlan", "plan", author, from.at(16 * 60));
-}
-
-fn documents(scribe: &mut Scribe<'_>) {
-    let profile = scribe.profile;
-    let span = i32::try_from(scribe.today.0 - scribe.from.0).unwrap_or(180);
-    for row in DOCUMENTS.iter() {
-        let (key, needs) = row.text(3).split_once(':').unwrap_or((row.text(3), "doctor"));
-        let (Some(author), true) = (profile.service(key), profile.service(needs).is_some()) else {
-            continue;
-        };
-        if profile.care < row.number(4) || !scribe.chance.chance(row.number(2)) {
-            continue;
-        }
-        let when = scribe.from.plus(i64::from(scribe.chance.between(1, span.max(2) - 1))).at(17 * 60);
-        let bytes = scribe.chance.between(48_000, 620_000);
-        let fhir = record::document(row.text(0), row.text(1), bytes, when, &author.shown);
-        scribe.keep(fhir, "DocumentReference", "document", author, when);
+        from = until;
     }
 }

@@ -27,12 +27,31 @@ impl Episode {
         i64::from(self.row.number(4))
     }
 
+    /// Whether somebody must look at once.
+    pub(crate) fn is_grave(&self) -> bool {
+        matches!(self.key(), "fever" | "pneumonia" | "heat" | "fall" | "low-sugar")
+    }
+
+    /// Keys of the services that see to it, in order.
+    pub(crate) fn called(&self) -> impl Iterator<Item = &'static str> {
+        stages(self.row).map(|(_, key)| key)
+    }
+
     pub(crate) fn end(&self) -> Day {
         self.start.plus(self.length())
     }
 
     pub(crate) fn is_on(&self, day: Day) -> bool {
         self.start <= day && day < self.end()
+    }
+
+    /// How much of its weight is there already, in hundredths, in the week before it is noticed: water
+    /// gathers before legs swell, and somebody eats less before it shows.
+    fn gathering(&self, day: Day) -> i32 {
+        match self.start.0 - day.0 {
+            ahead @ 1..=7 => i32::try_from((8 - ahead) * 11).unwrap_or(0),
+            _ => 0,
+        }
     }
 
     /// How strong it is on that day, in hundredths: full for a third of its time, then fading.
@@ -108,12 +127,15 @@ fn stages(row: &Row) -> impl Iterator<Item = (i64, &'static str)> {
     })
 }
 
-/// Everything that will be noted, in order of time.
+/// How much seldomer a doctor's visits are noted before everything is.
+const SELDOMER: i64 = 2;
+
+/// Everything that will be noted, in order of time: from the first day what the doctor notes now and then,
+/// from the second on everything, to the third.
 pub(crate) fn events(
     profile: &Profile<'_>,
     episodes: &[Episode],
-    from: Day,
-    to: Day,
+    (from, full, to): (Day, Day, Day),
     own: &mut Stream,
 ) -> Vec<Event> {
     let mut events = Vec::new();
@@ -124,6 +146,9 @@ pub(crate) fn events(
                 continue;
             };
             let day = weekday(episode.start.plus(offset), key).max(last.map_or(from, |before| before.day));
+            if day < full {
+                continue;
+            }
             let first = 9 * 60 + i64::from(own.between(0, 60));
             // Later notes of one day follow the earlier ones.
             let minute = match last {
@@ -137,7 +162,8 @@ pub(crate) fn events(
     }
     for (service, regular) in profile.services.iter().enumerate() {
         let every = i64::from(regular.row.number(4).max(1));
-        let mut day = from.plus(i64::from(own.between(0, i32::try_from(every).unwrap_or(1) - 1)));
+        let begin = if regular.key() == "doctor" { from } else { full };
+        let mut day = begin.plus(i64::from(own.between(0, i32::try_from(every).unwrap_or(1) - 1)));
         while day <= to {
             let visit = weekday(day, if regular.key() == "helper" { "helper" } else { "office" });
             let hour = own.between(regular.row.number(5), regular.row.number(6));
@@ -151,7 +177,8 @@ pub(crate) fn events(
                 events.push(Event { when, service, stage: None });
             }
             let jitter = i32::try_from(every / 6).unwrap_or(0);
-            day = day.plus(every + i64::from(own.between(-jitter, jitter)));
+            let pause = if day < full { every * SELDOMER } else { every };
+            day = day.plus(pause + i64::from(own.between(-jitter, jitter)));
         }
     }
     events.sort_by_key(|e| (e.when, e.stage.is_none(), e.service));
@@ -159,7 +186,7 @@ pub(crate) fn events(
 }
 
 /// Who has office hours comes on the Monday after; who is called when something happens comes at once.
-fn weekday(day: Day, service: &str) -> Day {
+pub(crate) fn weekday(day: Day, service: &str) -> Day {
     let called = matches!(service, "helper" | "nursing" | "doctor");
     match day.weekday() {
         5 if !called => day.plus(2),
@@ -179,6 +206,7 @@ pub(crate) fn vitals(
     let usual = profile.usual;
     let felt =
         |column: usize| episodes.iter().map(|e| e.row.number(column) * e.strength(day) / 100).sum::<i32>();
+    let gathering = episodes.iter().map(|e| e.row.number(9) * e.gathering(day) / 100).sum::<i32>();
     let cold = match season(day) {
         "winter" => 6,
         "summer" => -5,
@@ -197,8 +225,20 @@ pub(crate) fn vitals(
         temp: (usual.temp + felt(5) + own.bell(2) + i32::from(cold < 0)).clamp(354, 394),
         spo2: (usual.spo2 + felt(7) + own.between(-1, 1)).clamp(84, 99),
         rr: (usual.rr - felt(7) + own.between(-1, 1)).clamp(11, 30),
-        weight: usual.weight + felt(9) + trend * months * 2 + own.bell(2),
+        weight: usual.weight + felt(9) + gathering + trend * months * 2 + own.bell(2),
+        glucose: glucose(profile, episodes, day, swing, own),
     }
+}
+
+/// Blood sugar before a meal in mg/dL, of those who measure it: it swings over weeks and falls in an
+/// episode of too little of it.
+fn glucose(profile: &Profile<'_>, episodes: &[Episode], day: Day, swing: i32, own: &mut Stream) -> i32 {
+    if !profile.has("dm") {
+        return 0;
+    }
+    let low = episodes.iter().filter(|e| e.key() == "low-sugar").map(|e| e.strength(day)).max().unwrap_or(0);
+    let usual = 128 + profile.usual.weight % 34;
+    ((usual + swing * 4 + own.bell(18)) * (100 - low / 2) / 100).clamp(54, 288)
 }
 
 /// Tags that the vital signs give a note.

@@ -89,6 +89,12 @@ impl Moment {
         format!("{}T{:02}:{:02}:00+09:00", day.iso(), minute / 60, minute % 60)
     }
 
+    /// `9:05`
+    pub(crate) fn clock(self) -> String {
+        let minute = self.minute.rem_euclid(1440);
+        format!("{}:{:02}", minute / 60, minute % 60)
+    }
+
     pub(crate) const fn later(self, minutes: i64) -> Self {
         Self { day: self.day, minute: self.minute + minutes }
     }

@@ -1,5 +1,7 @@
 //! Everything recorded about one person.
 
+use std::collections::HashMap;
+
 use mimamori_domain::{ClassCode, Kind, Timestamp};
 
 use crate::course::{self, Episode, Event};
@@ -7,16 +9,20 @@ use crate::day::{Day, Moment};
 use crate::directory::Service;
 use crate::household::Resident;
 use crate::json::tenths;
+use crate::paper::Picture;
 use crate::phrase::{Situation, Writer};
 use crate::profile::{Profile, Vitals, medicine_for};
 use crate::random::Stream;
-use crate::{DemoResource, Density, Options, background, record};
+use crate::record::Note;
+use crate::{DemoFile, DemoResource, Density, Options, background, papers, record};
 
 /// Collects one person's records.
 pub(crate) struct Scribe<'a> {
     pub(crate) who: &'a Resident,
     pub(crate) profile: &'a Profile<'a>,
     pub(crate) from: Day,
+    /// From this day on everything is noted.
+    pub(crate) full: Day,
     pub(crate) today: Day,
     pub(crate) now: Timestamp,
     pub(crate) chance: Stream,
@@ -24,6 +30,23 @@ pub(crate) struct Scribe<'a> {
     out: Vec<DemoResource>,
     episodes: Vec<Episode>,
     before: Measured,
+    /// Day, blood pressure, temperature, pulse and weight of each visit where they were measured.
+    pub(crate) seen: Vec<(Day, [String; 4])>,
+    /// Days and first lines of what happened, for papers.
+    pub(crate) told: Vec<(Day, String)>,
+    /// How many notes there are.
+    notes: u32,
+    /// By episode: its latest note, for those who answer it.
+    asked: HashMap<usize, Asked>,
+}
+
+/// A note that may be answered.
+#[derive(Debug)]
+struct Asked {
+    note: u32,
+    author: String,
+    /// How an answer calls it.
+    shown: String,
 }
 
 /// What was last measured and recorded, as notes say it.
@@ -38,6 +61,7 @@ pub(crate) fn history(
     who: &Resident,
     profile: &Profile<'_>,
     options: &Options,
+    full: Day,
     chance: Stream,
 ) -> Vec<DemoResource> {
     let today = Day::of(options.today);
@@ -45,6 +69,7 @@ pub(crate) fn history(
         who,
         profile,
         from: today.minus(i64::from(options.days)),
+        full,
         today,
         now: options.today,
         chance,
@@ -52,6 +77,10 @@ pub(crate) fn history(
         out: Vec::new(),
         episodes: Vec::new(),
         before: Measured::default(),
+        seen: Vec::new(),
+        told: Vec::new(),
+        notes: 0,
+        asked: HashMap::new(),
     };
     background::write(&mut scribe, options.density);
     match options.density {
@@ -73,6 +102,18 @@ impl Scribe<'_> {
         author: &Service<'_>,
         when: Moment,
     ) {
+        self.keep_with(fhir, Vec::new(), (kind, class), author, when);
+    }
+
+    /// The same with files.
+    pub(crate) fn keep_with(
+        &mut self,
+        fhir: String,
+        files: Vec<DemoFile>,
+        (kind, class): (&'static str, &str),
+        author: &Service<'_>,
+        when: Moment,
+    ) {
         let at = when.timestamp().max(self.from.at(8 * 60).timestamp());
         if let Ok(class) = ClassCode::new(class)
             && at <= self.now
@@ -83,18 +124,66 @@ impl Scribe<'_> {
                 class,
                 author: author.by.staff.key.clone(),
                 at,
+                files,
+                note: None,
+                answers: None,
             });
         }
+    }
+
+    /// Keeps a note; gives its number.
+    fn keep_note(
+        &mut self,
+        note: &Note<'_>,
+        class: &str,
+        files: Vec<DemoFile>,
+        answers: Option<u32>,
+        author: &Service<'_>,
+    ) -> u32 {
+        let before = self.out.len();
+        let fhir = record::note(note, &files);
+        self.keep_with(fhir, files, ("Communication", class), author, note.sent);
+        self.notes += 1;
+        if let Some(kept) = self.out.get_mut(before) {
+            kept.note = Some(self.notes);
+            kept.answers = answers;
+        }
+        self.notes
     }
 
     fn full(&mut self) {
         let (profile, who) = (self.profile, self.who);
         self.episodes = course::episodes(profile, who.living.tag(), self.from, self.today, &mut self.chance);
-        let events = course::events(profile, &self.episodes, self.from, self.today, &mut self.chance);
+        let days = (self.from, self.full, self.today);
+        let events = course::events(profile, &self.episodes, days, &mut self.chance);
         for event in &events {
             if event.when.later(40).timestamp() <= self.now {
                 self.event(event);
             }
+        }
+        self.next_visits(&events);
+        papers::write(self);
+    }
+
+    /// The visits of the next weeks that are agreed upon already, told by whoever comes.
+    fn next_visits(&mut self, events: &[Event]) {
+        let profile = self.profile;
+        for (at, service) in profile.services.iter().enumerate() {
+            let class = service.row.text(9);
+            if class.is_empty() {
+                continue;
+            }
+            let Some(last) = events.iter().rfind(|event| event.service == at) else { continue };
+            let mut day = last.when.day;
+            while day <= self.today {
+                day = day.plus(i64::from(service.row.number(4).max(1)));
+            }
+            let when = course::weekday(day, service.key()).at(last.when.minute / 10 * 10);
+            let on = self.standing();
+            let reason = self.writer.write("reason", &on, &mut self.chance);
+            let place = &service.by.institution.name_ja;
+            let visit = record::encounter(("planned", class), &reason, (when, 40), &service.shown, place);
+            self.keep(visit, "Encounter", "visit", service, last.when.later(30));
         }
     }
 
@@ -127,8 +216,21 @@ impl Scribe<'_> {
         let class = if event.stage.is_some() { "note" } else { service.row.text(10) };
         if !text.is_empty() {
             let topic = self.writer.write(&format!("topic.{}", service.key()), &on, &mut self.chance);
-            let note = record::note(&topic, &text, written, &service.shown);
-            self.keep(note, "Communication", class, service, written);
+            let files = self.photographs(event, service);
+            let (priority, to) = self.addressed(event, service);
+            let (answers, answered) = self.answered(event, service);
+            let author = &service.shown;
+            let note = Note { topic: &topic, text: &text, sent: written, author, priority, to, answered };
+            let number = self.keep_note(&note, class, files, answers, service);
+            if let Some((episode, _)) = event.stage {
+                let shown = format!("{}（{} {}）", service.shown, written.day.ja(), written.clock());
+                let author = service.by.staff.key.clone();
+                self.asked.insert(episode, Asked { note: number, author, shown });
+            }
+            if event.stage.is_some() {
+                let first = text.split_inclusive('。').next().unwrap_or_default();
+                self.told.push((event.when.day, first.replace('\n', " ")));
+            }
         }
         if event.stage.is_some() {
             self.consequences(event, service, &on);
@@ -136,16 +238,82 @@ impl Scribe<'_> {
         let encounter = service.row.text(9);
         if !encounter.is_empty() && service.key() != "nursing" {
             let reason = self.writer.write("reason", &on, &mut self.chance);
-            let visit = record::encounter(
-                encounter,
-                &reason,
-                event.when,
-                20,
-                &service.shown,
-                &service.by.institution.name_ja,
-            );
+            let place = &service.by.institution.name_ja;
+            let visit =
+                record::encounter(("finished", encounter), &reason, (event.when, 20), &service.shown, place);
             self.keep(visit, "Encounter", "visit", service, written);
         }
+    }
+
+    /// How urgent a note is and whom it names: whoever finds something tells those who come next.
+    fn addressed(&mut self, event: &Event, service: &Service<'_>) -> (&'static str, Vec<(String, String)>) {
+        let profile = self.profile;
+        let others = |keys: &[&str]| {
+            let mut to: Vec<(String, String)> = Vec::new();
+            for other in keys.iter().filter_map(|key| profile.service(key)) {
+                let key = &other.by.staff.key;
+                if *key != service.by.staff.key && to.iter().all(|(known, _)| known != key) {
+                    to.push((key.clone(), other.shown.clone()));
+                }
+            }
+            to
+        };
+        match event.stage.and_then(|(at, number)| Some((self.episodes.get(at)?, number))) {
+            Some((episode, 0)) => {
+                let at_once = self.chance.chance(if episode.is_grave() { 45 } else { 0 });
+                let called: Vec<&str> = episode.called().skip(1).take(2).collect();
+                let priority = match at_once {
+                    true => "stat",
+                    false if self.chance.chance(60) => "urgent",
+                    false => "",
+                };
+                (priority, others(&called))
+            }
+            Some(_) => ("", Vec::new()),
+            None if !matches!(service.key(), "family" | "family-cm" | "staff") && self.chance.chance(7) => {
+                let whom = if self.chance.chance(50) { "care-manager" } else { "nursing" };
+                ("", others(&[whom]))
+            }
+            None => ("", Vec::new()),
+        }
+    }
+
+    /// The note that this one answers: an earlier one of the same event, by somebody else.
+    fn answered(&mut self, event: &Event, service: &Service<'_>) -> (Option<u32>, Option<String>) {
+        let asked = event.stage.and_then(|(at, _)| self.asked.get(&at));
+        match asked.filter(|asked| asked.author != service.by.staff.key) {
+            Some(asked) if self.chance.chance(65) => (Some(asked.note), Some(asked.shown.clone())),
+            _ => (None, None),
+        }
+    }
+
+    /// What whoever visits photographs: a wound while it heals, a tray after lunch.
+    fn photographs(&mut self, event: &Event, service: &Service<'_>) -> Vec<DemoFile> {
+        let day = event.when.day;
+        let gone = i32::try_from(day.0 - self.from.0).unwrap_or(0);
+        let picture = match service.key() {
+            "nursing" if self.profile.has("sore") && self.chance.chance(45) => {
+                let healed = (gone * 100 / 200).min(95);
+                let (length, width) = (34 - healed / 5, 22 - healed / 7);
+                let uneven = self.chance.between(-1, 1);
+                Picture::Wound {
+                    length: length + uneven,
+                    width: width + uneven,
+                    healed,
+                    shape: u64::from(self.profile.usual.weight.unsigned_abs()),
+                }
+            }
+            "day-care" if self.chance.chance(14) => {
+                let poorly = self.episodes.iter().any(|episode| episode.is_on(day));
+                let most = if poorly { 7 } else { 10 };
+                let mut eaten = || self.chance.between(most - 4, most);
+                let eaten = [eaten(), eaten(), eaten()];
+                Picture::Meal { eaten, tray: u64::try_from(day.0).unwrap_or(0) }
+            }
+            _ => return Vec::new(),
+        };
+        let what = if matches!(picture, Picture::Wound { .. }) { "仙骨部" } else { "昼食" };
+        vec![DemoFile::picture(format!("{what}_{}.png", day.iso().replace('-', "")), picture)]
     }
 
     fn measure(&mut self, vitals: &Vitals, service: &Service<'_>, event: &Event, on: &mut Situation) {
@@ -183,6 +351,10 @@ impl Scribe<'_> {
                 self.keep_vital(key, value, service, when);
             }
         }
+        if service.measures("glucose") && vitals.glucose > 0 {
+            on.set("glucose", vitals.glucose.to_string());
+            self.keep_vital("glucose", vitals.glucose, service, when);
+        }
         if service.measures("pulse") {
             seen.pulse = vitals.pulse;
         }
@@ -196,6 +368,11 @@ impl Scribe<'_> {
             seen.weight = vitals.weight;
             self.keep_vital("weight", vitals.weight, service, when);
         }
+        let or_dash = |text: &str| if text.is_empty() { "－".to_owned() } else { text.to_owned() };
+        let weight = if weighed { tenths(vitals.weight) } else { String::new() };
+        let temp = if service.measures("temp") { tenths(vitals.temp) } else { String::new() };
+        let pressure = format!("{}/{}", vitals.systolic, vitals.diastolic);
+        self.seen.push((when.day, [pressure, vitals.pulse.to_string(), or_dash(&temp), or_dash(&weight)]));
         course::tag_vitals(&seen, &self.profile.usual, on);
     }
 
@@ -266,6 +443,16 @@ impl Scribe<'_> {
         let every = i64::from(service.row.number(4));
         on.set("next", day.plus(every).ja());
         on.set("soon", day.plus(i64::from(self.chance.between(2, 4))).ja());
+        on
+    }
+
+    /// What holds on a day, for papers.
+    pub(crate) fn situation_of(&mut self, day: Day) -> Situation {
+        let mut on = self.standing();
+        on.tag(course::season(day));
+        for episode in self.episodes.iter().filter(|episode| episode.is_on(day)) {
+            on.tag(episode.key());
+        }
         on
     }
 

@@ -227,9 +227,9 @@ pub(crate) fn patient(who: &Resident, number: u32, hospitals: &[usize], own: &mu
         );
     }
     let phone = format!("000-{:04}-{:04}", own.between(0, 9999), number % 10_000);
-    let mut names = names(who.family, who.given, "official");
+    let mut names = names(who.family, who.given, "official", number % NARROW == 4);
     if who.sex == Sex::Female && own.chance(4) {
-        names.extend(self::names(table::family_name(own), who.given, "maiden"));
+        names.extend(self::names(table::family_name(own), who.given, "maiden", false));
     }
     Object::resource("Patient")
         .list("identifier", &identifiers)
@@ -279,8 +279,12 @@ const fn gender(sex: Sex) -> &'static str {
     }
 }
 
+/// Of so many people one came from an older system, which wrote kana half as wide.
+const NARROW: u32 = 9;
+
 /// A name twice: as written (IDE) and as read (SYL), as JP Core has it.
-fn names(family: Name, given: Name, usage: &str) -> Vec<Object> {
+fn names(family: Name, given: Name, usage: &str, narrow: bool) -> Vec<Object> {
+    let kana = |text: &str| if narrow { half_width(text) } else { text.to_owned() };
     let one = |representation: &str, family: &str, given: &str| {
         Object::new()
             .list(
@@ -294,7 +298,7 @@ fn names(family: Name, given: Name, usage: &str) -> Vec<Object> {
             .text("family", family)
             .texts("given", &[given])
     };
-    vec![one("IDE", family.written, given.written), one("SYL", family.kana, given.kana)]
+    vec![one("IDE", family.written, given.written), one("SYL", &kana(family.kana), &kana(given.kana))]
 }
 
 /// The people close to a resident: a spouse, a child. At most one may speak for them.
@@ -325,7 +329,7 @@ fn related_person(kin: &Kin, who: &Resident, number: u32) -> String {
         .plain("active", true)
         .object("patient", &Object::new().text("reference", SUBJECT))
         .list("relationship", &[relationship])
-        .list("name", &names(kin.family, kin.given, "official"))
+        .list("name", &names(kin.family, kin.given, "official", false))
         .list("telecom", &[Object::new().text("system", "phone").text("value", &phone).text("use", "mobile")])
         .text("gender", gender(kin.sex))
         .text("birthDate", &kin.year.to_string())

@@ -17,6 +17,8 @@ mod directory;
 mod history;
 mod household;
 mod json;
+mod paper;
+mod papers;
 mod people;
 mod phrase;
 mod profile;
@@ -28,10 +30,21 @@ mod table;
 use mimamori_domain::{ClassCode, Kind, OccupationCode, RoleCode, Timestamp};
 
 pub use city::{city, colleagues, typical_sign_ins};
+pub use paper::{DemoFile, can_be_set};
 pub use people::people;
 
 /// The reference that stands for the person a resource is about, until they have an identifier.
 pub const SUBJECT: &str = "Patient/{subject}";
+
+/// The reference that stands for the note which a note answers ([`DemoResource::answers`]), until that has
+/// an identifier.
+pub const ANSWERED: &str = "Communication/{answered}";
+
+/// The reference that stands for a staff member, by their key, until they have an identifier.
+#[must_use]
+pub fn staff_reference(key: &str) -> String {
+    format!("Practitioner/{{{key}}}")
+}
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,21 +57,32 @@ pub struct Options {
     pub today: Timestamp,
     /// How many days of history to make, up to `today`.
     pub days: u32,
+    /// In how many of the last days everything is noted about people after the first [`Options::close`]
+    /// ones; before, only what their doctor notes every other month.
+    pub others_days: u32,
+    /// Of how many people every note of the whole history is there.
+    pub close: u32,
     /// How much to write about each person.
     pub density: Density,
 }
 
 impl Options {
+    /// In how many of the last days everything is noted about a person, by their place among the people,
+    /// from 1.
+    pub(crate) fn full_days_of(&self, number: u32) -> u32 {
+        if number <= self.close { self.days } else { self.days.min(self.others_days) }
+    }
+
     /// A demonstration city of `people`, with a history of 180 days and full notes.
     #[must_use]
     pub const fn demo(seed: u64, people: u32, today: Timestamp) -> Self {
-        Self { seed, people, today, days: 180, density: Density::Demo }
+        Self { seed, people, today, days: 180, others_days: 180, close: people, density: Density::Demo }
     }
 
     /// A city for measuring load: a few small resources per person.
     #[must_use]
     pub const fn bench(seed: u64, people: u32, today: Timestamp) -> Self {
-        Self { seed, people, today, days: 180, density: Density::Bench }
+        Self { seed, people, today, days: 180, others_days: 180, close: people, density: Density::Bench }
     }
 }
 
@@ -226,6 +250,13 @@ pub struct DemoResource {
     pub author: String,
     /// When it was recorded: within the history, never after `today`.
     pub at: Timestamp,
+    /// Files that it names, each by an Attachment whose `url` is `Binary/{file-0}`, `Binary/{file-1}`
+    /// and so on, which whoever stores them replaces.
+    pub files: Vec<DemoFile>,
+    /// Of a note: its number among the person's notes.
+    pub note: Option<u32>,
+    /// Of a note that answers another by [`ANSWERED`]: the number of the other.
+    pub answers: Option<u32>,
 }
 
 /// A sign-in worth showing somebody who sees the program for the first time.

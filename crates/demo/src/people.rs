@@ -62,7 +62,13 @@ fn person(
         consents: consents(&profile, who, &names, &mut own),
         protection_flag,
         citizen_login: login,
-        resources: history::history(who, &profile, options, own.fork("history", 0)),
+        resources: history::history(
+            who,
+            &profile,
+            options,
+            today.minus(i64::from(options.full_days_of(number))),
+            own.fork("history", 0),
+        ),
     }
 }
 

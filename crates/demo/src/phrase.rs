@@ -20,6 +20,9 @@ static FILES: [&str; 5] = [
 
 pub(crate) static BOOK: LazyLock<Book> = LazyLock::new(|| Book::read(&FILES));
 
+/// How much oftener than others a line is taken that is put together from groups.
+const VARIED: u16 = 4;
+
 /// All groups of all files.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -126,7 +129,10 @@ impl Writer {
     }
 
     fn choose(&mut self, group: &str, tags: u128, known: u128, chance: &mut Stream) -> Option<&'static Line> {
-        let uses = |writer: &Self, line: &Line| writer.uses.get(line.id).copied().unwrap_or(0);
+        // A line of other groups says something else each time.
+        let uses = |writer: &Self, line: &Line| {
+            writer.uses.get(line.id).copied().unwrap_or(0) / if line.is_varied() { VARIED } else { 1 }
+        };
         let fitting: Vec<&'static Line> =
             BOOK.groups.get(group)?.iter().filter(|line| line.fits(tags, known)).collect();
         let least = fitting.iter().map(|line| uses(self, line)).min()?;
@@ -141,6 +147,10 @@ impl Writer {
 }
 
 impl Line {
+    fn is_varied(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Group(_)))
+    }
+
     const fn fits(&self, tags: u128, known: u128) -> bool {
         self.needs & tags == self.needs && self.shuns & tags == 0 && self.slots & known == self.slots
     }

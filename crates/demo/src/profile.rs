@@ -37,6 +37,8 @@ pub(crate) struct Vitals {
     pub(crate) spo2: i32,
     pub(crate) rr: i32,
     pub(crate) weight: i32,
+    /// 0 for those who do not measure it.
+    pub(crate) glucose: i32,
 }
 
 impl Profile<'_> {
@@ -127,6 +129,16 @@ fn medicines(conditions: &[&'static Row], own: &mut Stream) -> Vec<&'static Row>
     chosen
 }
 
+/// Another medicine of the same group.
+pub(crate) fn another_of(medicine: &Row, own: &mut Stream) -> Option<&'static Row> {
+    let fitting: Vec<&'static Row> = MEDICINES
+        .iter()
+        .filter(|m| m.text(0) == medicine.text(0) && m.text(1) == medicine.text(1))
+        .filter(|m| m.text(3) != medicine.text(3))
+        .collect();
+    own.weighted(&fitting, |m| usize::try_from(m.number(2)).unwrap_or(0)).copied()
+}
+
 /// A medicine given in an episode (`tag` of `medicines.tsv`).
 pub(crate) fn medicine_for(tag: &str, own: &mut Stream) -> Option<&'static Row> {
     let fitting: Vec<&'static Row> = MEDICINES.iter().filter(|m| m.text(0) == tag).collect();
@@ -146,6 +158,7 @@ fn usual(sex: Sex, age: i32, conditions: &[&'static Row], own: &mut Stream) -> V
         spo2: (97 + own.between(-1, 1) + shift(11)).clamp(91, 98),
         rr: (16 + own.between(-1, 1) + shift(12)).clamp(12, 22),
         weight: (heavy - thin + own.bell(60) + shift(13) * 10).clamp(320, 900),
+        glucose: 0,
     }
 }
 

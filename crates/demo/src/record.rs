@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use crate::SUBJECT;
 use crate::day::{Day, Moment};
 use crate::household::coded;
 use crate::json::{Object, tenths};
 use crate::table::{Row, rows};
+use crate::{ANSWERED, DemoFile, SUBJECT, staff_reference};
 
 static VITALS: LazyLock<Vec<Row>> = LazyLock::new(|| rows(include_str!("../data/vitals.tsv")).collect());
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
@@ -169,17 +169,16 @@ pub(crate) fn immunization(vaccine: &str, day: Day, place: &str, who: &str) -> S
         .to_string()
 }
 
-/// `class` is of HL7 v3 ActCode: HH at home, AMB at the clinic.
+/// `class` is of HL7 v3 ActCode: HH at home, AMB at the clinic; the time is its beginning and minutes.
 pub(crate) fn encounter(
-    class: &str,
+    (status, class): (&str, &str),
     reason: &str,
-    from: Moment,
-    minutes: i64,
+    (from, minutes): (Moment, i64),
     who: &str,
     place: &str,
 ) -> String {
     Object::resource("Encounter")
-        .text("status", "finished")
+        .text("status", status)
         .object(
             "class",
             &Object::new()
@@ -240,33 +239,81 @@ pub(crate) fn care_plan(
         .to_string()
 }
 
-pub(crate) fn document(title: &str, description: &str, bytes: i32, when: Moment, who: &str) -> String {
-    let attachment = Object::new()
-        .text("contentType", "application/pdf")
-        .text("language", "ja")
-        .plain("size", bytes)
-        .text("title", title)
-        .text("creation", &when.iso());
+/// Attachments of files, in order.
+fn attachments(files: &[DemoFile]) -> Vec<Object> {
+    files
+        .iter()
+        .enumerate()
+        .map(|(number, file)| {
+            Object::new()
+                .text("contentType", file.media_type())
+                .text("url", &format!("Binary/{{file-{number}}}"))
+                .text("title", &file.name)
+        })
+        .collect()
+}
+
+/// A document; `code` is the LOINC code of its kind, or empty.
+pub(crate) fn document(
+    (code, title): (&str, &str),
+    description: &str,
+    files: &[DemoFile],
+    when: Moment,
+    who: &str,
+) -> String {
+    let content: Vec<Object> =
+        attachments(files).iter().map(|file| Object::new().object("attachment", file)).collect();
     Object::resource("DocumentReference")
         .text("status", "current")
         .text("docStatus", "final")
-        .object("type", &words(title))
+        .object("type", &if code.is_empty() { words(title) } else { loinc(code, title) })
         .object("subject", &about())
         .text("date", &when.iso())
         .list("author", &[shown(who)])
         .text("description", description)
-        .list("content", &[Object::new().object("attachment", &attachment)])
+        .list("content", &content)
         .to_string()
 }
 
 /// A note of the notebook.
-pub(crate) fn note(topic: &str, text: &str, when: Moment, who: &str) -> String {
+#[derive(Debug)]
+pub(crate) struct Note<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) sent: Moment,
+    /// As it is shown.
+    pub(crate) author: &'a str,
+    /// Of FHIR's request-priority: `urgent`, `stat`, or empty.
+    pub(crate) priority: &'static str,
+    /// Keys of staff, and how they are shown.
+    pub(crate) to: Vec<(String, String)>,
+    /// How the note that this one answers is called.
+    pub(crate) answered: Option<String>,
+}
+
+/// The note, with its photographs.
+pub(crate) fn note(note: &Note<'_>, files: &[DemoFile]) -> String {
+    let mut payload = vec![Object::new().text("contentString", note.text)];
+    let to: Vec<Object> = note
+        .to
+        .iter()
+        .map(|(key, shown)| Object::new().text("reference", &staff_reference(key)).text("display", shown))
+        .collect();
+    let answered: Vec<Object> = note
+        .answered
+        .iter()
+        .map(|called| Object::new().text("reference", ANSWERED).text("display", called))
+        .collect();
+    payload.extend(attachments(files).iter().map(|file| Object::new().object("contentAttachment", file)));
     Object::resource("Communication")
+        .list("inResponseTo", &answered)
         .text("status", "completed")
-        .list("category", &[words(topic)])
+        .list("category", &[words(note.topic)])
+        .text("priority", note.priority)
         .object("subject", &about())
-        .text("sent", &when.iso())
-        .object("sender", &shown(who))
-        .list("payload", &[Object::new().text("contentString", text)])
+        .text("sent", &note.sent.iso())
+        .list("recipient", &to)
+        .object("sender", &shown(note.author))
+        .list("payload", &payload)
         .to_string()
 }

@@ -1,7 +1,7 @@
 //! One read and one write end to end, and what must not happen.
 
 use mimamori_app::{CreateAs, ErrorKind, Paging, PeopleQuery, TimelineFilter, Window};
-use mimamori_domain::{Kind, RecordState};
+use mimamori_domain::{Kind, RecordState, SubjectId};
 use mimamori_fhir::{Handling, SearchQuery};
 
 use crate::support::{START, Site, note, observation};
@@ -100,6 +100,44 @@ async fn people_and_records_are_found_by_what_is_indexed_blind() {
     assert_eq!(search(&format!("patient={subject}&code=8310-5&date=2026-11-20")).await, 1);
     assert_eq!(search(&format!("patient={subject}&code=8867-4")).await, 0);
     assert_eq!(search(&format!("patient={subject}&category=vital-signs&date=ge2026-11-21")).await, 0);
+}
+
+#[tokio::test]
+async fn a_name_is_found_however_its_kanji_and_kana_are_written_and_shown_as_written() {
+    let site = Site::new().await;
+    let hospital = site.institution("病院").await;
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    let hana = site.sign_in("hana").await;
+    let found = async |words: &str| {
+        let query = PeopleQuery { name: Some(words.to_owned()), ..PeopleQuery::default() };
+        let page = site.app.search_people(&hana, &query, &Paging::default()).await.unwrap();
+        let mut found: Vec<SubjectId> = page.items.iter().map(|card| card.subject).collect();
+        found.sort_unstable();
+        (
+            found,
+            page.items.iter().map(|card| String::from_utf8_lossy(&card.patient.bytes).into_owned()).collect(),
+        )
+    };
+    for (one, other) in [("髙橋", "高橋"), ("𠮷田", "吉田"), ("山﨑", "山崎"), ("渡邉", "渡辺")]
+    {
+        let mut both = [site.person(&hana, one, "さくら").await, site.person(&hana, other, "実").await];
+        both.sort_unstable();
+        for asked in [one, other] {
+            let (subjects, shown): (_, Vec<String>) = found(asked).await;
+            assert_eq!(subjects, both, "{asked}");
+            for written in [one, other] {
+                let family = format!(r#""family":"{written}""#);
+                assert_eq!(shown.iter().filter(|patient| patient.contains(&family)).count(), 1, "{written}");
+            }
+        }
+    }
+    let narrow = r#"{"resourceType":"Patient","name":[{"family":"宮﨑","given":["花"]},{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation","valueCode":"SYL"}],"family":"ﾐﾔｻﾞｷ","given":["ﾊﾅ"]}],"gender":"female","birthDate":"1940-05-06"}"#;
+    let kept = site.app.create(&hana, narrow.into(), CreateAs::Confirmed).await.unwrap();
+    for asked in ["ミヤザキ", "ﾐﾔｻﾞｷ", "みやざき", "宮崎", "宮﨑"] {
+        let (subjects, shown): (_, Vec<String>) = found(asked).await;
+        assert_eq!(subjects, [kept.subject.unwrap()], "{asked}");
+        assert!(shown.concat().contains("ﾐﾔｻﾞｷ") && shown.concat().contains("宮﨑"), "{asked}");
+    }
 }
 
 #[tokio::test]

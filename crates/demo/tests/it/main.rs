@@ -8,6 +8,7 @@
 )]
 
 mod notes;
+mod papers;
 mod standard;
 mod whole;
 

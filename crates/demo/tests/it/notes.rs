@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mimamori_demo::{Options, Person};
+use mimamori_demo::{Options, Person, TeamMember};
 use serde_json::Value;
 
 use crate::{make, read, today};
@@ -43,6 +43,7 @@ fn measured(person: &Person) -> BTreeMap<(String, String), BTreeSet<String>> {
             "59408-5" => format!("spo2{}", value(&json)),
             "9279-1" => format!("rr{}", value(&json)),
             "29463-7" => format!("weight{}", value(&json)),
+            "2339-0" => format!("glucose{}", value(&json)),
             other => panic!("{other}"),
         };
         all.entry((resource.author.clone(), day(&json["effectiveDateTime"]))).or_default().insert(text);
@@ -66,6 +67,7 @@ fn stated(text: &str) -> Vec<(String, bool)> {
         ("SpO2 ", "spo2"),
         ("呼吸数", "rr"),
         ("体重", "weight"),
+        ("血糖", "glucose"),
         ("（前回", "before"),
     ];
     let mut found = Vec::new();
@@ -185,4 +187,66 @@ fn what_happens_is_followed_up_by_several_occupations() {
         falls += usize::from(fall.is_some() && authors(["転倒", "打撲", "手すり"], fall) >= 2);
     }
     assert!(fevers >= 8 && falls >= 8, "{fevers} {falls}");
+}
+
+/// Two years of one person's notes hardly say anything in the same words: hardly a note is written word for
+/// word again, and of the sentences of at least six characters most were never said of them before.
+#[test]
+fn two_years_of_notes_seldom_say_the_same_of_one_person() {
+    let (_, people) = make(&Options { days: 730, ..Options::demo(8, 30, today()) });
+    let (mut whole, mut again, mut sentences, mut said_again, mut most) = (0, 0, 0, 0, 0);
+    for person in &people {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut texts = BTreeSet::new();
+        for note in notes(person) {
+            whole += 1;
+            for part in note.text.split(['。', '」', '\n']).filter(|part| part.chars().count() >= 6) {
+                sentences += 1;
+                let times = seen.entry(part.to_owned()).or_default();
+                *times += 1;
+                said_again += usize::from(*times > 1);
+                most = most.max(*times);
+            }
+            again += usize::from(!texts.insert(note.text));
+        }
+    }
+    assert!(whole > 5_000, "{whole}");
+    let shares = [again * 1_000 / whole, said_again * 100 / sentences];
+    println!(
+        "{whole} notes, {again} again; {sentences} sentences, {said_again} again, one at most {most} times"
+    );
+    assert!(shares[0] < 10 && shares[1] < 28 && most <= 25, "{shares:?} {most}");
+}
+
+/// Whoever finds something says how urgent it is and names who is to come, and they answer.
+#[test]
+fn urgent_notes_name_who_is_to_come_and_are_answered() {
+    let (_, people) = make(&Options { days: 400, ..Options::demo(9, 30, today()) });
+    let (mut priorities, mut addressed, mut answers) = (BTreeMap::<String, usize>::new(), 0, 0);
+    for person in &people {
+        let numbered: BTreeMap<u32, _> = person.resources.iter().filter_map(|r| Some((r.note?, r))).collect();
+        for (number, note) in &numbered {
+            let json = read(&note.fhir);
+            if let Some(priority) = json["priority"].as_str() {
+                *priorities.entry(priority.to_owned()).or_default() += 1;
+            }
+            for to in json["recipient"].as_array().into_iter().flatten() {
+                let reference = to["reference"].as_str().unwrap();
+                let named = |key: &str| reference == mimamori_demo::staff_reference(key);
+                assert!(!named(&note.author), "nobody writes to themself: {}", note.fhir);
+                let member =
+                    person.team.iter().any(|member| matches!(member, TeamMember::Staff(key) if named(key)));
+                assert!(member && !to["display"].as_str().unwrap().is_empty(), "{}", note.fhir);
+                addressed += 1;
+            }
+            assert_eq!(note.answers.is_some(), note.fhir.contains(mimamori_demo::ANSWERED), "{}", note.fhir);
+            if let Some(answered) = note.answers {
+                let asked = numbered[&answered];
+                assert!(answered < *number && asked.at <= note.at && asked.author != note.author);
+                answers += 1;
+            }
+        }
+    }
+    assert!(priorities["urgent"] > 30 && priorities["stat"] > 5, "{priorities:?}");
+    assert!(addressed > 100 && answers > 60, "{addressed} {answers}");
 }

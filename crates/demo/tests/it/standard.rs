@@ -6,8 +6,12 @@ use mimamori_fhir::{Limits, information_class, parse, validate};
 use crate::{make, today};
 
 fn check(json: &str) -> mimamori_fhir::Resource {
-    // The placeholder is not an id; a stored resource has the subject's.
-    let json = &json.replace("{subject}", "subject-1");
+    // Placeholders are no ids; a stored resource has the subject's, the staff's and the answered note's.
+    let json = &json
+        .replace("{subject}", "subject-1")
+        .replace("{answered}", "note-1")
+        .replace("Practitioner/{", "Practitioner/")
+        .replace("}\",\"display\"", "\",\"display\"");
     let resource =
         parse(json.as_bytes(), &Limits::default()).unwrap_or_else(|issues| panic!("{issues:?}\n{json}"));
     let issues = validate(&resource);

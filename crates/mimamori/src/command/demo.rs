@@ -10,6 +10,7 @@ mod fill;
 mod forms;
 mod history;
 mod plan;
+mod sitting;
 mod tally;
 
 use std::fs;
@@ -43,13 +44,23 @@ const UNFINISHED: &str = "demo-unfinished";
 const FINISHED: &str = "demo-city";
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Of so many people every note of the whole history is there, at most.
+const CLOSE: u32 = 40;
+/// One of so many people is one of them.
+const CLOSE_OF: u32 = 7;
+/// Of the others everything was noted in so many of the last days.
+const OTHERS_DAYS: u32 = 60;
+/// How many days of records there are unless something else is asked for.
+const RECORDS_DAYS: u32 = 730;
+/// How many days of the organisation's history there are unless something else is asked for.
+const DAYS: u32 = 183;
 /// Where the city of the base pack is made.
 const FOLDER: &str = "./.demo";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// How many people the city's network cares for
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     people: u32,
     /// Another number is another city
     #[arg(long, default_value_t = 1)]
@@ -57,15 +68,31 @@ pub struct Arguments {
     /// The rules that the city lives by: the name of a built-in pack, or a folder
     #[arg(long, value_name = "ID|DIR", default_value = "base")]
     pack: PathBuf,
-    /// How many days of the organisation's history to make
-    #[arg(long, default_value_t = 183, value_parser = clap::value_parser!(u32).range(7..=366))]
-    days: u32,
+    /// How many days of the organisation's history to make: 183 unless given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(7..=366))]
+    days: Option<u32>,
+    /// How many days of records to make: as many as `--days` if that is given, else 730. Of one in seven
+    /// people, at most 40, every note is there, of the others those of the last 60 days
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..=1_100))]
+    records_days: Option<u32>,
     /// When the history ends, in UTC such as 2026-04-01T03:00:00Z; now unless given
     #[arg(long, value_name = "TIME")]
     until: Option<jiff::Timestamp>,
     /// Only make the city
     #[arg(long)]
     no_serve: bool,
+}
+
+impl Arguments {
+    /// What to make of each person.
+    fn options(&self, today: Timestamp) -> Options {
+        Options {
+            days: self.records_days.or(self.days).unwrap_or(RECORDS_DAYS),
+            others_days: OTHERS_DAYS,
+            close: self.people.div_ceil(CLOSE_OF).min(CLOSE),
+            ..Options::demo(self.seed, self.people, today)
+        }
+    }
 }
 
 /// Makes the city if it is not there, shows who can sign in, and serves it.
@@ -123,7 +150,10 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     if today > now {
         return Err(Failure::new(Exit::Usage, "the history cannot end later than now"));
     }
-    let clock = Arc::new(ManualClock::at(opening(today.minus(DAY * arguments.days))));
+    let demo = arguments.options(today);
+    let days = arguments.days.unwrap_or(DAYS);
+    let begun = today.minus(DAY * days.max(demo.days));
+    let clock = Arc::new(ManualClock::at(opening(begun)));
     let values = [("name", "見守り デモ市"), ("log.level", "warn")];
     Installation::create_under(
         context,
@@ -135,13 +165,13 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     .await?;
     crate::home::write_private(&unfinished, b"")?;
     let installation = Installation::open_at(context, Arc::clone(&clock) as _).await?;
-    let demo = Options::demo(arguments.seed, arguments.people, today);
-    let options = Options { days: arguments.days, ..demo };
+    let options = demo;
     let fill = Fill {
         app: Arc::clone(&installation.app),
         operator: installation.operator(),
         console: context.console,
         options,
+        rules_days: days,
         clock,
     };
     let filled = fill.run().await;

@@ -40,6 +40,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["mimamori-store", "mimamori-store-sqlite", "mimamori-store-postgres"]),
     ("axum", &["mimamori-web", "mimamori"]),
     ("cedar-policy", &["mimamori-policy"]),
+    // What draws the demonstration's papers draws nothing else.
+    ("krilla", &["mimamori-demo"]),
+    ("skrifa", &["mimamori-demo"]),
+    ("tiny-skia", &["mimamori-demo"]),
 ];
 
 /// Crates without I/O run nothing asynchronous.

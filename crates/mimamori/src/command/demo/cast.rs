@@ -58,6 +58,35 @@ pub struct Cast {
     tokens: HashMap<ActorId, (String, Timestamp)>,
 }
 
+/// Somebody at work: who, and what they are signed in with since when.
+#[derive(Debug)]
+pub struct Seat {
+    actor: ActorId,
+    login: String,
+    token: Option<(String, Timestamp)>,
+}
+
+impl Seat {
+    /// The person, for one request.
+    ///
+    /// # Errors
+    /// What signing in refused.
+    pub async fn caller(&mut self, app: &App) -> Result<Caller, Error> {
+        let now = app.clock().now();
+        if let Some((token, since)) = &self.token
+            && now.since(*since) < SAME_SITTING
+            && let Ok(caller) = app.caller(token, &Origin::default()).await
+        {
+            return Ok(caller);
+        }
+        self.token = None;
+        let signed_in = app.sign_in(&self.login, PASSWORD, &Origin::default()).await?;
+        let caller = app.caller(&signed_in.token, &Origin::default()).await?;
+        self.token = Some((signed_in.token, now));
+        Ok(caller)
+    }
+}
+
 /// How many people beside the city's own staff a pack's roles ask for.
 #[must_use]
 pub fn colleagues_needed(pack: &Pack) -> usize {
@@ -238,20 +267,23 @@ impl Cast {
     /// # Errors
     /// What signing in refused.
     pub async fn caller(&mut self, app: &App, member: usize) -> Result<Caller, Error> {
-        let Some(member) = self.members.get(member) else {
-            return Err(Error::internal("nobody of that place"));
-        };
-        let now = app.clock().now();
-        if let Some((token, since)) = self.tokens.get(&member.actor)
-            && now.since(*since) < SAME_SITTING
-            && let Ok(caller) = app.caller(token, &Origin::default()).await
-        {
-            return Ok(caller);
-        }
-        let signed_in = app.sign_in(&member.login, PASSWORD, &Origin::default()).await?;
-        let caller = app.caller(&signed_in.token, &Origin::default()).await?;
-        self.tokens.insert(member.actor, (signed_in.token, now));
+        let mut seat = self.seat(member).ok_or_else(|| Error::internal("nobody of that place"))?;
+        let caller = seat.caller(app).await?;
+        self.keep(seat);
         Ok(caller)
+    }
+
+    /// Somebody at work by themself, until they are given back with [`Cast::keep`].
+    pub fn seat(&mut self, member: usize) -> Option<Seat> {
+        let Member { actor, login, .. } = self.members.get(member)?;
+        Some(Seat { actor: *actor, login: login.clone(), token: self.tokens.remove(actor) })
+    }
+
+    /// Takes back somebody who was at work.
+    pub fn keep(&mut self, seat: Seat) {
+        if let Some(token) = seat.token {
+            self.tokens.insert(seat.actor, token);
+        }
     }
 
     /// The place of a person.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mimamori_app::{App, Caller, CreateAs, NewStaff, Window};
 use mimamori_demo::{
-    City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people, typical_sign_ins,
+    City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people, staff_reference,
+    typical_sign_ins,
 };
 use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, SubjectId, Timestamp};
 use tokio::sync::Semaphore;
@@ -40,6 +41,8 @@ pub struct Fill {
     pub operator: Caller,
     pub console: Console,
     pub options: Options,
+    /// For how many days, up to the last, the organisation keeps its rules.
+    pub rules_days: u32,
     /// What the use cases live by.
     pub clock: Arc<ManualClock>,
 }
@@ -67,6 +70,8 @@ pub struct Filled {
 #[derive(Default)]
 struct Registered {
     subjects: Vec<SubjectId>,
+    /// By the person: the place of who registered them.
+    registrars: HashMap<SubjectId, usize>,
     visits: Vec<Visit>,
 }
 
@@ -108,10 +113,14 @@ impl Fill {
             .collect();
         let mut registered = Registered::default();
         self.everybody(&city, &staff, &institutions, (&mut cast, &mut registered, &mut left_out)).await?;
-        let Registered { subjects, mut visits } = registered;
+        let Registered { subjects, registrars, mut visits } = registered;
         visits.sort_by_key(|visit| visit.at);
-        let known =
-            Known { institutions: institutions.values().copied().collect(), subjects, ..Known::default() };
+        let known = Known {
+            institutions: institutions.values().copied().collect(),
+            subjects,
+            registrars,
+            ..Known::default()
+        };
         let history = History::new(
             &self.app,
             &self.clock,
@@ -119,7 +128,7 @@ impl Fill {
             self.console,
             (cast, known),
             visits,
-            self.options.today,
+            (self.options.today, self.rules_days),
             self.options.seed,
         );
         let (mut cast, more) = history.write().await.map_err(at("rules"))?;
@@ -157,9 +166,20 @@ impl Fill {
                 .ok_or_else(|| internal("an institution registers people but has nobody who may"))?;
             let subject = self.person(&person, registrar, &places, institutions, cast, left_out).await?;
             let place = |key: &str| places.get(key).copied();
-            let about = |fhir: &str| about(fhir, subject);
-            registered.visits.extend(care::visits(&person.resources, place, about));
+            let named: HashMap<&str, ActorId> = person
+                .team
+                .iter()
+                .filter_map(|member| match member {
+                    TeamMember::Staff(key) => {
+                        Some((key.as_str(), cast.members.get(*places.get(key.as_str())?)?.actor))
+                    }
+                    TeamMember::Institution(_) => None,
+                })
+                .collect();
+            let about = |fhir: &str| addressed(about(fhir, subject), &named);
+            registered.visits.extend(care::visits(&person.resources, subject, place, about));
             registered.subjects.push(subject);
+            registered.registrars.insert(subject, registrar);
             self.clock.set(self.now().plus(pause));
             bar.inc(1);
         }
@@ -370,6 +390,16 @@ fn about(fhir: &str, subject: SubjectId) -> String {
     fhir.replace(SUBJECT, &format!("Patient/{subject}"))
 }
 
+/// Names members of the care team by their identifiers.
+fn addressed(fhir: String, team: &HashMap<&str, ActorId>) -> String {
+    if !fhir.contains("Practitioner/{") {
+        return fhir;
+    }
+    team.iter().fold(fhir, |fhir, (key, actor)| {
+        fhir.replace(&staff_reference(key), &format!("Practitioner/{actor}"))
+    })
+}
+
 /// The name of a made-up person as written, for their account.
 fn name_of(fhir: &str) -> String {
     let text = |value: &serde_json::Value| {
@@ -420,7 +450,8 @@ pub fn leave_out(error: &Error, what: &str, left_out: &mut LeftOut) -> Option<()
     Some(())
 }
 
-fn merge(into: &mut LeftOut, from: LeftOut) {
+/// Adds what was left out to what was before.
+pub fn merge(into: &mut LeftOut, from: LeftOut) {
     for (reason, count) in from {
         *into.entry(reason).or_default() += count;
     }

@@ -1,6 +1,6 @@
 //! Fills forms in: registers, procedures and their steps, in the pack's own fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mimamori_app::Typed;
 use mimamori_demo::rules::{self, Chance};
@@ -25,6 +25,8 @@ pub struct Known {
     pub institutions: Vec<InstitutionId>,
     /// Whom the city's network cares for.
     pub subjects: Vec<SubjectId>,
+    /// By the person: the place of who registered them.
+    pub registrars: HashMap<SubjectId, usize>,
     /// Entries that `asset` fields choose from.
     pub assets: Vec<ObjectId>,
     /// Entries by their register.

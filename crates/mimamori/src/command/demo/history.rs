@@ -3,6 +3,7 @@
 //! of those who act. [`super::plan`] says what is to happen; here it happens.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_app::{App, Caller, DutyState, NewDocument, NewStatement, Typed, Window, pack_archive};
@@ -18,6 +19,7 @@ use super::cases::Running;
 use super::cast::Cast;
 use super::fill::{LeftOut, leave_out};
 use super::forms::{Earlier, Form, Known, Lacks};
+use super::sitting::{self, Notes};
 use crate::console::Console;
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
@@ -67,10 +69,18 @@ pub(super) enum Job {
     SeeToDuties,
     /// Somebody signs in and looks what there is.
     LookIn(usize),
-    /// What somebody wrote about somebody after a visit, by its place.
-    Visit(usize),
+    /// Somebody writes down what they noted: places of the visits.
+    Sitting(usize, Vec<usize>),
+    /// Somebody looks at people whom they look after.
+    LookAround(usize),
+    /// Somebody refuses that something is shared.
+    Refuse(SubjectId),
+    /// They permit it again.
+    Permit(SubjectId, ObjectId),
     BreakGlass(SubjectId),
     LookThrough(SubjectId),
+    /// A citizen looks at their own record.
+    LookAtOwn(usize),
     Sign,
     /// The program verifies everything that was written so far.
     Verify,
@@ -79,19 +89,23 @@ pub(super) enum Job {
 /// The history as it is being written.
 #[derive(Debug)]
 pub struct History<'a> {
-    pub app: &'a App,
+    pub app: &'a Arc<App>,
     pub clock: &'a ManualClock,
     pub operator: &'a Caller,
     pub console: Console,
     pub cast: Cast,
     pub known: Known,
     pub left_out: LeftOut,
+    /// When the first records were written.
+    pub(super) begun: Timestamp,
+    /// From when on the organisation keeps its rules here.
     pub(super) from: Timestamp,
     pub(super) until: Timestamp,
     pub(super) chance: Chance,
     pub(super) queue: BTreeMap<(Timestamp, u64), Job>,
     pub(super) cases: HashMap<ObjectId, Running>,
     pub(super) visits: Vec<Visit>,
+    pub(super) notes: Notes,
     /// Duties whose last occurrence nobody sees to.
     pub(super) forgotten: BTreeSet<String>,
     /// How often each kind of thing was said.
@@ -105,18 +119,19 @@ pub struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// A history from the clock's time until another.
+    /// A history from the clock's time until another, of which the last `days` keep the rules.
     #[expect(clippy::too_many_arguments, reason = "each is one thing that a history is made of")]
     pub fn new(
-        app: &'a App,
+        app: &'a Arc<App>,
         clock: &'a ManualClock,
         operator: &'a Caller,
         console: Console,
         (cast, known): (Cast, Known),
         visits: Vec<Visit>,
-        until: Timestamp,
+        (until, days): (Timestamp, u32),
         seed: u64,
     ) -> Self {
+        let begun = mimamori_domain::Clock::now(clock);
         Self {
             app,
             clock,
@@ -125,8 +140,10 @@ impl<'a> History<'a> {
             cast,
             known,
             visits,
+            notes: Notes::new(),
             left_out: LeftOut::new(),
-            from: mimamori_domain::Clock::now(clock),
+            begun,
+            from: begun.max(until.minus(DAY * days)),
             until,
             chance: Chance::new(seed),
             queue: BTreeMap::new(),
@@ -148,7 +165,7 @@ impl<'a> History<'a> {
         let pack = self.app.pack().clone();
         self.plan(&pack);
         care::plan(&mut self);
-        let bar = self.console.bar(self.queue.len() as u64, "half a year");
+        let bar = self.console.bar(self.queue.len() as u64, "history");
         while let Some(((at, _), job)) = self.queue.pop_first() {
             self.clock.set(at.max(mimamori_domain::Clock::now(self.clock)));
             let what = named(&job);
@@ -207,9 +224,13 @@ impl<'a> History<'a> {
                 let caller = self.cast.caller(self.app, member).await?;
                 self.app.inbox(&caller).await.map(drop)
             }
-            Job::Visit(number) => care::write(self, number).await,
+            Job::Sitting(author, visits) => sitting::write(self, (author, visits)).await,
+            Job::LookAround(member) => care::look_around(self, member).await,
+            Job::Refuse(subject) => care::refuse(self, subject).await,
+            Job::Permit(subject, consent) => care::permit(self, subject, consent).await,
             Job::BreakGlass(subject) => care::break_glass(self, subject).await,
             Job::LookThrough(subject) => care::look_through(self, subject).await,
+            Job::LookAtOwn(member) => care::look_at_own(self, member).await,
             Job::Sign => self.app.checkpoint().await.map(drop),
             Job::Verify => self.app.verify_when_due(Duration::ZERO).await.map(drop),
         }
@@ -503,8 +524,9 @@ fn named(job: &Job) -> String {
         Job::Act(_) => "case".to_owned(),
         Job::SeeToDuties => "duties".to_owned(),
         Job::LookIn(_) => "inbox".to_owned(),
-        Job::Visit(_) => "record".to_owned(),
-        Job::BreakGlass(_) | Job::LookThrough(_) => "emergency access".to_owned(),
+        Job::Sitting(..) | Job::LookAround(_) => "record".to_owned(),
+        Job::Refuse(_) | Job::Permit(..) => "consent".to_owned(),
+        Job::BreakGlass(_) | Job::LookThrough(_) | Job::LookAtOwn(_) => "emergency access".to_owned(),
         Job::Sign => "checkpoint".to_owned(),
         Job::Verify => "verification".to_owned(),
     }

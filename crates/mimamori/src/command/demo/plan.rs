@@ -282,7 +282,7 @@ fn pressing(procedure: &Procedure) -> bool {
 const JAPAN: Duration = Duration::from_secs(9 * 3_600);
 
 /// The beginning of the day in Japan.
-fn midnight_in_japan(time: Timestamp) -> Timestamp {
+pub(super) fn midnight_in_japan(time: Timestamp) -> Timestamp {
     let day = DAY.as_micros() as i64;
     Timestamp::from_micros(time.plus(JAPAN).as_micros().div_euclid(day) * day).minus(JAPAN)
 }
