@@ -363,7 +363,10 @@ impl App {
         Ok(AccessLabel { class, state: RecordState::Confirmed, institution })
     }
 
-    async fn deciding_objects(&self, context: &SubjectContext) -> Result<Vec<(ObjectVersion, Vec<u8>)>> {
+    pub(crate) async fn deciding_objects(
+        &self,
+        context: &SubjectContext,
+    ) -> Result<Vec<(ObjectVersion, Vec<u8>)>> {
         let kinds = crate::context::DECIDING.iter().map(|kind| (*kind).into()).collect();
         let mut rows = self
             .store

@@ -9,6 +9,7 @@
 mod access;
 mod accounts;
 mod administration;
+mod around;
 mod body;
 mod caller;
 mod care;
@@ -50,6 +51,7 @@ pub use accounts::{
     SharedView, Tidied,
 };
 pub use administration::AccountDetail;
+pub use around::{Around, ConsentView, Membered, ProxyView};
 pub use body::FactorKind;
 pub use caller::Caller;
 pub use caller::First;
@@ -81,6 +83,7 @@ pub use governance::registers::{
 pub use governance::reminders::Reminders;
 pub use governance::show::{Label, Shown};
 pub use governance::status::{AnswerState, ClauseState, State};
+pub use governance::system::{JobRuns, Room, Space, SystemStatus};
 pub use governance::values::{Typed, Values};
 pub use import::ImportReport;
 pub use install::Parts;
@@ -104,8 +107,8 @@ pub use seen::{Newest, UNREAD_DAYS};
 pub use sign_in::SignedIn;
 pub use terminals::{NewTerminal, TerminalFile, TerminalView};
 pub use view::{
-    AccessRow, ActorView, Attention, FoundRecords, May, Origin, Page, Paging, PeopleQuery, PersonCard,
-    PersonPage, ReviewQuery, Stored, SubjectCount, TeamMember, TimelineFilter, Window,
+    AccessCounts, AccessRow, ActorView, Attention, FoundRecords, May, Origin, Page, Paging, PeopleQuery,
+    PersonCard, PersonPage, ReviewQuery, Stored, SubjectCount, TeamMember, TimelineFilter, Window,
 };
 pub use who_sees::{Sight, Standing, WhoSees};
 

@@ -18,10 +18,13 @@ use crate::caller::Caller;
 use crate::context::open_with;
 use crate::cursor::{Position, page_size};
 use crate::record::{Listed, label_of};
-use crate::{AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read};
+use crate::{AccessCounts, AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read};
 
 /// People counted in one review, at most.
 const MOST_COUNTED: usize = 10_000;
+
+/// Windows that one question counts.
+const MOST_WINDOWS: usize = 100;
 
 /// Names opened for one list of counts: the greatest counts have names, the rest their ids.
 const MOST_NAMED: usize = 200;
@@ -107,15 +110,19 @@ impl App {
         Err(kept_changing())
     }
 
-    /// How often each person's record was accessed in a window, the most first.
+    /// How often people's records were accessed: in each of the windows, which do not overlap, and by person,
+    /// the most first.
     ///
     /// # Errors
-    /// Forbidden, unavailable.
-    pub async fn review_counts(&self, caller: &Caller, window: Window) -> Result<Vec<SubjectCount>> {
+    /// Invalid with more than a hundred windows; forbidden; unavailable.
+    pub async fn review_counts(&self, caller: &Caller, windows: &[Window]) -> Result<AccessCounts> {
+        if windows.len() > MOST_WINDOWS {
+            return Err(Error::invalid("too many windows of time are asked about at once"));
+        }
         let caller = &caller.for_purpose(Purpose::Audit);
         let decision =
             self.require_general(caller, Action::Review, GeneralTarget::of(Kind::of("ledger"))).await?;
-        let sums = self.sums(window).await?;
+        let (each, sums) = self.sums(windows).await?;
         for _ in 0..ATTEMPTS {
             let mut names = Names::default();
             let mut counts = Vec::with_capacity(sums.len());
@@ -134,26 +141,33 @@ impl App {
             let entry = self.with_sealed(caller, entry, 0, None)?;
             let unit = names.note(caller, unit.entry(entry), None);
             if let Settled::Done = self.settle(caller, unit).await? {
-                return Ok(counts);
+                return Ok(AccessCounts { windows: each.clone(), people: counts });
             }
         }
         Err(kept_changing())
     }
 
-    /// How many entries each person has in a window, the most first.
-    async fn sums(&self, window: Window) -> Result<Vec<(SubjectId, u64)>> {
+    /// How many entries about somebody each window has, and each person in all of them, the most first.
+    async fn sums(&self, windows: &[Window]) -> Result<(Vec<u64>, Vec<(SubjectId, u64)>)> {
         let mut sums: HashMap<SubjectId, u64> = HashMap::new();
-        for span in self.spans(window).await? {
-            let args = vec![span.epoch.into(), span.from.into(), span.until.into(), i64::MAX.into()];
-            for row in self.store.query(&ledger::COUNT_PER_SUBJECT, args).await? {
-                let subject = row.id_of(0).map_err(Error::unavailable)?;
-                *sums.entry(subject).or_insert(0) += row.unsigned(1).map_err(Error::unavailable)?;
+        let mut each = Vec::with_capacity(windows.len());
+        for window in windows {
+            let mut all = 0;
+            for span in self.spans(*window).await? {
+                let args = vec![span.epoch.into(), span.from.into(), span.until.into(), i64::MAX.into()];
+                for row in self.store.query(&ledger::COUNT_PER_SUBJECT, args).await? {
+                    let subject = row.id_of(0).map_err(Error::unavailable)?;
+                    let count = row.unsigned(1).map_err(Error::unavailable)?;
+                    *sums.entry(subject).or_insert(0) += count;
+                    all += count;
+                }
             }
+            each.push(all);
         }
         let mut sums: Vec<(SubjectId, u64)> = sums.into_iter().collect();
         sums.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
         sums.truncate(MOST_COUNTED);
-        Ok(sums)
+        Ok((each, sums))
     }
 
     /// The person and their proxies may see who looked at their record; everybody else needs a role

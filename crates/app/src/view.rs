@@ -135,6 +135,7 @@ pub struct May {
     pub write_note: bool,
     pub write_vital_signs: bool,
     pub write_document: bool,
+    pub write_visit: bool,
     /// See who looked.
     pub review: bool,
 }
@@ -283,4 +284,13 @@ impl std::fmt::Debug for SubjectCount {
             .field("count", &self.count)
             .finish_non_exhaustive()
     }
+}
+
+/// Accesses to people's records, counted.
+#[derive(Debug, Clone, Default)]
+pub struct AccessCounts {
+    /// How many there were in each of the windows that were asked about, in their order.
+    pub windows: Vec<u64>,
+    /// In all of them together, by person, the most first.
+    pub people: Vec<SubjectCount>,
 }

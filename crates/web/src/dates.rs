@@ -173,6 +173,11 @@ pub(crate) fn date(day: Date, texts: &Texts) -> String {
     }
 }
 
+/// `11/21`: a day of a drawing.
+pub(crate) fn short(day: Date) -> String {
+    format!("{}/{}", day.month(), day.day())
+}
+
 /// A day without its weekday: days long ago.
 fn plain(day: Date, texts: &Texts) -> String {
     match texts.language {

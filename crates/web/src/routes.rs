@@ -12,13 +12,13 @@ use tower_http::limit::RequestBodyLimitLayer;
 use crate::error::Fault;
 use crate::pages::governance::{
     cases, clauses, controls, documents, duties, entries, hub, pack, procedures, registers, reminders,
-    reviews, roles, tables,
+    reviews, roles, system, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, check_ups, citizens, design, emergency,
-    factors, find, home, language, looked, note, own_account, papers, person, programs, provider, record,
-    reissue, review, search, second, sessions, shared, sign_in, step_up, summary, terminals, vital_course,
-    vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, around, check_ups, citizens, design,
+    emergency, factors, find, home, language, looked, note, own_account, papers, person, programs, provider,
+    record, reissue, review, search, second, sessions, shared, sign_in, step_up, summary, terminals, visits,
+    vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -156,6 +156,13 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/people/{subject}/summary" => summary::show;
     Staff Session get  "/people/{subject}/card" => summary::card;
     Staff Session get  "/people/{subject}/check-ups" => check_ups::show;
+    Staff Session get  "/people/{subject}/around" => around::show;
+    Staff Session post "/people/{subject}/consents" => around::add;
+    Staff Session get  "/people/{subject}/consents/{consent}/withdraw" => around::withdraw_form;
+    Staff Session post "/people/{subject}/consents/{consent}/withdraw" => around::withdraw;
+    Staff Session get  "/people/{subject}/visits" => visits::show;
+    Staff Session get  "/people/{subject}/visits/new" => visits::form;
+    Staff Session post "/people/{subject}/visits" => visits::plan;
     Staff Session get  "/people/{subject}/looked" => looked::show;
     Staff Session get  "/people/{subject}/who-sees" => who_sees::show;
     Staff Session get  "/people/{subject}/notes/new" => note::form;
@@ -187,6 +194,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session get  "/review/counts" => review::counts;
 
     Staff Session get  "/rules" => hub::show;
+    Staff Session get  "/rules/system" => system::show;
     Staff Session get  "/rules/procedures" => procedures::list;
     Staff Session get  "/rules/procedures/{procedure}/new" => procedures::new_form;
     Staff Session post "/rules/procedures/{procedure}/new" => procedures::begin;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::day;
 use super::duties::THING;
 use super::object::Writing;
+use super::system::JobRuns;
 use super::who::target;
 use crate::access::{Settled, commit_error, decided, kept_changing};
 use crate::body::Body;
@@ -157,7 +158,7 @@ impl App {
     ///
     /// # Errors
     /// As [`App::record_job`].
-    pub async fn note_job(&self, job: &str, end: JobEnd) -> Result<()> {
+    pub async fn note_job(&self, job: &'static str, end: JobEnd) -> Result<()> {
         let (well, badly) = self.newest_runs(job).await?;
         let (same, other) = if end == JobEnd::Done { (well, badly) } else { (badly, well) };
         let told = |at: Timestamp| day(at) == day(self.clock.now()) && other.is_none_or(|other| other < at);
@@ -165,12 +166,22 @@ impl App {
     }
 
     /// When a job last ended well, and when it last failed, UTC.
-    async fn newest_runs(&self, job: &str) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+    async fn newest_runs(&self, job: &'static str) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+        let runs = self.runs_of(job).await?;
+        Ok((runs.well, runs.badly.map(|(at, _)| at)))
+    }
+
+    /// The last runs of a job.
+    pub(crate) async fn runs_of(&self, job: &'static str) -> Result<JobRuns> {
         let end = Timestamp::from_micros(i64::MAX);
         let well = self.newest_governed::<JobResultBody>(job, end).await?;
         let badly = self.newest_governed::<JobTroubleBody>(job, end).await?;
         let time = Timestamp::from_micros;
-        Ok((well.map(|found| time(found.body.ended)), badly.map(|found| time(found.body.ended))))
+        Ok(JobRuns {
+            job,
+            well: well.map(|found| time(found.body.ended)),
+            badly: badly.map(|found| (time(found.body.ended), found.body.failure)),
+        })
     }
 
     /// Verifies the whole database when that was last done so long ago or longer, keeps how it came out,

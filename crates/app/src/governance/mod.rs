@@ -25,6 +25,7 @@ pub(crate) mod registers;
 pub(crate) mod reminders;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod system;
 pub(crate) mod values;
 pub(crate) mod who;
 

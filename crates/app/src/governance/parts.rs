@@ -5,7 +5,7 @@ use mimamori_domain::{Action, Kind};
 use mimamori_policy::model::{Document, Who};
 
 use super::who::{Reach, target};
-use super::{appointments, controls, documents, duties, procedures, purpose};
+use super::{appointments, controls, documents, duties, procedures, purpose, system};
 use crate::App;
 use crate::caller::Caller;
 
@@ -23,6 +23,8 @@ pub struct RuleParts {
     /// Measures, attestations and the standing of clauses: [`App::attestations`],
     /// [`App::clause_states`].
     pub controls: bool,
+    /// How the installation is doing: [`App::system_status`].
+    pub system: bool,
     /// Every case of every procedure, whoever applied.
     pub cases: bool,
     /// Every document, posted for the caller or not.
@@ -48,6 +50,7 @@ impl App {
             is(&document.posted) || is(&document.acknowledged_by) || is(&document.owner)
         };
         RuleParts {
+            system: may(system::THING, Action::Read, false),
             cases: may(procedures::THING, Action::Read, false),
             every_document: may(documents::THING, Action::Read, false),
             every_control: may(controls::THING, Action::Read, false),

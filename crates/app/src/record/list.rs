@@ -197,6 +197,7 @@ impl App {
             write_note: allowed(Action::Create, "note"),
             write_vital_signs: allowed(Action::Create, "vital-signs"),
             write_document: allowed(Action::Create, "document"),
+            write_visit: allowed(Action::Create, "visit"),
             review: allowed(Action::Review, "basic"),
         }
     }

@@ -59,6 +59,8 @@ const TABLE: &[(&str, Then)] = &[
     ("duties", Reads),
     ("reminders", Reads),
     ("measures", Reads),
+    ("around", Reads),
+    ("system_status", Reads),
     ("roles", Reads),
     ("explain", Reads),
     ("find_in_emergency", Reads),
@@ -380,6 +382,8 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "documents" => app.documents(hana).await.map(drop),
         "duties" => app.duties(kansa, window).await.map(drop),
         "reminders" => app.reminders(hana).await.map(drop),
+        "around" => app.around(hana, ids.subject).await.map(drop),
+        "system_status" => app.system_status(kansa).await.map(drop),
         "measures" => app.measures(kansa).await.map(drop),
         "roles" => app.roles(kansa).await.map(drop),
         "acknowledge_document" => app.acknowledge_document(hana, "security-policy", 1).await,
@@ -483,7 +487,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             let query = ReviewQuery { subject: None, actor: Some(ids.hana), institution: None, window };
             app.review(kansa, &query, &all).await.map(drop)
         }
-        "review_counts" => app.review_counts(kansa, window).await.map(drop),
+        "review_counts" => app.review_counts(kansa, &[window]).await.map(drop),
         "search" => {
             let asked = [("patient".to_owned(), ids.subject.to_string())];
             let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();

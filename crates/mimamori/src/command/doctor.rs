@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mimamori_app::{App, MailFailure};
+use mimamori_app::{App, MailFailure, Room, Space};
 use mimamori_domain::{Clock, InstanceId, SystemClock, Timestamp};
 use mimamori_policy::Pack;
 use mimamori_vault::{Ring, RootKeyFile};
@@ -23,10 +23,6 @@ use crate::installation::{self, Installation};
 use crate::mail::Smtp;
 use crate::net::Certificates;
 
-/// Below so much free space there is a problem: commits need room for the log that precedes them.
-const LEAST_FREE_BYTES: u64 = 1 << 30;
-/// Below this share of free space there is a warning.
-const LOW_FREE_PERCENT: u64 = 15;
 /// How often the disk is asked to keep something.
 const FSYNC_TRIES: usize = 9;
 /// A disk that takes longer makes everybody wait.
@@ -198,7 +194,7 @@ fn rules(config: &Config) -> Finding {
 
 fn space(folder: &Path) -> Finding {
     let check = "disk space";
-    let space = match rustix::fs::statvfs(folder) {
+    let space = match Space::at(folder) {
         Ok(space) => space,
         Err(error) => {
             return Finding {
@@ -209,19 +205,16 @@ fn space(folder: &Path) -> Finding {
             };
         }
     };
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let all = space.f_blocks.saturating_mul(space.f_frsize).max(1);
-    let percent = free.saturating_mul(100) / all;
-    let state = match () {
-        () if free < LEAST_FREE_BYTES => State::Problem,
-        () if percent < LOW_FREE_PERCENT => State::Warning,
-        () => State::Ok,
+    let state = match space.room() {
+        Room::TooLittle => State::Problem,
+        Room::Low => State::Warning,
+        Room::Enough => State::Ok,
     };
     let next = (state != State::Ok).then(|| {
         "make room: when the disk is full, the system refuses every access until there is space again"
             .to_owned()
     });
-    let detail = format!("{} MiB free ({percent}%) at {}", free >> 20, folder.display());
+    let detail = format!("{} MiB free ({}%) at {}", space.free >> 20, space.percent(), folder.display());
     Finding { check, state, detail, next }
 }
 

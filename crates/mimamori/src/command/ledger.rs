@@ -307,7 +307,7 @@ async fn review(context: &Context, installation: &Installation, query: &Review) 
     // Whose record was looked at is personal data: the rules show it to people, not to machines.
     let reviewer = installation.signed_in(context.console, &query.login, query.password_stdin).await?;
     if query.counts {
-        let counts = app.review_counts(&reviewer.caller().await?, window).await?;
+        let counts = app.review_counts(&reviewer.caller().await?, &[window]).await?.people;
         reviewer.sign_out().await?;
         let values: Vec<Value> = counts
             .iter()

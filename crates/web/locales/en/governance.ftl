@@ -348,3 +348,33 @@ rhythm-month-9 = September
 rhythm-month-10 = October
 rhythm-month-11 = November
 rhythm-month-12 = December
+
+system-title = System status
+part-system-hint = Database, disk, ledger and jobs
+system-at = As of { $time }.
+system-well = Nothing needs your attention.
+system-halted = The ledger cannot be written, so every access is refused. Check disk and database, then start the program again.
+system-room-none = The disk is almost full. When it is, nothing can be read or written until there is room. Make room now.
+system-room-low = The disk is getting full. Make room before it is.
+system-jobs-failing = { $n ->
+        [one] The last run of { $n } job failed. The table below says why.
+        *[other] The last runs of { $n } jobs failed. The table below says why.
+    }
+system-version = Version of the program
+system-database = Database
+database-sqlite = SQLite
+database-postgres = PostgreSQL
+system-space = Free disk space
+system-space-free = { $free } GiB ({ $percent }%)
+system-space-unknown = Cannot be told
+system-ledger = Ledger
+system-ledger-size = { $entries } entries (epoch { $epoch })
+system-recorded = Last entry
+system-jobs = Jobs
+system-jobs-hint = Jobs that run all the time are noted once a day, and whenever they begin to fail or recover.
+system-job = Job
+system-job-last = Last success
+system-job-trouble = Last failure
+system-job-well = Well
+system-job-failed = Failed
+system-job-never = Not yet

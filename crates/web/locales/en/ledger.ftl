@@ -33,8 +33,12 @@ review-actor = Staff member's ID (optional)
 review-bad-id = That is not an ID. Paste it exactly as it is shown.
 review-empty = The ledger holds nothing of this kind. Try another period or other conditions.
 counts-title = Counts by person
-counts-hint = How often each person's record was accessed in the period.
+counts-hint = Accesses over the period, and how often each person's record was accessed.
 counts-count = Accesses
+counts-course = Accesses over time
+counts-day = Day
+counts-people = By person
+days-span = { $from } to { $until }
 
 who-sees-title = Who can see this record
 who-sees-hint = Choose a class of information to see who may look at it under the rules as they stand, and why. Who did look is shown under "Who looked at this record".

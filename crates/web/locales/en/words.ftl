@@ -52,6 +52,7 @@ kind-emergency-use = use of an emergency account
 kind-job-result = Result of a system job
 kind-key = Key
 kind-ledger = Ledger
+kind-settings = settings
 kind-pack = Policy pack
 kind-people-search = Search for people
 kind-policy = Rights

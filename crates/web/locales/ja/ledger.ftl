@@ -29,9 +29,13 @@ review-subject = 対象者の番号（任意）
 review-actor = 業務利用者の番号（任意）
 review-bad-id = 番号の形が違います。対象者や業務利用者の画面にある番号を、そのまま貼り付けてください。
 review-empty = この条件にあてはまる証跡はありません。期間や条件を変えてみてください。
-counts-title = 対象者ごとの件数
-counts-hint = 期間中に、だれの記録が何回アクセスされたかを、多い順に示します。
+counts-title = アクセスの件数
+counts-hint = 期間中のアクセスの推移と、だれの記録が何回アクセスされたかを示します。
 counts-count = 件数
+counts-course = アクセスの推移
+counts-day = 日
+counts-people = 対象者ごと
+days-span = { $from }～{ $until }
 
 who-sees-title = だれがこの記録を見られるか
 who-sees-hint = 情報の区分を選ぶと、いま決まりのうえで見られる人と、その理由を表示します。実際に見た人は「だれがこの記録を見たか」で確かめられます。

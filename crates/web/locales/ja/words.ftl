@@ -52,6 +52,7 @@ kind-emergency-use = 非常時アカウントの使用
 kind-job-result = システムの処理の結果
 kind-key = 鍵
 kind-ledger = 証跡
+kind-settings = 設定
 kind-pack = 規程パック
 kind-people-search = 対象者の検索
 kind-policy = 権限

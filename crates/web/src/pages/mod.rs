@@ -5,6 +5,7 @@ pub(crate) mod account_emergency;
 pub(crate) mod account_import;
 pub(crate) mod account_life;
 pub(crate) mod accounts;
+pub(crate) mod around;
 pub(crate) mod check_ups;
 pub(crate) mod citizens;
 pub(crate) mod design;
@@ -34,6 +35,7 @@ pub(crate) mod sign_in;
 pub(crate) mod step_up;
 pub(crate) mod summary;
 pub(crate) mod terminals;
+pub(crate) mod visits;
 pub(crate) mod vital_course;
 pub(crate) mod vital_signs;
 pub(crate) mod who_sees;
@@ -111,6 +113,33 @@ impl Days {
         let ago = |n: i32| until.checked_sub(n.days()).unwrap_or(until);
         let from = fields.parsed("from").unwrap_or_else(|| ago(days - 1));
         Self { from: from.min(until), until: until.max(from) }
+    }
+
+    /// One after the other in stretches of equal length, at most so many.
+    fn split(&self, most: i32) -> Vec<Self> {
+        let all = self.until.since(self.from).map_or(1, |span| span.get_days() + 1);
+        let length = all.div_euclid(most) + i32::from(all.rem_euclid(most) != 0);
+        let mut stretches = Vec::new();
+        let mut from = self.from;
+        while from <= self.until && stretches.len() < most.unsigned_abs() as usize {
+            let last = from.checked_add((length.max(1) - 1).days()).unwrap_or(self.until).min(self.until);
+            stretches.push(Self { from, until: last });
+            match last.tomorrow() {
+                Ok(next) => from = next,
+                Err(_) => break,
+            }
+        }
+        stretches
+    }
+
+    /// Its days in words: one, or from when to when.
+    fn word(&self, texts: &Texts) -> String {
+        let (from, until) = (dates::date(self.from, texts), dates::date(self.until, texts));
+        if self.from == self.until {
+            from
+        } else {
+            texts.pairs("days-span", &[("from", &from), ("until", &until)])
+        }
     }
 
     fn window(&self) -> Result<Window, Fault> {

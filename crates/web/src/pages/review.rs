@@ -13,6 +13,7 @@ use crate::error::Answered;
 use crate::forms::{Fields, Query};
 use crate::layout::{Ask, Layout, page, page_with};
 use crate::navigation::reviews_everywhere;
+use crate::present::chart::Columns;
 
 #[derive(Template)]
 #[template(path = "review.html")]
@@ -102,8 +103,21 @@ pub(super) struct Counts {
     pub(super) l: Layout,
     pub(super) days: Days,
     pub(super) windows: Vec<WindowChoice>,
+    /// By day, or by longer stretches where there are many days.
+    pub(super) course: Columns,
+    pub(super) stretches: Vec<Stretch>,
     pub(super) rows: Vec<Count>,
 }
+
+/// How many accesses a day or several had.
+pub(super) struct Stretch {
+    pub(super) word: String,
+    pub(super) count: u64,
+    pub(super) link: String,
+}
+
+/// Stretches that are counted one by one, at most.
+const STRETCHES: i32 = 62;
 
 /// How often one person's record was accessed.
 pub(super) struct Count {
@@ -117,15 +131,34 @@ pub(super) struct Count {
 pub(crate) async fn counts(ask: Ask, Query(query): Query) -> Answered {
     let today = dates::day_of(ask.web.now());
     let days = Days::read(&query, today, 7);
-    let counts = ask.web.app.review_counts(&ask.caller, days.window()?).await?;
-    let rows = counts.into_iter().map(|c| Count {
-        name: if c.name.is_empty() { numbered(c.subject, ask.texts()) } else { c.name },
+    let texts = ask.texts();
+    let stretches = days.split(STRETCHES);
+    let windows_of = stretches.iter().map(Days::window).collect::<Result<Vec<_>, _>>()?;
+    let counts = ask.web.app.review_counts(&ask.caller, &windows_of).await?;
+    let rows = counts.people.into_iter().map(|c| Count {
+        name: if c.name.is_empty() { numbered(c.subject, texts) } else { c.name },
         count: c.count,
         link: format!("/review?from={}&until={}&subject={}", days.from, days.until, c.subject),
     });
+    let stretch = |(days, count): (&Days, u64)| Stretch {
+        word: days.word(texts),
+        count,
+        link: format!("/review?from={}&until={}", days.from, days.until),
+    };
+    let counted = counts.windows.iter().copied();
+    let drawn: Vec<_> = stretches
+        .iter()
+        .zip(counted.clone())
+        .map(|(days, count)| {
+            let told = texts.count("accesses-count", count);
+            (count, dates::short(days.from), format!("{} {told}", days.word(texts)))
+        })
+        .collect();
     page(&Counts {
         l: ask.layout("counts-title").current("review"),
-        windows: windows("/review/counts", today, &days, ask.texts()),
+        windows: windows("/review/counts", today, &days, texts),
+        course: Columns::draw(&drawn),
+        stretches: stretches.iter().zip(counted).map(stretch).collect(),
         rows: rows.collect(),
         days,
     })

@@ -106,20 +106,21 @@ async fn gather(ask: &Ask, subject: SubjectId, person: &PersonPage) -> Result<Su
     let found = app.timeline(caller, subject, &filter, &Paging { count: MOST, cursor: None }).await?;
     let names = Names::of(&ask.web, caller, &found.items).await?;
     let facts = |condition: bool| facts(&found.items, condition, ask.web.now(), &names, texts);
-    let relatives = search(ask, "RelatedPerson", subject, &[]).await?;
     let blood = search(ask, "Observation", subject, &[("code", BLOOD)]).await?;
     Ok(Summary {
         blood: blood.iter().filter(|stored| counts(stored)).find_map(|stored| blood_group(stored, texts)),
         medicines: facts(false),
         conditions: facts(true),
-        contacts: relatives
-            .iter()
-            .filter(|stored| counts(stored))
-            .filter_map(|r| contact(r, texts))
-            .collect(),
+        contacts: relatives(ask, subject).await?,
         team: person.team.iter().map(|one| member(one, &names, texts)).collect(),
         more: found.next.is_some(),
     })
+}
+
+/// Family and others to call.
+pub(super) async fn relatives(ask: &Ask, subject: SubjectId) -> Result<Vec<Contact>, Fault> {
+    let found = search(ask, "RelatedPerson", subject, &[]).await?;
+    Ok(found.iter().filter(|stored| counts(stored)).filter_map(|one| contact(one, ask.texts())).collect())
 }
 
 /// Records of one person by FHIR search.

@@ -7,6 +7,7 @@ use mimamori_domain::{
     Action, ActorId, InstitutionId, LegalBasis, Outcome, Purpose, RecordState, SubjectId, Timestamp,
 };
 
+mod around;
 mod factors;
 
 use super::*;
@@ -14,6 +15,7 @@ use crate::diff;
 use crate::forms::Fields;
 use crate::language::Language;
 use crate::layout::Layout;
+use crate::present::chart::Columns;
 use crate::present::{Item, Names, SHOWN, item, sample};
 
 const NOTE: &str =
@@ -260,7 +262,13 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         some: true,
         ..person::Narrowed::default()
     };
-    let may = May { write_note: true, write_vital_signs: true, write_document: true, review: true };
+    let may = May {
+        write_note: true,
+        write_vital_signs: true,
+        write_document: true,
+        write_visit: true,
+        review: true,
+    };
     add(
         "person",
         person::Page {
@@ -595,12 +603,15 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     }
     for (name, some) in [("counts", true), ("counts_empty", false)] {
         let row = review::Count { name: "試験 花子".to_owned(), count: 12, link: "/review".to_owned() };
+        let stretch = review::Stretch { word: HOSTILE.to_owned(), count: 12, link: "/review".to_owned() };
         add(
             name,
             review::Counts {
                 l: l("counts-title"),
                 days: days(),
                 windows: windows(),
+                course: Columns::draw(&[(12, HOSTILE.to_owned(), HOSTILE.to_owned())]),
+                stretches: some.then_some(stretch).into_iter().collect(),
                 rows: some.then_some(row).into_iter().collect(),
             }
             .render(),
@@ -984,6 +995,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         }
         .render(),
     );
+    out.extend(around::pages(texts));
     out.extend(factors::pages(texts));
     out
 }

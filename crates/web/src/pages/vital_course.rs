@@ -191,7 +191,7 @@ fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts
     let length = first.until(today).ok()?.get_days();
     let days = (0..NAMED_DAYS).filter_map(|n| {
         let day = first.checked_add((length * n / (NAMED_DAYS - 1)).days()).ok()?;
-        Some((dates::start_of(day)?, format!("{}/{}", day.month(), day.day())))
+        Some((dates::start_of(day)?, dates::short(day)))
     });
     let days: Vec<(Timestamp, String)> = days.collect();
     Some(Shown {

@@ -140,6 +140,76 @@ impl Chart {
     }
 }
 
+/// Counts one after the other as columns over a grid.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Columns {
+    pub(crate) lines: Vec<Level>,
+    pub(crate) days: Vec<Day>,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// One count.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) x: String,
+    pub(crate) y: String,
+    pub(crate) width: String,
+    pub(crate) height: String,
+    /// What a pointer that rests on it is told.
+    pub(crate) words: String,
+}
+
+/// Columns that are named below, at most.
+const MOST_NAMED: usize = 5;
+
+impl Columns {
+    /// Draws counts, each with what it is called below and what a pointer is told.
+    #[expect(clippy::cast_precision_loss, reason = "a drawing's places are rounded to tenths of a unit")]
+    pub(crate) fn draw(counts: &[(u64, String, String)]) -> Self {
+        let greatest = counts.iter().map(|(count, ..)| *count).max().unwrap_or_default();
+        if greatest == 0 {
+            return Self::default();
+        }
+        let (_, high, step) = levels(0.0, greatest as f64);
+        // Nobody counts half an access.
+        let step = step.max(1.0);
+        let y = |value: f64| HEIGHT - BOTTOM - value / high * (HEIGHT - TOP - BOTTOM);
+        let room = (WIDTH - LEFT - RIGHT) / counts.len() as f64;
+        let left = |index: usize| LEFT + room * index as f64;
+        let mut lines = Vec::new();
+        let mut level = 0.0;
+        while level <= high + step / 2.0 {
+            lines.push(Level { y: place(y(level)), word: format!("{level:.0}") });
+            level += step;
+        }
+        let every = counts.len().div_ceil(MOST_NAMED).max(1);
+        Self {
+            lines,
+            days: counts
+                .iter()
+                .enumerate()
+                .step_by(every)
+                .map(|(index, (_, word, _))| Day {
+                    x: place(left(index) + room / 2.0),
+                    word: word.clone(),
+                    anchor: if index == 0 { "start" } else { "middle" },
+                })
+                .collect(),
+            columns: counts
+                .iter()
+                .enumerate()
+                .map(|(index, (count, _, words))| Column {
+                    x: place(left(index) + room * 0.1),
+                    y: place(y(*count as f64)),
+                    width: place(room * 0.8),
+                    height: place(HEIGHT - BOTTOM - y(*count as f64)),
+                    words: words.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
 /// One series: a line ends where the next measurement is further away than `gap` microseconds.
 fn drawn(points: &[Point], gap: f64, x: impl Fn(Timestamp) -> f64, y: impl Fn(f64) -> f64) -> Series {
     let mut lines: Vec<Vec<String>> = Vec::new();
@@ -247,6 +317,31 @@ mod tests {
         assert_eq!(series.points.len(), 5);
         let whole = Chart::draw(at(0), at(60), &[], &[points], &[], 1.0);
         assert_eq!(whole.series.iter().map(|series| series.lines.len()).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn columns_stand_side_by_side_on_the_ground_and_more_is_higher() {
+        let named = |count: u64| (count, format!("{count}"), format!("{count} times"));
+        let counts: Vec<_> = [3, 0, 12, 7].into_iter().map(named).collect();
+        let drawn = Columns::draw(&counts);
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let edges = |column: &Column| {
+            let (x, y) = (number(&column.x), number(&column.y));
+            (x, x + number(&column.width), y, y + number(&column.height))
+        };
+        let edges: Vec<_> = drawn.columns.iter().map(edges).collect();
+        assert!(edges.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{edges:?}");
+        assert!(edges.iter().all(|(left, right, top, bottom)| {
+            *left >= LEFT
+                && *right <= WIDTH - RIGHT
+                && *top >= TOP
+                && (bottom - (HEIGHT - BOTTOM)).abs() < 0.2
+        }));
+        assert!(edges[2].2 < edges[3].2 && edges[3].2 < edges[0].2 && edges[0].2 < edges[1].2, "{edges:?}");
+        assert!(drawn.lines.iter().all(|line| line.word.parse::<u64>().is_ok()), "{:?}", drawn.lines);
+        let many: Vec<_> = (0..100).map(named).collect();
+        assert!(Columns::draw(&many).days.len() <= MOST_NAMED);
+        assert_eq!(Columns::draw(&[named(0)]), Columns::default());
     }
 
     #[test]

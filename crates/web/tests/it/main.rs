@@ -8,6 +8,7 @@
 )]
 
 mod adoption;
+mod around;
 mod citizens;
 mod clauses_identity;
 mod fhir;

@@ -53,7 +53,7 @@ struct Link {
 type May = fn(&RuleParts, bool) -> bool;
 
 /// Parts of the rules: address, name, what is there, and who may look at it (`true`: staff).
-const PARTS: [(&str, &str, &str, May); 11] = [
+const PARTS: [(&str, &str, &str, May); 12] = [
     ("/rules/procedures", "procedures-title", "procedures-hint", |_, _| true),
     ("/rules/cases", "cases-title", "cases-hint", |_, _| true),
     ("/rules/registers", "registers-title", "registers-hint", |_, staff| staff),
@@ -64,6 +64,7 @@ const PARTS: [(&str, &str, &str, May); 11] = [
     ("/rules/contacts", "contacts-title", "part-contacts-hint", |may, _| may.contacts),
     ("/rules/controls", "part-controls", "part-controls-hint", |may, _| may.controls),
     ("/rules/clauses", "part-clauses", "part-clauses-hint", |may, _| may.controls),
+    ("/rules/system", "system-title", "part-system-hint", |may, _| may.system),
     ("/rules/pack", "part-pack", "part-pack-hint", |_, staff| staff),
 ];
 

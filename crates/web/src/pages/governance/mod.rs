@@ -23,6 +23,7 @@ pub(crate) mod reminders;
 pub(crate) mod reviews;
 mod rhythm;
 pub(crate) mod roles;
+pub(crate) mod system;
 pub(crate) mod tables;
 mod words;
 
