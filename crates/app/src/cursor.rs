@@ -103,6 +103,11 @@ impl App {
     }
 }
 
+/// What something is sealed to that a page of the caller carries, for one purpose.
+pub(crate) fn sealed_for(caller: &Caller, purpose: &[u8]) -> Vec<u8> {
+    context(caller, &[purpose])
+}
+
 /// What a sealed question is sealed for; no list's own question is named so.
 const QUERY: &[u8] = b"sealed-query";
 

@@ -13,7 +13,10 @@ mod around;
 mod body;
 mod caller;
 mod care;
+mod carried;
+mod changes;
 mod context;
+mod copies;
 mod credentials;
 mod cursor;
 mod emergency;
@@ -55,6 +58,8 @@ pub use around::{Around, ConsentView, Membered, ProxyView};
 pub use body::FactorKind;
 pub use caller::Caller;
 pub use caller::First;
+pub use carried::Former;
+pub use changes::{Followed, MOST_FOLLOWED, Mark as LedgerMark, SessionMark};
 pub use credentials::{
     Challenge, EnrolElsewhere, FactorView, FactorsView, IdentityProof, InitialSecret, Means, NewFactor,
     NewOneTime, Proof, SessionView, SignIns, wants_step_up,

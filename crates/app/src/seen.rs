@@ -64,7 +64,7 @@ pub(crate) struct Tidings {
 pub(crate) type Addressed = HashMap<(SubjectId, AccessLabel), u64>;
 
 /// Whose records a counting row is about, and under which label.
-fn whose(row: &Row) -> Result<(SubjectId, AccessLabel)> {
+pub(crate) fn whose(row: &Row) -> Result<(SubjectId, AccessLabel)> {
     let wrong = |_| Error::unavailable("an access label in object_head is unreadable");
     let label = AccessLabel {
         class: row.text(1).map_err(Error::unavailable)?.parse().map_err(wrong)?,

@@ -28,6 +28,13 @@ pub(crate) struct Session {
     pub(crate) terminal: Option<TerminalId>,
 }
 
+impl Session {
+    pub(crate) fn marks(&self) -> Marks {
+        let Self { shown, began, proved, under, terminal, .. } = *self;
+        Marks { shown, began, proved, under, terminal }
+    }
+}
+
 /// What makes a session's id beside its secret, owner and end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Marks {

@@ -32,12 +32,14 @@ pub struct SignedIn {
     pub ended: u64,
     /// The token is that of a sign-in that waits for its second factor ([`App::finish_sign_in`]).
     pub second: bool,
+    /// Who signed in; nobody yet while the second factor is waited for.
+    pub(crate) actor: Option<ActorId>,
 }
 
 impl SignedIn {
     /// The first half of a sign-in that asks for a second factor: its token opens nothing by itself.
     pub(crate) const fn half(token: String) -> Self {
-        Self { token, last_sign_in: None, failed_since: 0, first: None, ended: 0, second: true }
+        Self { token, last_sign_in: None, failed_since: 0, first: None, ended: 0, second: true, actor: None }
     }
 }
 
@@ -144,6 +146,7 @@ impl App {
             first: caller.first,
             ended,
             second: false,
+            actor: Some(caller.actor),
         })
     }
 
@@ -351,16 +354,12 @@ impl App {
             None => {
                 let statement = if bearer { &sql::BEARER } else { &sql::SESSION };
                 let row = self.store.query_one(statement, vec![hash.into()]).await?.ok_or_else(over)?;
-                let session = session_from_row(&row, bearer).map_err(Error::unavailable)?.ok_or_else(over)?;
+                if row_is_ended(&row, bearer).map_err(Error::unavailable)? {
+                    return Err(over());
+                }
+                let session = session_from_row(&row, bearer).map_err(Error::unavailable)?;
                 let more = row_says_more(&row, bearer).map_err(Error::unavailable)?;
-                let marks = Marks {
-                    shown: session.shown,
-                    began: session.began,
-                    proved: session.proved,
-                    under: session.under,
-                    terminal: session.terminal,
-                };
-                let more = more.then_some(marks);
+                let more = more.then_some(session.marks());
                 if session.id != self.session_id(&hash, session.actor, session.expires, more) {
                     tracing::error!("a session's row was not made by this installation");
                     return Err(over());
@@ -537,11 +536,13 @@ fn row_says_more(row: &Row, bearer: bool) -> Result<bool, mimamori_store::RowErr
     Ok(!bearer && row.opt_int(9)?.is_some())
 }
 
-fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori_store::RowError> {
-    let (last_seen, expires, ended, version) = if bearer { (2, 3, 4, 5) } else { (3, 4, 5, 6) };
-    if row.opt_int(ended)?.is_some() {
-        return Ok(None);
-    }
+/// Whether somebody ended the session, or revoked the token.
+fn row_is_ended(row: &Row, bearer: bool) -> Result<bool, mimamori_store::RowError> {
+    Ok(row.opt_int(if bearer { 4 } else { 5 })?.is_some())
+}
+
+pub(crate) fn session_from_row(row: &Row, bearer: bool) -> Result<Session, mimamori_store::RowError> {
+    let (last_seen, expires, version) = if bearer { (2, 3, 5) } else { (3, 4, 6) };
     let created = row.time(2)?;
     let (shown, began, proved, locked, under, terminal) = if bearer {
         (Shown::Password, created, created, false, None, None)
@@ -551,7 +552,7 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         let shown = Shown::of(row.text(7)?).unwrap_or(Shown::Password);
         (shown, at(8)?, at(9)?, row.opt_int(10)?.is_some(), row.opt_id_of(11)?, row.opt_id_of(12)?)
     };
-    Ok(Some(Session {
+    Ok(Session {
         id: row.id_of(0)?,
         actor: row.id_of(1)?,
         version: row.int(version)?,
@@ -565,5 +566,5 @@ fn session_from_row(row: &Row, bearer: bool) -> Result<Option<Session>, mimamori
         under,
         terminal,
         scopes: if bearer { Some(row.text(6)?.into()) } else { None },
-    }))
+    })
 }

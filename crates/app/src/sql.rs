@@ -714,6 +714,41 @@ pub static TIDINGS: Statement = Statement::read(
 )
 .with_lists(&[&[Blob]]);
 
+/// The access labels and kinds of recent records ($1) of some people that were kept after a time ($3) and are
+/// unread by somebody ($2).
+pub static NEWS_SINCE: Statement = Statement::read(
+    "app.news_since",
+    concat!(
+        "SELECT h.subject, h.class, h.state, h.institution, h.kind FROM object_head h \
+         LEFT JOIN seen s ON s.object = h.object AND s.version = h.version AND s.actor = $2 \
+         WHERE h.subject IN ({0}) AND h.sort_time >= $1 AND h.updated >= $3 \
+         AND h.class IS NOT NULL AND h.institution IS NOT NULL AND ",
+        unread!(),
+        " GROUP BY h.subject, h.class, h.state, h.institution, h.kind"
+    ),
+    &[Int, Blob, Int],
+    &[Blob, Text, Text, Blob, Text],
+)
+.with_lists(&[&[Blob]]);
+
+/// Whose records were written to in a range of the ledger.
+pub static WRITTEN_SINCE: Statement = Statement::read(
+    "app.written_since",
+    "SELECT DISTINCT subject FROM ledger_entry WHERE epoch = $1 AND sequence >= $2 AND sequence < $3 \
+     AND subject IS NOT NULL AND action IN ($4, $5, $6, $7, $8, $9)",
+    &[Int, Int, Int, Text, Text, Text, Text, Text, Text],
+    &[Blob],
+);
+
+/// The access versions of some sessions; no row stands for 0.
+pub static SESSION_VERSIONS: Statement = Statement::read(
+    "app.session_versions",
+    "SELECT id, version FROM access_version WHERE scope = 3 AND id IN ({0})",
+    &[],
+    &[Blob, Int],
+)
+.with_lists(&[&[Blob]]);
+
 /// How many recent records under each access label of each person are addressed to the caller and were
 /// not shown to them.
 pub static ADDRESSED: Statement = Statement::read(
@@ -983,6 +1018,9 @@ pub static ALL: &[&Statement] = &[
     &COUNT_REFUSALS,
     &TIMELINE,
     &TIDINGS,
+    &NEWS_SINCE,
+    &WRITTEN_SINCE,
+    &SESSION_VERSIONS,
     &ADDRESSED,
     &CURRENT_AT,
     &DRAFTS_OF,

@@ -1,4 +1,4 @@
-//! The style sheet and the script for passkeys: small files, whose names carry a hash of their content
+//! The style sheet and the modules: small files, whose names carry a hash of their content
 //! so that browsers may keep them for ever.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,11 +23,26 @@ pub(crate) const STYLE: &str = concat!(
     include_str!("../assets/style/factors.css"),
     include_str!("../assets/style/paper.css"),
 );
-/// Passkeys: the one thing that a page cannot do without a script. Pages work without it.
-const PASSKEY: &str = include_str!("../assets/passkey.js");
+/// A module of our own: ECMAScript, a few kilobytes, and pages work without it but for passkeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Module {
+    /// Passkeys, where they are offered.
+    Passkey,
+    /// Keys and news, for whoever is signed in.
+    Page,
+    /// Keeping drafts, where a note is written.
+    Writing,
+}
+
+const MODULES: [(Module, &str, &str); 3] = [
+    (Module::Passkey, "passkey", include_str!("../assets/passkey.js")),
+    (Module::Page, "page", include_str!("../assets/modules/page.js")),
+    (Module::Writing, "writing", include_str!("../assets/modules/writing.js")),
+];
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));
-static PASSKEY_NAME: LazyLock<String> = LazyLock::new(|| named("passkey", PASSKEY, "js"));
+static MODULE_NAMES: LazyLock<[String; 3]> =
+    LazyLock::new(|| MODULES.map(|(_, name, content)| named(name, content, "js")));
 
 fn named(name: &str, content: &str, ending: &str) -> String {
     let mut hasher = DefaultHasher::new();
@@ -40,18 +55,17 @@ pub(crate) fn style_name() -> &'static str {
     &STYLE_NAME
 }
 
-/// The file name of the script for passkeys under `/assets/`.
-pub(crate) fn passkey_name() -> &'static str {
-    &PASSKEY_NAME
+/// A module's file name under `/assets/`.
+pub(crate) fn module_name(module: Module) -> &'static str {
+    let mut named = MODULES.iter().zip(MODULE_NAMES.iter());
+    named.find(|((of, ..), _)| *of == module).map_or("", |(_, name)| name)
 }
 
 /// `GET /assets/{file}`
 pub(crate) async fn show(Path(file): Path<String>) -> Response {
-    let known = [
-        (style_name(), "text/css; charset=utf-8", STYLE),
-        (passkey_name(), "text/javascript; charset=utf-8", PASSKEY),
-    ];
-    match known.into_iter().find(|(name, ..)| *name == file) {
+    let modules = MODULES.map(|(of, _, text)| (module_name(of), "text/javascript; charset=utf-8", text));
+    let mut known = modules.into_iter().chain([(style_name(), "text/css; charset=utf-8", STYLE)]);
+    match known.find(|(name, ..)| *name == file) {
         Some((_, kind, content)) => {
             let headers = [
                 (header::CONTENT_TYPE, kind),

@@ -117,14 +117,18 @@ impl Held {
     }
 
     fn keep(&self, fields: &Fields) {
-        let pairs = fields.0.iter().filter(|(name, _)| !SECRET.contains(&name.as_str())).cloned();
-        *self.fields.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fields(pairs.collect()));
+        *self.fields.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fields(open_fields(fields)));
     }
 
     /// What was sent; nothing for a form that brought files.
     pub(crate) fn taken(&self) -> Option<Fields> {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// Names and values but for what is never written into a page.
+pub(crate) fn open_fields(fields: &Fields) -> Vec<(String, String)> {
+    fields.0.iter().filter(|(name, _)| !SECRET.contains(&name.as_str())).cloned().collect()
 }
 
 /// The query string of a page's address.

@@ -20,7 +20,7 @@ use crate::forms::Held;
 use crate::layout::Visit;
 use crate::routes::Surface;
 use crate::settings::Web;
-use crate::{fhir, pages, session, terminals};
+use crate::{carried, fhir, pages, session, terminals};
 
 /// Headers of every response.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -171,7 +171,11 @@ async fn finish_page(web: &Web, mut request: Request, next: Next) -> Response {
     let fault = response.extensions().get::<Fault>().cloned();
     let fault = fault.unwrap_or_else(|| Fault::status(status));
     if status == StatusCode::UNAUTHORIZED && read {
-        return pages::sign_in::first(web, &visit, had_session);
+        let known = response.extensions().get::<carried::Known>().is_some();
+        return pages::sign_in::first(web, &visit, had_session && !known);
+    }
+    if let Some(sealed) = response.extensions().get::<carried::Sealed>() {
+        return pages::sign_in::carrying(web, &visit, sealed);
     }
     let caller = response.extensions().get::<Caller>();
     if let Some(caller) = caller.filter(|_| fault.step_up) {

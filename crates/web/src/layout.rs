@@ -7,7 +7,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use mimamori_app::Caller;
+use mimamori_domain::SubjectId;
 
+use crate::assets::Module;
 use crate::error::{Answered, Fault, Rendered};
 use crate::language::{self, Language, Texts};
 use crate::navigation::Navigation;
@@ -21,7 +23,12 @@ pub(crate) struct Visit {
     pub(crate) texts: &'static Texts,
     /// The page's path; `/` when it cannot be asked for again.
     pub(crate) path: String,
+    /// Keys do something (WCAG 2.1.4: they can be switched off).
+    pub(crate) keys: bool,
 }
+
+/// The cookie that switches keys off.
+pub(crate) const KEYS_COOKIE: &str = "keys";
 
 impl Visit {
     pub(crate) fn of(request: &Request) -> Self {
@@ -30,7 +37,8 @@ impl Visit {
             Method::GET | Method::HEAD => request.uri().path().to_owned(),
             _ => "/".to_owned(),
         };
-        Self { texts, path }
+        let keys = session::cookie_value(request.headers(), KEYS_COOKIE) != Some("off");
+        Self { texts, path, keys }
     }
 }
 
@@ -100,8 +108,12 @@ pub(crate) struct Layout {
     pub(crate) current: &'static str,
     /// Uses of emergency accounts that wait for a review.
     pub(crate) alarms: u64,
-    /// The script for passkeys, on pages that offer them.
-    pub(crate) script: Option<&'static str>,
+    /// The modules that the page may use.
+    pub(crate) modules: Vec<Module>,
+    /// Keys do something here.
+    pub(crate) keys: bool,
+    /// Where the page hears that something new came, sealed for the reader.
+    pub(crate) news: Option<String>,
 }
 
 /// Who is signed in.
@@ -133,7 +145,11 @@ impl Layout {
             waiting: Some(web.waiting.count(c.actor_id())).filter(|n| *n > 0),
             until: c.session_ends().map(dates::time_of_day),
         });
+        let lockable = who.as_ref().is_some_and(|who| who.lockable);
         Self {
+            modules: if lockable { vec![Module::Page] } else { Vec::new() },
+            keys: visit.keys && lockable,
+            news: None,
             texts: visit.texts,
             title: visit.texts.get(title),
             style: assets::style_name(),
@@ -143,7 +159,6 @@ impl Layout {
             notice: None,
             current: "",
             alarms: 0,
-            script: None,
         }
     }
 
@@ -168,7 +183,9 @@ impl Layout {
             notice: None,
             current: "",
             alarms: 0,
-            script: None,
+            modules: vec![Module::Page],
+            keys: true,
+            news: Some("AQID".to_owned()),
         }
     }
 
@@ -201,10 +218,28 @@ impl Layout {
         self
     }
 
-    /// With the script for passkeys, where they are offered.
-    pub(crate) fn passkeys(mut self, offered: bool) -> Self {
-        self.script = offered.then(assets::passkey_name);
+    /// With a module.
+    pub(crate) fn with(mut self, module: Module) -> Self {
+        self.modules.push(module);
         self
+    }
+
+    /// With the module for passkeys, where they are offered.
+    pub(crate) fn passkeys(self, offered: bool) -> Self {
+        if offered { self.with(Module::Passkey) } else { self }
+    }
+
+    /// File names of the modules.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = &'static str> {
+        self.modules.iter().map(|module| assets::module_name(*module))
+    }
+
+    /// Tells of what comes while the page is open, about these people.
+    pub(crate) fn following(mut self, ask: &Ask, subjects: &[SubjectId]) -> Result<Self, Fault> {
+        if !subjects.is_empty() {
+            self.news = Some(ask.web.app.follow_page(&ask.caller, subjects)?);
+        }
+        Ok(self)
     }
 
     /// Shows that something was done: `done` is a word that a redirect carried; unknown ones show

@@ -12,6 +12,8 @@
 //! origin is the other end of the connection ([`axum::extract::ConnectInfo`]), or unknown.
 
 mod assets;
+mod carried;
+mod changes;
 mod dates;
 mod diff;
 mod error;

@@ -15,10 +15,10 @@ use crate::pages::governance::{
     reviews, roles, system, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, around, check_ups, citizens, design,
-    emergency, factors, find, home, language, looked, note, own_account, papers, person, programs, provider,
-    record, reissue, review, search, second, sessions, shared, sign_in, step_up, summary, terminals, visits,
-    vital_course, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, around, carried, changes, check_ups, citizens,
+    design, emergency, factors, find, home, keys, language, looked, note, own_account, papers, person,
+    programs, provider, record, reissue, review, search, second, sessions, shared, sign_in, step_up, summary,
+    terminals, visits, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -119,6 +119,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/account/shared/{actor}" => shared::take;
     Staff Session get  "/step-up/provider" => provider::again;
     Staff Session post "/step-up/provider" => provider::shown_again;
+    Staff Session post "/carried" => carried::show;
     Staff Session post "/sign-out" => sign_in::leave;
     Staff Session post "/lock" => step_up::lock;
     Staff Session get  "/unlock" => step_up::unlock_form;
@@ -130,6 +131,9 @@ pub static ROUTES: &[Route] = routes! {
     // The address is the secret, and what it shows names nobody.
     Staff None    get  "/calendar/{secret}" => reminders::feed;
 
+    Staff Session get  "/changes" => changes::stream;
+    Staff Session get  "/keys" => keys::show;
+    Staff Session post "/keys" => keys::switch;
     Staff Session get  "/design" => design::show;
     Staff Session get  "/account" => own_account::show;
     Staff Session post "/account/password" => own_account::change;

@@ -14,6 +14,7 @@ use crate::error::Fault;
 use crate::forms::local_path;
 use crate::layout::see;
 use crate::settings::Web;
+use crate::{carried, pages};
 
 /// Over TLS the prefix makes browsers refuse the cookie from anywhere but this host by TLS; plain
 /// HTTP on the loopback cannot have it.
@@ -200,7 +201,7 @@ fn led(caller: &Caller, path: &str) -> Option<&'static str> {
 /// Layer of routes whose authorisation is `session`.
 pub(crate) async fn require_session(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(token) = session_token(request.headers(), web.settings.tls) else {
-        return Fault::status(StatusCode::UNAUTHORIZED).into_response();
+        return signed_out(&web, Fault::status(StatusCode::UNAUTHORIZED), request).await;
     };
     let origin = origin_with_agent(request.extensions(), request.headers());
     match web.app.caller(token, &origin).await {
@@ -209,6 +210,10 @@ pub(crate) async fn require_session(State(web): State<Web>, mut request: Request
             // factor enrolled.
             let path = request.uri().path();
             if let Some(leads) = led(&caller, path) {
+                let locked = caller.first() == Some(First::Unlock);
+                if locked && *request.method() == Method::POST {
+                    return pages::step_up::locked_out(&web, caller, request).await;
+                }
                 let back = matches!(*request.method(), Method::GET | Method::HEAD);
                 return match local_path(path).filter(|_| back && caller.first() == Some(First::Unlock)) {
                     Some(path) => see(&format!("{leads}?return={path}")),
@@ -221,8 +226,29 @@ pub(crate) async fn require_session(State(web): State<Web>, mut request: Request
             response.extensions_mut().insert(caller);
             response
         }
-        Err(error) => Fault::from(error).into_response(),
+        Err(error) => signed_out(&web, Fault::from(error), request).await,
     }
+}
+
+/// The refusal of whoever is not signed in; what they typed goes with it, if it is known who they were.
+async fn signed_out(web: &Web, fault: Fault, request: Request) -> Response {
+    let mut response = fault.into_response();
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return response;
+    }
+    let former = carried::former(web, &request).await;
+    if former.is_some() {
+        response.extensions_mut().insert(carried::Known);
+    }
+    let sealed = match former {
+        _ if request.uri().path() == carried::OPENS => carried::again(web, request).await,
+        Some(former) => carried::of_former(web, former, request).await,
+        None => None,
+    };
+    if let Some(sealed) = sealed {
+        response.extensions_mut().insert(sealed);
+    }
+    response
 }
 
 /// Who is signed in, where a request comes to no route; nothing is decided by it.

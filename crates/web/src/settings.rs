@@ -8,6 +8,7 @@ use mimamori_app::App;
 use mimamori_domain::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::changes::Changes;
 use crate::present::Occupations;
 use crate::routes::Surface;
 use crate::waiting::Waiting;
@@ -40,6 +41,11 @@ pub struct Settings {
     pub answer_timeout: Duration,
     /// How many requests a surface works on at once; more are answered 503.
     pub concurrent: usize,
+    /// How many open pages may wait for news at once, each on a connection of its own; and from one address.
+    pub listeners: usize,
+    pub listeners_per_address: usize,
+    /// How often it is asked, for all of them together, whether something changed.
+    pub changes_every: Duration,
 }
 
 impl Default for Settings {
@@ -56,6 +62,9 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
             concurrent: 512,
+            listeners: 512,
+            listeners_per_address: 64,
+            changes_every: Duration::from_secs(2),
         }
     }
 }
@@ -77,6 +86,8 @@ pub struct Parts {
     pub(crate) occupations: Occupations,
     /// How much waits for whom.
     pub(crate) waiting: Arc<Waiting>,
+    /// Pages that wait for news.
+    pub(crate) changes: Arc<Changes>,
     /// When this edge began to serve, UTC.
     pub(crate) started: Timestamp,
 }
@@ -92,6 +103,7 @@ impl Web {
             staff_places: places(),
             fhir_places: places(),
             waiting: Arc::default(),
+            changes: Arc::default(),
             started: clock.now(),
             settings,
             clock,
@@ -108,8 +120,20 @@ impl Web {
             staff_places: Arc::clone(&self.staff_places),
             fhir_places: Arc::clone(&self.fhir_places),
             waiting: Arc::clone(&self.waiting),
+            changes: Arc::clone(&self.changes),
             started: self.started,
         }))
+    }
+
+    /// Lets go of the pages that wait for news: the program is about to stop.
+    pub fn close_listeners(&self) {
+        self.changes.close();
+    }
+
+    /// How many open pages wait for news.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.changes.count()
     }
 
     /// Places for requests that a surface works on at once.

@@ -119,6 +119,9 @@ impl Listeners {
                 .fhir_url
                 .clone()
                 .unwrap_or_else(|| format!("{}fhir", config.url(self.fhir.address()))),
+            // Half of the connections stay free for those who do something.
+            listeners: config.listen.connections / 2,
+            listeners_per_address: config.listen.connections_per_address / 2,
             ..Settings::default()
         };
         let web = Web::new(Arc::clone(&app), Arc::clone(&clock) as _, settings);
@@ -156,7 +159,10 @@ impl Listeners {
         let fhir = self.fhir.serve(fhir_router(&web), stop.clone());
         let terminals = serve_maybe(terminals, staff_router(&web), stop.clone());
         let programs = serve_maybe(programs, fhir_router(&web), stop);
-        let told = signals.act(self.certificates, stopper);
+        let told = async {
+            signals.act(self.certificates, stopper).await;
+            web.close_listeners();
+        };
         tokio::join!(staff, fhir, terminals, programs, told);
         // Jobs outlive the listeners, so that the last requests are covered by a checkpoint.
         jobs::write_refusals(&app).await;

@@ -39,6 +39,7 @@ parameters! {
     SECOND_FACTOR_REQUIRED_OF = "second-factor.required-of" Text;
     SECOND_FACTOR_REPLACEMENT_HOURS = "second-factor.replacement-hours" Number;
     SECOND_FACTOR_REPLACEMENT_PROCEDURE = "second-factor.replacement-procedure" Text;
+    DRAFTS_NO_COPY_ON = "drafts.no-copy-on" Text;
     STEP_UP_THINGS = "step-up.things" Text;
     STEP_UP_MINUTES = "step-up.minutes" Number;
     SESSION_IDLE_MINUTES = "session.idle-minutes" Number;

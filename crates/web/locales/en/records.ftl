@@ -1,6 +1,15 @@
 # Writing, amending and withdrawing records
 
 note-title = Write a note
+saving-saved = Draft saved { $time }
+saving-copied = The connection is away. What you typed is kept in this browser, encrypted, and saved once it is back.
+saving-away = The connection is away. Keep this page open: it is saved once the connection is back.
+saving-over = Your session is over. Press the button below to sign in again and go on with what you typed.
+saving-conflict = This draft was changed on another page. Copy what you typed, then open it again.
+saving-wrong = The draft could not be saved. Press the button below to see why.
+saving-found = There is text in this browser that was not saved.
+saving-take = Bring it back
+saving-drop = Throw it away
 note-text = Text of the note
 note-hint = Write what you saw and did and what others should know. You confirm it on the next page.
 note-empty = Please write something.

@@ -285,6 +285,7 @@ area-break-glass = Emergency access
 area-clock = Clock
 area-clock-check = Check of the clock
 area-consent = Consent
+area-drafts = Drafts
 area-entry = Entry to rooms
 area-help-desk = Help desk
 area-incident = Incidents

@@ -255,6 +255,7 @@ area-break-glass = 緊急時アクセス
 area-clock = 時計
 area-clock-check = 時計の確認
 area-consent = 同意
+area-drafts = 書きかけ
 area-entry = 入室
 area-help-desk = ヘルプデスク
 area-incident = 事故・障害

@@ -50,8 +50,9 @@ fn literals(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Families whose last part is a code from data or from a word list.
-const FAMILIES: [&str; 32] = [
+const FAMILIES: [&str; 33] = [
     "database-",
+    "typed-",
     "priority-",
     "document-type-",
     "media-type-",

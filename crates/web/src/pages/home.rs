@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use mimamori_app::{Newest, PersonCard};
-use mimamori_domain::{InstitutionId, RecordState};
+use mimamori_domain::{InstitutionId, RecordState, SubjectId};
 
 use super::governance::hub;
 use super::paging;
@@ -134,10 +134,14 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         return Ok(see(&format!("/people/{}", only.subject)));
     }
     hub::count(&ask).await;
+    let shown: Vec<SubjectId> = list.cards().map(|card| card.subject).collect();
     let institutions = ask.web.app.institutions(&ask.caller).await?.into_iter().collect();
     let making = Making { ask: &ask, institutions, occupations: &ask.web.occupations };
     page(&Page {
-        l: if own { ask.layout("home-title-own") } else { ask.layout("home-title") }.current("home"),
+        l: ask
+            .layout(if own { "home-title-own" } else { "home-title" })
+            .current("home")
+            .following(&ask, &shown)?,
         own,
         finds: Navigation::of(&ask.web, &ask.caller).search,
         waiting: Some(ask.web.waiting.count(ask.caller.actor_id())).filter(|n| *n > 0),

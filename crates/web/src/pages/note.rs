@@ -1,10 +1,14 @@
 //! Writing a note: draft, edit, last look, confirm; answering another; and amending one's own confirmed
 //! note.
 
+use std::convert::Infallible;
+
 use askama::Template;
-use axum::extract::Path;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::Json;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use mimamori_app::{CreateAs, PersonPage, RecordFile, Stored};
 use mimamori_domain::{Error, Kind, ObjectId, RecordState, SubjectId};
@@ -14,6 +18,8 @@ use super::note_content::{self, Typed};
 use super::papers::{Again, looked_at, most_words};
 use super::person::{Choice, is_own, member};
 use super::{Head, fhir_kind, form_error, id, shown_again};
+use crate::assets::Module;
+use crate::dates;
 use crate::diff::{self, Piece};
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query};
@@ -45,6 +51,8 @@ pub(super) struct Form {
     pub(super) most: String,
     pub(super) error: Option<String>,
     pub(super) back: String,
+    /// Under which a browser may keep a copy of what is not sent yet.
+    pub(super) copy_key: Option<String>,
 }
 
 /// What a note's form asks besides the text.
@@ -131,7 +139,8 @@ async fn new_form(
     sending.templates = note_content::templates(ask, &format!("{back}/notes/new{reply}"), chosen);
     let title = if typed.reply.is_some() { "reply-title" } else { "note-title" };
     Ok(Form {
-        l: ask.layout(title).at(format!("{back}/notes/new")),
+        l: ask.layout(title).at(format!("{back}/notes/new")).with(Module::Writing),
+        copy_key: ask.web.app.copy_key(&ask.caller)?,
         head,
         action: format!("{back}/notes"),
         text: typed.text.clone(),
@@ -166,15 +175,24 @@ async fn sending(
 }
 
 /// `POST /people/{subject}/notes`: keeps a draft and shows it for a last look.
-pub(crate) async fn save(ask: Ask, Path(subject): Path<String>, form: uploads::Form) -> Answered {
+pub(crate) async fn save(
+    ask: Ask,
+    small: Small,
+    Path(subject): Path<String>,
+    form: uploads::Form,
+) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let (person, head) = writable(&ask, subject).await?;
     let mut typed = Typed::of(&form.fields, &ask, &person);
     let quoted = answered(&ask, &person, form.fields.get("reply"), &mut typed).await?;
     match draft(&ask, &person, &typed, &form.files).await {
+        Ok(stored) if small.0 => Ok(draft_kept(&ask, &stored)),
         Ok(stored) => Ok(see(&look_page(stored.id))),
         Err(problem) => {
             problem.check()?;
+            if small.0 {
+                return problem.small(ask.texts());
+            }
             problem.show(new_form(&ask, &person, head, &typed, quoted).await?, ask.texts())
         }
     }
@@ -196,6 +214,26 @@ async fn draft(
 
 pub(super) fn attached(file: &RecordFile) -> serde_json::Value {
     json!({ "contentAttachment": file.attachment() })
+}
+
+/// Whether a small answer is asked for: the draft is kept while it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Small(bool);
+
+impl<S: Sync> FromRequestParts<S> for Small {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        Ok(Self(accept == Some("application/json")))
+    }
+}
+
+/// Where the draft is edited from now on, which version it has, and when it was kept.
+fn draft_kept(ask: &Ask, stored: &Stored) -> Response {
+    let edit = format!("/records/{NOTE}/{}/edit", stored.id);
+    let time = dates::time_of_day(ask.web.now());
+    Json(json!({ "edit": edit, "version": stored.version, "time": time })).into_response()
 }
 
 fn look_page(id: ObjectId) -> String {
@@ -233,12 +271,22 @@ impl Problem {
         }
     }
 
-    /// The form again, with what was typed.
-    fn show(self, mut form: Form, texts: &crate::language::Texts) -> Answered {
-        let (status, error) = match self {
+    /// The same without the form.
+    fn small(self, texts: &crate::language::Texts) -> Answered {
+        let (status, error) = self.told(texts);
+        Ok((status, Json(json!({ "error": error }))).into_response())
+    }
+
+    fn told(self, texts: &crate::language::Texts) -> (StatusCode, String) {
+        match self {
             Self::Text(key) => (StatusCode::UNPROCESSABLE_ENTITY, texts.get(key)),
             Self::Fault(fault) => (fault.status, form_error(&fault, texts)),
-        };
+        }
+    }
+
+    /// The form again, with what was typed.
+    fn show(self, mut form: Form, texts: &crate::language::Texts) -> Answered {
+        let (status, error) = self.told(texts);
         form.error = Some(error);
         page_with(status, &form)
     }
@@ -361,7 +409,8 @@ async fn form_over(
     let (title, here, action) =
         if amends { ("amend-title", "amend", "amend/look") } else { ("note-title", "edit", "edit") };
     Ok(Form {
-        l: ask.layout(title).at(format!("{base}/{here}")),
+        l: ask.layout(title).at(format!("{base}/{here}")).with(Module::Writing),
+        copy_key: ask.web.app.copy_key(&ask.caller)?,
         back: if amends { base.clone() } else { head.person.page.clone() },
         sending: if amends { None } else { Some(sending(ask, &person, typed, None).await?) },
         head,
@@ -378,6 +427,7 @@ async fn form_over(
 /// `POST /records/{kind}/{id}/edit`
 pub(crate) async fn edit(
     ask: Ask,
+    small: Small,
     Path((kind, record)): Path<(String, String)>,
     form: uploads::Form,
 ) -> Answered {
@@ -389,9 +439,13 @@ pub(crate) async fn edit(
     let names = Names::of(&ask.web, &ask.caller, &[]).await?;
     let bytes = typed.over(&stored, &note_content::recipients(&person, &ask, &names));
     match change(&ask, &stored, (&typed.text, bytes), &form, version(&form.fields)?).await {
+        Ok(changed) if small.0 => Ok(draft_kept(&ask, &changed)),
         Ok(changed) => Ok(see(&look_page(changed.id))),
         Err(problem) => {
             problem.check()?;
+            if small.0 {
+                return problem.small(ask.texts());
+            }
             problem.show(form_over(&ask, &stored, subject, &typed, false).await?, ask.texts())
         }
     }

@@ -175,7 +175,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let timeline = app.timeline(caller, subject, &narrowing.filter(), &paging).await?;
     let names = Names::of(&ask.web, caller, &timeline.items).await?;
     page(&Page {
-        l: ask.layout("person-title").done(query.get("done")),
+        l: ask.layout("person-title").done(query.get("done")).following(&ask, &[subject])?,
         may: person.may,
         narrowed: narrowing.shown(&ask, &person, &timeline.items, &names),
         items: timeline.items.iter().map(|stored| entry(&ask, stored, person.may, &names)).collect(),

@@ -129,7 +129,7 @@ fn signed_in(web: &Web, visit: &Visit, signed: &SignedIn, to: &str) -> Answered 
     let response = match signed.first {
         Some(First::Password) => go(web, visit, "/account")?,
         Some(_) => go(web, visit, "/account/factors")?,
-        None if signed.failed_since > 0 => sign_in::welcome(web, visit, signed, to)?,
+        None if signed.failed_since > 0 => sign_in::welcome(web, visit, signed, &Fields::default(), to)?,
         None => go(web, visit, to)?,
     };
     session::give(response, &signed.token, web.settings.tls)

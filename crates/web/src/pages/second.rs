@@ -9,6 +9,7 @@ use mimamori_app::{Challenge, Means, Proof, Result as Done, SignedIn};
 use mimamori_domain::ErrorKind;
 
 use super::sign_in;
+use crate::carried::FIELD;
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, local_path};
 use crate::layout::{Layout, Visit, page_with, see};
@@ -41,6 +42,8 @@ pub(super) struct Page {
     pub(super) means: Means,
     pub(super) to: String,
     pub(super) error: Option<String>,
+    /// What somebody had typed when their session ended, sealed for them.
+    pub(super) carried: Option<String>,
 }
 
 /// `GET /sign-in/code`
@@ -62,6 +65,22 @@ async fn shown(
     status: StatusCode,
 ) -> Answered {
     let Some(token) = session::pending_token(headers, web.settings.tls) else { return Ok(see("/sign-in")) };
+    page_of(web, visit, token, fields, error, status).await
+}
+
+/// The second half of a sign-in that has just begun, with what was typed before it.
+pub(super) async fn asked(web: &Web, visit: &Visit, token: &str, fields: &Fields) -> Answered {
+    page_of(web, visit, token, fields, None, StatusCode::OK).await
+}
+
+async fn page_of(
+    web: &Web,
+    visit: &Visit,
+    token: &str,
+    fields: &Fields,
+    error: Option<String>,
+    status: StatusCode,
+) -> Answered {
     let means = match web.app.second_means(token).await {
         Ok(means) => means,
         Err(error) if error.kind() == ErrorKind::Gone => return Ok(see("/sign-in?late=1")),
@@ -69,7 +88,7 @@ async fn shown(
     };
     let to = local_path(fields.get("return")).unwrap_or("/").to_owned();
     let l = Layout::new(web, visit, None, "second-title").at("/sign-in").passkeys(means.passkey);
-    page_with(status, &Page { l, means, to, error })
+    page_with(status, &Page { l, means, to, error, carried: fields.some(FIELD) })
 }
 
 /// `POST /sign-in/code`
@@ -135,6 +154,6 @@ pub(crate) async fn by_passkey(
 /// Signed in: the cookie, and on to where the person was going.
 pub(super) fn entered(web: &Web, visit: &Visit, fields: &Fields, signed: &SignedIn) -> Answered {
     let to = local_path(fields.get("return")).unwrap_or("/");
-    let response: Response = sign_in::welcome(web, visit, signed, to)?;
+    let response: Response = sign_in::welcome(web, visit, signed, fields, to)?;
     session::give(response, &signed.token, web.settings.tls)
 }

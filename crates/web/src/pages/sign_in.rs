@@ -7,6 +7,9 @@ use axum::response::{IntoResponse, Response};
 use mimamori_app::{First, SignedIn};
 use mimamori_domain::ErrorKind;
 
+use super::carried::Shown;
+use super::second;
+use crate::carried::{Carried, FIELD, Sealed};
 use crate::dates;
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query, local_path};
@@ -39,6 +42,8 @@ pub(super) struct Form {
     /// sign out there.
     pub(super) still: bool,
     pub(super) provider_out: Option<String>,
+    /// What somebody had typed when their session ended, sealed for them.
+    pub(super) carried: Option<String>,
 }
 
 /// `GET /sign-in`
@@ -51,9 +56,17 @@ pub(crate) async fn form(State(web): State<Web>, visit: Visit, Query(query): Que
     page(&form)
 }
 
+/// The sign-in form that carries what was typed to the other side.
+pub(crate) fn carrying(web: &Web, visit: &Visit, sealed: &Sealed) -> Response {
+    let mut form = blank(web, visit, &Fields::default());
+    form.carried = Some(sealed.0.clone());
+    page_with(StatusCode::UNAUTHORIZED, &form).unwrap_or_else(IntoResponse::into_response)
+}
+
 /// Leads to the sign-in form and from there back to the page that was asked for.
 ///
-/// A session that is over is removed from the browser. Without one sent nothing is removed: a link
+/// A session that is over is removed from the browser, unless what was typed in another tab may need it to
+/// find its writer. Without one sent nothing is removed: a link
 /// from another site comes without the cookie (SameSite=Strict) and must not end a good session.
 pub(crate) fn first(web: &Web, visit: &Visit, had_session: bool) -> Response {
     let mut response = match local_path(&visit.path) {
@@ -80,6 +93,7 @@ pub(super) fn blank(web: &Web, visit: &Visit, fields: &Fields) -> Form {
         provider: super::provider::name(web, visit.texts),
         still: false,
         provider_out: None,
+        carried: fields.some(FIELD),
     }
 }
 
@@ -102,6 +116,8 @@ pub(super) struct Signed {
     pub(super) ended: u64,
     pub(super) last: Option<String>,
     pub(super) to: String,
+    /// What they had typed when their session ended.
+    pub(super) carried: Option<Shown>,
 }
 
 /// `POST /sign-in`. Every failure answers alike, but for "wait": that is told to everybody who
@@ -120,13 +136,17 @@ pub(crate) async fn enter(
     };
     if signed.second {
         let to = local_path(fields.get("return")).unwrap_or("/");
-        let mut response = see(&format!("/sign-in/code?return={to}"));
+        // What was typed goes along in the form: no address could hold it.
+        let mut response = match fields.has(FIELD) {
+            true => second::asked(&web, &visit, &signed.token, &fields).await?,
+            false => see(&format!("/sign-in/code?return={to}")),
+        };
         let cookie = session::pending_cookie(&signed.token, web.settings.tls);
         let cookie = cookie.ok_or_else(|| Fault::status(StatusCode::INTERNAL_SERVER_ERROR))?;
         response.headers_mut().append(header::SET_COOKIE, cookie);
         return Ok(response);
     }
-    super::second::entered(&web, &visit, &fields, &signed)
+    second::entered(&web, &visit, &fields, &signed)
 }
 
 /// The form again, with what can be told of a failure.
@@ -147,17 +167,27 @@ pub(super) fn refused(web: &Web, visit: &Visit, fields: &Fields, error: mimamori
 
 /// The first page after signing in: what comes first, else what was tried meanwhile, else where the
 /// person was going.
-pub(super) fn welcome(web: &Web, visit: &Visit, signed: &SignedIn, to: &str) -> Answered {
+pub(super) fn welcome(web: &Web, visit: &Visit, signed: &SignedIn, fields: &Fields, to: &str) -> Answered {
+    let sealed = fields.some(FIELD);
+    let text = sealed.and_then(|sealed| web.app.carried_past(signed, &sealed));
+    let carried = text.and_then(|text| Carried::read(&text)).map(|carried| Shown::of(&carried, visit.texts));
     Ok(match signed.first {
         Some(First::Password) => see("/account"),
         Some(_) => see("/account/factors"),
-        None if signed.failed_since == 0 && signed.ended == 0 => see(to),
+        None if signed.failed_since == 0 && signed.ended == 0 && carried.is_none() => see(to),
         None => page(&Signed {
-            l: Layout::new(web, visit, None, "signed-in-title").at("/"),
+            l: Layout::new(
+                web,
+                visit,
+                None,
+                if carried.is_some() { "carried-title" } else { "signed-in-title" },
+            )
+            .at("/"),
             failed: u64::from(signed.failed_since),
             ended: signed.ended,
             last: signed.last_sign_in.map(|t| dates::date_time(t, visit.texts)),
             to: to.to_owned(),
+            carried,
         })?,
     })
 }

@@ -1,12 +1,14 @@
 //! Showing again who one is: before what the rules mark, and back at a locked session.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use mimamori_app::{Caller, First, Means};
+use mimamori_app::{Caller, First, Former, Means};
 use mimamori_domain::ErrorKind;
 
 use super::second::{challenge, proof};
+use crate::carried::{self, FIELD, Sealed};
 use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Held, Query, local_path};
 use crate::layout::{Ask, Layout, Visit, page, page_with, see};
@@ -49,6 +51,8 @@ pub(super) struct Unlock {
     pub(super) others: bool,
     pub(super) to: String,
     pub(super) error: Option<String>,
+    /// What somebody had typed when their session was locked, sealed for them.
+    pub(super) carried: Option<String>,
 }
 
 /// In place of a refusal that ends once its caller has shown again who they are. What they sent waits.
@@ -157,15 +161,27 @@ async fn locked(ask: &Ask, fields: &Fields, error: Option<String>, status: Statu
             others: ask.web.app.offers_passkeys(),
             to: local_path(fields.get("return")).unwrap_or("/").to_owned(),
             error,
+            carried: fields.some(FIELD),
         },
     )
+}
+
+/// In place of the answer to a form that a locked session sent: what was typed waits for its owner.
+pub(crate) async fn locked_out(web: &Web, caller: Caller, request: Request) -> Response {
+    let visit = request.extensions().get::<Visit>().cloned();
+    let sealed = carried::of_former(web, Former::of(&caller), request).await;
+    let (Some(visit), Some(Sealed(sealed))) = (visit, sealed) else { return see("/unlock") };
+    let ask = Ask { web: web.clone(), caller, visit, alarms: 0 };
+    let fields = Fields::from_pairs(vec![(FIELD.to_owned(), sealed)]);
+    let page = locked(&ask, &fields, None, StatusCode::UNAUTHORIZED).await;
+    page.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// `POST /unlock`
 pub(crate) async fn unlock(ask: Ask, fields: Fields) -> Answered {
     match ask.web.app.unlock(&ask.caller, &proof(&fields)).await {
         Ok(token) => {
-            let to = see(local_path(fields.get("return")).unwrap_or("/"));
+            let to = super::carried::back(&ask, &fields, local_path(fields.get("return")).unwrap_or("/"))?;
             session::give(to, &token, ask.web.settings.tls)
         }
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(see("/")),

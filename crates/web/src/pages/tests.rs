@@ -11,6 +11,7 @@ mod around;
 mod factors;
 
 use super::*;
+use crate::assets::Module;
 use crate::diff;
 use crate::forms::Fields;
 use crate::language::Language;
@@ -25,6 +26,15 @@ const LATER: &str =
 
 /// A text that must never come out as markup.
 const HOSTILE: &str = "<script>alert(1)</script>\"'&";
+
+fn typed_before() -> super::carried::Shown {
+    super::carried::Shown {
+        to: "/people/1/notes".to_owned(),
+        typed: vec![("text".to_owned(), HOSTILE.to_owned(), HOSTILE.to_owned())],
+        along: vec![("priority".to_owned(), HOSTILE.to_owned())],
+        files: true,
+    }
+}
 
 fn head(texts: &'static Texts) -> Head {
     let patient = r#"{"resourceType":"Patient","gender":"female","birthDate":"1938-04-03",
@@ -188,6 +198,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             provider: Some(HOSTILE.to_owned()),
             still: true,
             provider_out: Some("/out".to_owned()),
+            carried: Some("AQID".to_owned()),
         }
         .render(),
     );
@@ -200,9 +211,12 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             ended: 1,
             last: Some("–".to_owned()),
             to: "/".to_owned(),
+            carried: Some(typed_before()),
         }
         .render(),
     );
+    add("keys", keys::Page { l: l("keys-title"), rows: keys::rows() }.render());
+    add("carried", carried::Page { l: l("carried-title"), carried: typed_before() }.render());
     add(
         "home",
         home::Page {
@@ -376,6 +390,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 amends,
                 files: shown_files(texts),
                 most: "8 MB".to_owned(),
+                copy_key: Some(HOSTILE.to_owned()),
                 error: Some(texts.get("note-too-long")),
                 back: "/".to_owned(),
             }
@@ -1029,9 +1044,11 @@ fn every_template_renders_in_both_languages() {
 #[test]
 fn pages_obey_their_content_security_policy_and_escape_what_people_write() {
     // The one script there is comes from this site, as a file.
-    let script = format!("<script type=\"module\" src=\"/assets/{}\">", crate::assets::passkey_name());
+    let scripts = [Module::Passkey, Module::Page, Module::Writing].map(|module| {
+        format!("<script type=\"module\" src=\"/assets/{}\">", crate::assets::module_name(module))
+    });
     for (name, html) in pages(Language::Japanese.texts()) {
-        let html = html.replace(&script, "");
+        let html = scripts.iter().fold(html, |html, script| html.replace(script, ""));
         for forbidden in ["<script", " style=", " onclick", "javascript:", "http://", "https://"] {
             assert!(!html.contains(forbidden), "{forbidden} in {name}");
         }

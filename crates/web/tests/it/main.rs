@@ -9,6 +9,8 @@
 
 mod adoption;
 mod around;
+mod carried;
+mod changes;
 mod citizens;
 mod clauses_identity;
 mod fhir;

@@ -28,12 +28,12 @@ pub const PASSWORD: &str = "Yukidoke-no-kawa-7";
 #[derive(Debug, Default)]
 struct Moved {
     system: SystemClock,
-    days: AtomicU32,
+    minutes: AtomicU32,
 }
 
 impl Clock for Moved {
     fn now(&self) -> Timestamp {
-        self.system.now().plus(Duration::from_secs(86_400) * self.days.load(Ordering::SeqCst))
+        self.system.now().plus(Duration::from_secs(60) * self.minutes.load(Ordering::SeqCst))
     }
 
     fn error_estimate(&self) -> Option<Duration> {
@@ -53,6 +53,7 @@ pub fn base_files() -> BTreeMap<String, Vec<u8>> {
 
 pub struct World {
     pub app: Arc<App>,
+    pub web: Web,
     pub pages: Router,
     pub fhir: Router,
     pub token: String,
@@ -150,6 +151,7 @@ impl World {
             app,
             pages: staff_router(&web),
             fhir: fhir_router(&web),
+            web,
             token,
             institution: own,
             hooked,
@@ -183,7 +185,11 @@ impl World {
 
     /// Lets days go by: who was signed in is not any more.
     pub fn pass(&self, days: u32) {
-        self.clock.days.fetch_add(days, Ordering::SeqCst);
+        self.pass_minutes(days * 24 * 60);
+    }
+
+    pub fn pass_minutes(&self, minutes: u32) {
+        self.clock.minutes.fetch_add(minutes, Ordering::SeqCst);
     }
 
     /// Adds a staff member with appointments.

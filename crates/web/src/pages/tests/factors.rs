@@ -40,7 +40,14 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     let pages: Vec<(&'static str, askama::Result<String>)> = vec![
         (
             "second",
-            second::Page { l: pending, means: all, to: "/".to_owned(), error: text(HOSTILE) }.render(),
+            second::Page {
+                l: pending,
+                means: all,
+                to: "/".to_owned(),
+                error: text(HOSTILE),
+                carried: text("AQID"),
+            }
+            .render(),
         ),
         (
             "step_up",
@@ -68,6 +75,7 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 others: true,
                 to: "/".to_owned(),
                 error: None,
+                carried: text("AQID"),
             }
             .render(),
         ),
