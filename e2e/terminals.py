@@ -3,6 +3,7 @@ and TLS sessions that were good before, and at once on another program of the sa
 behind a reverse proxy, and zones by address."""
 
 import base64
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -392,22 +393,31 @@ def staff(installation):
     return installation
 
 
+def on_sqlite(checks, folder):
+    sqlite = staff(Installation(folder / "sqlite").init())
+    checks.section("certificates, SQLite", certificates, checks, sqlite, folder, "sqlite")
+    checks.section("behind a reverse proxy", behind_a_proxy, checks, sqlite, folder)
+    checks.section("programs", programs, checks, sqlite, folder)
+
+
+def on_postgres(checks, folder):
+    if postgres.programs() is None:
+        checks.skip("certificates, PostgreSQL", "no PostgreSQL here")
+        return
+    apart = folder / "apart"
+    apart.mkdir()
+    apart.chmod(0o755)
+    with postgres.Postgres(folder) as server:
+        shared = staff(Installation(apart / "home", server.url).init())
+        checks.section("certificates, PostgreSQL, two programs", certificates, checks, shared, apart, "postgres")
+
+
 def main():
     checks = Checks("terminals")
-    with Scratch() as folder:
-        sqlite = staff(Installation(folder / "sqlite").init())
-        checks.section("certificates, SQLite", certificates, checks, sqlite, folder, "sqlite")
-        checks.section("behind a reverse proxy", behind_a_proxy, checks, sqlite, folder)
-        checks.section("programs", programs, checks, sqlite, folder)
-        if postgres.programs() is None:
-            checks.skip("certificates, PostgreSQL", "no PostgreSQL here")
-        else:
-            apart = folder / "apart"
-            apart.mkdir()
-            apart.chmod(0o755)
-            with postgres.Postgres(folder) as server:
-                shared = staff(Installation(apart / "home", server.url).init())
-                checks.section("certificates, PostgreSQL, two programs", certificates, checks, shared, apart, "postgres")
+    # Side by side: both wait most of the time, until running programs look for another authority.
+    with Scratch() as folder, concurrent.futures.ThreadPoolExecutor(2) as both:
+        for part in (on_sqlite, on_postgres):
+            both.submit(checks.section, part.__name__, part, checks, folder)
     return checks.close()
 
 

@@ -3,8 +3,8 @@
 
     e2e.py [--everything]
 
-Two go on at a time, those that took longest first; a script with a line "# alone: reason" runs with nothing
-beside it, at the end. MIMAMORI_BINARY names the program they test.
+Three go on at a time, those that took longest first: most wait more than they work. A script with a line
+"# alone: reason" runs with nothing beside it, at the end. MIMAMORI_BINARY names the program they test.
 """
 
 import os
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import passed
 from passed import ROOT, say
 
-TOGETHER = 2
+TOGETHER = 3
 
 
 class Script:

@@ -15,10 +15,10 @@ use crate::pages::governance::{
     reviews, roles, system, tables,
 };
 use crate::pages::{
-    account_emergency, account_import, account_life, accounts, around, carried, changes, check_ups, citizens,
-    design, emergency, factors, find, home, keys, language, looked, note, own_account, papers, person,
-    programs, provider, record, reissue, review, search, second, sessions, shared, sign_in, step_up, summary,
-    terminals, visits, vital_course, vital_signs, who_sees,
+    account_emergency, account_import, account_life, accounts, around, board, carried, changes, check_ups,
+    citizens, design, emergency, factors, find, home, keys, language, looked, note, own_account, papers,
+    person, programs, provider, record, reissue, review, search, second, sessions, shared, sign_in, step_up,
+    summary, terminals, visits, vital_course, vital_signs, who_sees,
 };
 use crate::settings::Web;
 use crate::{assets, fhir, following, layers, session};
@@ -164,6 +164,7 @@ pub static ROUTES: &[Route] = routes! {
     Staff Session post "/people/{subject}/consents" => around::add;
     Staff Session get  "/people/{subject}/consents/{consent}/withdraw" => around::withdraw_form;
     Staff Session post "/people/{subject}/consents/{consent}/withdraw" => around::withdraw;
+    Staff Session get  "/people/{subject}/board" => board::show;
     Staff Session get  "/people/{subject}/visits" => visits::show;
     Staff Session get  "/people/{subject}/visits/new" => visits::form;
     Staff Session post "/people/{subject}/visits" => visits::plan;

@@ -83,6 +83,9 @@ pub async fn measure(
                 .await?;
         }
     }
+    if arguments.wants(Part::Pages) {
+        super::pages::measure(&asked, &both, report).await?;
+    }
     if arguments.wants(Part::Flood) {
         super::flood::measure(&asked, &both, report).await?;
     }
@@ -307,6 +310,34 @@ impl Asked {
         self.work(self.staff, Self::timeline_request, |status| status == StatusCode::OK)
     }
 
+    /// A page with `{subject}` and `{record}` in its address.
+    pub(super) fn pages(&self, path: &'static str) -> Work {
+        let request = move |asked: &Self, number: u64| {
+            let Some((record, subject)) = asked.record(number) else { return Request::default() };
+            let path =
+                path.replace("{subject}", &subject.to_string()).replace("{record}", &record.to_string());
+            request("GET", asked.staff, path, &asked.cookie(), Bytes::new())
+        };
+        self.work(self.staff, request, |status| status == StatusCode::OK)
+    }
+
+    /// Searches for people by the beginning of a name.
+    pub(super) fn searches(&self) -> Work {
+        const NAMES: [&str; 6] = ["佐藤 花", "鈴木 一", "高橋 正", "たなか よし", "伊藤 和", "わたなべ き"];
+        let request = |asked: &Self, number: u64| {
+            let name = usize::try_from(number).ok().and_then(|at| NAMES.get(at % NAMES.len()));
+            let body: String =
+                name.copied().unwrap_or_default().bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let mut headers = asked.cookie();
+            headers.push((header::ORIGIN, format!("http://{}", asked.staff)));
+            headers.push((header::HeaderName::from_static("sec-fetch-site"), "same-origin".to_owned()));
+            headers.push((header::CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()));
+            let body = Bytes::from(format!("name={body}"));
+            request("POST", asked.staff, "/people/search".to_owned(), &headers, body)
+        };
+        self.work(self.staff, request, |status| status == StatusCode::OK)
+    }
+
     fn mixed(&self) -> Work {
         let request = |asked: &Self, number: u64| {
             if number.is_multiple_of(MIXED) {
@@ -353,8 +384,11 @@ impl Asked {
 
     fn timeline_request(&self, number: u64) -> Request<Bytes> {
         let subject = self.record(number).map_or_else(String::new, |(_, subject)| subject.to_string());
-        let cookie = [(header::COOKIE, format!("session={}", self.filled.session))];
-        request("GET", self.staff, format!("/people/{subject}"), &cookie, Bytes::new())
+        request("GET", self.staff, format!("/people/{subject}"), &self.cookie(), Bytes::new())
+    }
+
+    fn cookie(&self) -> Vec<(header::HeaderName, String)> {
+        vec![(header::COOKIE, format!("session={}", self.filled.session))]
     }
 
     fn observation(&self, number: u64) -> Bytes {

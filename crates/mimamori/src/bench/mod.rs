@@ -12,6 +12,7 @@ mod http;
 mod ledger;
 mod load;
 mod pack;
+mod pages;
 pub mod peer;
 mod process;
 mod random;
@@ -74,6 +75,8 @@ enum Part {
     Flood,
     /// The page of one person's notebook
     Timeline,
+    /// The pages that people open all day, at 64 connections
+    Pages,
     /// Durable creates of one resource
     Create,
     /// Nine reads to one create, and the memory after it
@@ -86,7 +89,7 @@ impl Arguments {
     }
 
     fn wants_server(&self) -> bool {
-        [Part::Start, Part::Read, Part::Flood, Part::Timeline, Part::Create, Part::Mixed]
+        [Part::Start, Part::Read, Part::Flood, Part::Timeline, Part::Pages, Part::Create, Part::Mixed]
             .into_iter()
             .any(|part| self.wants(part))
     }

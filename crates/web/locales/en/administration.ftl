@@ -462,6 +462,7 @@ design-late = overdue
 design-stated = attested
 design-open = not yet
 design-lists = Lists
+design-initial = S
 design-person = Umeko Hino
 design-kana = Hino Umeko
 design-facts = aged 86

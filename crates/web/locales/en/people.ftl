@@ -112,3 +112,8 @@ visit-hours-order = It must end after it begins.
 visit-weeks-form = Weeks are a number from 1 to 13.
 visit-reason-long = At most 200 characters.
 done-visit = Planned. To cancel it, open it and withdraw it.
+
+board-title = Board
+board-hint = What everybody around this person should know for a while. When it is no longer needed, open it and withdraw it.
+board-write = Write: { $name }
+board-empty = Nothing is on the board.

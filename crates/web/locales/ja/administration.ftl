@@ -447,6 +447,7 @@ design-late = 期限を過ぎた
 design-stated = 表明済み
 design-open = まだ
 design-lists = 一覧
+design-initial = 試
 design-person = 日野 梅子
 design-kana = ヒノ ウメコ
 design-facts = 86歳

@@ -109,3 +109,8 @@ visit-hours-order = 終わりの時刻は、始まりより後にしてくださ
 visit-weeks-form = つづける週の数は、1から13までにしてください。
 visit-reason-long = 内容は200文字までにしてください。
 done-visit = 予定を入れました。やめるときは、その予定を開いて取り下げてください。
+
+board-title = 掲示板
+board-hint = この方に関わる全員に、しばらく知っておいてほしいことを貼っておく場所です。用が済んだら、その掲示を開いて取り下げてください。
+board-write = { $name }を書く
+board-empty = 掲示はありません。

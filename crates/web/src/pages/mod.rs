@@ -6,6 +6,7 @@ pub(crate) mod account_import;
 pub(crate) mod account_life;
 pub(crate) mod accounts;
 pub(crate) mod around;
+pub(crate) mod board;
 pub(crate) mod carried;
 pub(crate) mod changes;
 pub(crate) mod check_ups;

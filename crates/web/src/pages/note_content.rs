@@ -19,7 +19,7 @@ use crate::present::{self, Names};
 pub(super) const PRIORITIES: [&str; 3] = ["routine", "urgent", "stat"];
 
 /// Which way of writing a note was begun with; its code is that of the pack's `notes.yaml`.
-const TEMPLATES: &str = "urn:mimamori:note-template";
+pub(super) const TEMPLATES: &str = "urn:mimamori:note-template";
 
 /// What a form says.
 #[derive(Debug, Clone, Default)]

@@ -49,6 +49,7 @@ pub(super) struct Page {
 /// One visit.
 pub(super) struct Visit {
     pub(super) item: Item,
+    pub(super) day: String,
     /// `10:00–10:40`, in Asia/Tokyo.
     pub(super) hours: String,
     pub(super) reason: String,
@@ -118,7 +119,9 @@ fn visit(stored: &Stored, names: &Names, texts: &Texts) -> (Timestamp, Visit) {
     let reason = reasons.filter_map(|reason| present::concept(reason, texts)).collect::<Vec<_>>();
     let reason = reason.join(&texts.get("list-comma"));
     let item = present::item(stored, names, texts);
-    (start.unwrap_or(stored.recorded), Visit { item, hours: hours.join("–"), reason, planned })
+    let at = start.unwrap_or(stored.recorded);
+    let day = dates::date(dates::day_of(at), texts);
+    (at, Visit { item, day, hours: hours.join("–"), reason, planned })
 }
 
 /// `GET /people/{subject}/visits/new`

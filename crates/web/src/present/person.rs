@@ -18,6 +18,8 @@ const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-E
 pub(crate) struct Person {
     pub(crate) page: String,
     pub(crate) name: String,
+    /// The sign that the name begins with; empty for who has no name.
+    pub(crate) initial: String,
     pub(crate) kana: Option<String>,
     pub(crate) age: Option<String>,
     pub(crate) birth: Option<String>,
@@ -37,6 +39,7 @@ impl Person {
         let birth = root.string("birthDate");
         Self {
             page,
+            initial: name.as_deref().map(initial).unwrap_or_default(),
             name: name.unwrap_or_else(unnamed),
             kana,
             age: birth.and_then(|b| dates::age(b, today, texts)),
@@ -44,6 +47,14 @@ impl Person {
             sex: root.string("gender").map(|g| element::code(&format!("gender-{g}"), texts)),
         }
     }
+}
+
+/// The first sign of a name: a character with what changes its shape (variation selectors, combining marks).
+fn initial(name: &str) -> String {
+    let changes = |c: &char| matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{300}'..='\u{36f}' | '\u{3099}' | '\u{309a}' | '\u{ff9e}' | '\u{ff9f}');
+    let mut signs = name.trim_start().chars();
+    let first = signs.next().filter(|c| c.is_alphanumeric());
+    first.into_iter().chain(signs.take_while(changes)).collect()
 }
 
 /// The name in use as written, and its kana. Old and temporary names are passed over while there

@@ -121,6 +121,41 @@ async fn visits_are_planned_by_weeks_and_cancelled_one_by_one() {
 }
 
 #[tokio::test]
+async fn what_everybody_should_know_stands_on_the_board_until_it_is_taken_down() {
+    let world = World::new().await;
+    let person = world.person().await;
+    let kango = world.sign_in("kango").await;
+    let board = format!("/people/{person}/board");
+    let empty = shown(&world, &board, &kango).await;
+    let write = format!("/people/{person}/notes/new?template=board");
+    assert!(empty.contains("掲示はありません。") && empty.contains(&write), "{empty}");
+    assert!(shown(&world, &write, &kango).await.contains("知っておいてほしいこと："));
+
+    let notes = format!("/people/{person}/notes");
+    for (template, text) in [("board", "玄関の鍵は植木鉢の下"), ("soap", "むくみなし")] {
+        let saved = world.post(&notes, &kango, &[("template", template), ("text", text)]).await;
+        assert!(!shown(&world, &board, &kango).await.contains(text), "a draft is not on the board");
+        let look = saved.header("location").to_owned();
+        let page = shown(&world, &look, &kango).await;
+        let version = page.split("name=\"version\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let confirm = format!("{}/confirm", look.strip_suffix("/look").unwrap());
+        let done = world.post(&confirm, &kango, &[("version", version)]).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    }
+    let page = shown(&world, &board, &kango).await;
+    assert!(page.contains("玄関の鍵") && !page.contains("むくみ"), "{page}");
+    let link = page.split("href=\"").find(|rest| rest.starts_with("/records/Communication/")).unwrap();
+    let record = link.split('"').next().unwrap();
+    let form = shown(&world, &format!("{record}/withdraw"), &kango).await;
+    let version = form.split("name=\"version\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let done = world
+        .post(&format!("{record}/withdraw"), &kango, &[("version", version), ("reason", "済んだ")])
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    assert!(!shown(&world, &board, &kango).await.contains("玄関の鍵"));
+}
+
+#[tokio::test]
 async fn whoever_runs_the_installation_sees_how_it_is_doing() {
     let world = World::new().await;
     world.staff("unten", "試験 運転子", &["system-manager"]).await;

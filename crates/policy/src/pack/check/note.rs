@@ -16,6 +16,7 @@ pub(super) fn templates(cx: &Context<'_>) -> Vec<NoteTemplate> {
                 object.problem_at(object.line_of(key), format!("{key} has more than {LONGEST} characters"));
             }
         }
-        Some(NoteTemplate { code: code?, name, text: Text::new(ja?, en?) })
+        let board = object.flag("board");
+        Some(NoteTemplate { code: code?, name, text: Text::new(ja?, en?), board })
     })
 }

@@ -9,4 +9,6 @@ pub struct NoteTemplate {
     pub name: Text,
     /// What the note begins with, one line for each thing to be told.
     pub text: Text,
+    /// Notes begun so stand on the board of the care team until they are taken down.
+    pub board: bool,
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use super::super::governance::system;
 use super::super::person::Choice;
 use super::super::summary::Contact;
-use super::super::{around, visits};
+use super::super::{around, board, visits};
 use super::{HOSTILE, head, items};
 use crate::language::Texts;
 use crate::layout::Layout;
@@ -57,6 +57,7 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
     };
     let visit = |item, planned: bool| visits::Visit {
         item,
+        day: "2026年11月24日（火）".to_owned(),
         hours: "10:00–10:40".to_owned(),
         reason: HOSTILE.to_owned(),
         planned,
@@ -71,6 +72,16 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         coming: all(some),
         past: all(some),
         more: some,
+    };
+    let board = |some: bool| board::Page {
+        l: l("board-title"),
+        head: head(texts),
+        ways: some
+            .then(|| ("/people/x/notes/new?template=board".to_owned(), HOSTILE.to_owned()))
+            .into_iter()
+            .collect(),
+        items: if some { items(texts) } else { Vec::new() },
+        next: some.then(|| "/people/x/board?cursor=y".to_owned()),
     };
     let form = visits::Form {
         l: l("visit-plan"),
@@ -106,6 +117,8 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         ("around_empty", around(false).render()),
         ("consent_withdraw", withdraw(true).render()),
         ("consent_withdraw_refusal", withdraw(false).render()),
+        ("board", board(true).render()),
+        ("board_empty", board(false).render()),
         ("visits", visits_page(true).render()),
         ("visits_empty", visits_page(false).render()),
         ("visit_form", form.render()),
