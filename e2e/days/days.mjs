@@ -1,12 +1,16 @@
-// node days.mjs SITE PASSWORD [--guide FOLDER]: the usual days of five people. Each check is a line of JSON.
+// node days.mjs SITE PASSWORD [--guide FOLDER | --approve]: the usual days of five people. Each check is a line
+// of JSON.
 // With --guide, the days alone, one window and both languages each; pictures and pages of the guide.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch, SIZES, Window } from './browser.mjs';
 import { GUIDE } from './guide.mjs';
+import { names } from './names.mjs';
 import { DAYS } from './people.mjs';
+import { pictures as compared } from './pictures.mjs';
 
-const [site, password, , guide] = process.argv.slice(2);
+const [site, password, mode, folder] = process.argv.slice(2);
+const guide = mode === '--guide' && folder;
 const pictures = guide && join(guide, 'pictures');
 if (pictures) mkdirSync(pictures, { recursive: true });
 const told = (ok, what, detail) => console.log(JSON.stringify(ok ? { ok, what } : { ok: false, what, detail }));
@@ -19,7 +23,14 @@ const WAYS = [
   { size: 'desktop', lang: 'en', scripts: true },
 ];
 
+const skipped = (what, reason) => console.log(JSON.stringify({ skipped: what, reason }));
+
 const browser = await launch();
+if (mode !== '--guide') await compared(browser, site, password, told, skipped, mode === '--approve');
+if (mode === '--approve') {
+  await browser.close();
+  process.exit(0);
+}
 const measured = [];
 
 async function day(login, way) {
@@ -106,6 +117,18 @@ async function enlargedAndPrinted() {
   await window.close();
 }
 
+/** Rare names and hostile texts, on a phone. */
+async function rareNames() {
+  const window = await Window.open(browser, site, { who: 'names', size: 'phone', lang: 'ja', scripts: true }, told);
+  try {
+    await names(window, password);
+  } catch (error) {
+    told(false, 'names: all are looked at', `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
+  }
+  measured.push(...window.measured);
+  await window.close();
+}
+
 // Two at a time: the program answers as fast, and two cores are busy.
 const ways = (login) => (guide ? ['ja', 'en'].map((lang) => ({ size: GUIDE[login].size, lang, scripts: true })) : WAYS);
 // One person after the other: whoever signs in twice at the same moment is told of a try beside their own.
@@ -113,7 +136,7 @@ const work = [];
 for (let number = 0; number < (guide ? 2 : WAYS.length); number += 1) {
   for (const login of Object.keys(DAYS)) work.push(() => day(login, ways(login)[number]));
 }
-if (!guide) work.push(keyboard, enlargedAndPrinted);
+if (!guide) work.push(keyboard, enlargedAndPrinted, rareNames);
 const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();
 };

@@ -39,6 +39,10 @@ export const DAYS = {
     await window.look('course');
     await window.go(`${person}/card`);
     await window.look('emergency-card');
+    await window.go(`${person}/visits`);
+    await window.look('visits');
+    await window.go(`${person}/board`);
+    await window.look('board');
   },
   /** 医師: between two patients, thirty seconds. */
   'makoto.doctor': async (window) => {
@@ -61,6 +65,10 @@ export const DAYS = {
     await window.look('person');
     await window.go(`${person}/who-sees`);
     await window.look('who-sees');
+    await window.go(`${person}/around`);
+    await window.look('around');
+    await window.go(`${person}/visits/new`);
+    await window.look('plan-a-visit');
     await window.go('/people/search');
     await window.look('search');
     await window.go('/rules');
@@ -70,7 +78,8 @@ export const DAYS = {
   'takumi.system': async (window) => {
     for (const [step, path] of Object.entries({
       home: '/', rules: '/rules', registers: '/rules/registers', procedures: '/rules/procedures',
-      duties: '/rules/duties', clauses: '/rules/clauses', accounts: '/admin/accounts',
+      duties: '/rules/duties', clauses: '/rules/clauses', accounts: '/admin/accounts', system: '/rules/system',
+      accesses: '/review/counts',
     })) {
       await window.go(path);
       await window.look(step);
@@ -83,6 +92,8 @@ export const DAYS = {
     const person = new URL(window.page.url()).pathname.match(/\/people\/[^/]+/)[0];
     await window.go(`${person}/looked`);
     await window.look('who-looked');
+    await window.go(`${person}/around`);
+    await window.look('consent');
     await window.go('/account');
     await window.look('account');
   },
