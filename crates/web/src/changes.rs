@@ -228,7 +228,8 @@ impl Page {
             };
             if let Some(told) = told {
                 self.step = Step::Over;
-                return Some((Event::default().event(told).data(""), self));
+                // Without data a browser would not hear it.
+                return Some((Event::default().event(told).data(told), self));
             }
         }
         None
