@@ -40,6 +40,10 @@ pub(crate) struct Scribe<'a> {
     asked: HashMap<usize, Asked>,
 }
 
+/// Of a hundred next visits so many are written down beforehand, if they are within so many days.
+const AGREED_PERCENT: i32 = 35;
+const SOON: i64 = 7;
+
 /// A note that may be answered.
 #[derive(Debug)]
 struct Asked {
@@ -165,18 +169,21 @@ impl Scribe<'_> {
         papers::write(self);
     }
 
-    /// The visits of the next weeks that are agreed upon already, told by whoever comes.
+    /// Visits of the next days that some have agreed upon already, told by whoever comes.
     fn next_visits(&mut self, events: &[Event]) {
         let profile = self.profile;
         for (at, service) in profile.services.iter().enumerate() {
             let class = service.row.text(9);
-            if class.is_empty() {
+            if !matches!(service.key(), "nursing" | "doctor") || !self.chance.chance(AGREED_PERCENT) {
                 continue;
             }
             let Some(last) = events.iter().rfind(|event| event.service == at) else { continue };
             let mut day = last.when.day;
             while day <= self.today {
                 day = day.plus(i64::from(service.row.number(4).max(1)));
+            }
+            if day.0 - self.today.0 > SOON {
+                continue;
             }
             let when = course::weekday(day, service.key()).at(last.when.minute / 10 * 10);
             let on = self.standing();

@@ -21,14 +21,19 @@ const FRESH: Duration = Duration::from_secs(2 * 86_400);
 const DRAFT_PERCENT: i32 = 22;
 /// Of a hundred visits, after so many what others wrote is read, too.
 const READ_PERCENT: i32 = 20;
+/// The same of what is long ago.
+const READ_BEFORE_PERCENT: i32 = 6;
 /// Of a thousand visits so many were entered for the wrong person, and withdrawn.
 const WRONG_PER_THOUSAND: i32 = 4;
 /// So many citizens look at their own record every four weeks.
 const CITIZENS_LOOKING: usize = 24;
 /// What was written longer ago was written down at the end of half a day: one sitting for many visits.
 const AT_ONCE: Duration = Duration::from_secs(7 * 86_400);
-/// Ends of the parts of a day in Japan, in minutes.
+/// What was written longer ago still was written down at the end of the day.
+const BY_DAY: Duration = Duration::from_secs(60 * 86_400);
+/// Ends of the parts of a day in Japan, in minutes: noon, the end of work, the evening.
 const PARTS: [u64; 3] = [12 * 60 + 20, 17 * 60 + 20, 21 * 60];
+const DAYS: [u64; 2] = [17 * 60 + 20, 21 * 60];
 /// Occupations that look after people whose notes others write: they look in.
 const LOOKING: &[&str] = &["doctor", "nurse", "pharmacist", "therapist", "public-health-nurse", "dentist"];
 /// Each of them does so every so many days.
@@ -112,9 +117,10 @@ pub fn plan(history: &mut History<'_>) {
     let mut drafted = vec![];
     let mut sittings: BTreeMap<(Timestamp, usize), Vec<usize>> = BTreeMap::new();
     for number in 0..history.visits.len() {
-        let reads = history.chance.percent(READ_PERCENT);
         let wrong = history.chance.between(0, 999) < WRONG_PER_THOUSAND;
         let Some(visit) = history.visits.get(number) else { continue };
+        let lately = history.until.since(visit.at) < BY_DAY;
+        let reads = history.chance.percent(if lately { READ_PERCENT } else { READ_BEFORE_PERCENT });
         let (at, author) = (visit.at.max(history.begun), visit.author);
         let fresh = history.until.since(at) < FRESH;
         // Those of a first look have one each.
@@ -129,8 +135,11 @@ pub fn plan(history: &mut History<'_>) {
         if let Some(visit) = history.visits.get_mut(number) {
             (visit.left_as_draft, visit.reads, visit.withdrawn) = (left_as_draft, reads, withdrawn);
         }
-        let at_once = history.until.since(at) < AT_ONCE;
-        let written = if at_once { at } else { end_of_part(at).max(at) };
+        let written = match history.until.since(at) {
+            ago if ago < AT_ONCE => at,
+            ago if ago < BY_DAY => end_of_part(at, &PARTS),
+            _ => end_of_part(at, &DAYS),
+        };
         sittings.entry((written, author)).or_default().push(number);
     }
     for ((at, author), visits) in sittings {
@@ -141,9 +150,9 @@ pub fn plan(history: &mut History<'_>) {
 }
 
 /// When the part of the day that a time in Japan lies in is over.
-fn end_of_part(at: Timestamp) -> Timestamp {
+fn end_of_part(at: Timestamp, parts: &[u64]) -> Timestamp {
     let midnight = super::plan::midnight_in_japan(at);
-    let ends = PARTS.iter().map(|minutes| midnight.plus(Duration::from_secs(60 * minutes)));
+    let ends = parts.iter().map(|minutes| midnight.plus(Duration::from_secs(60 * minutes)));
     ends.into_iter().find(|end| *end >= at).unwrap_or(at)
 }
 
