@@ -136,7 +136,11 @@ const work = [];
 for (let number = 0; number < (guide ? 2 : WAYS.length); number += 1) {
   for (const login of Object.keys(DAYS)) work.push(() => day(login, ways(login)[number]));
 }
-if (!guide) work.push(keyboard, enlargedAndPrinted, rareNames);
+if (!guide) work.push(async () => {
+  await keyboard();
+  await enlargedAndPrinted();
+  await rareNames();
+});
 const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();
 };

@@ -2,11 +2,15 @@
 //! so that browsers may keep them for ever.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// The style's parts in the order they are read: values, what they are for, then from text to paper.
 pub(crate) const STYLE: &str = concat!(
@@ -61,19 +65,53 @@ pub(crate) fn module_name(module: Module) -> &'static str {
     named.find(|((of, ..), _)| *of == module).map_or("", |(_, name)| name)
 }
 
-/// `GET /assets/{file}`
-pub(crate) async fn show(Path(file): Path<String>) -> Response {
+/// A file as it is, and in gzip (RFC 1952).
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    plain: &'static str,
+    gzip: Bytes,
+}
+
+/// Nothing in these files is anybody's secret. Pages are not compressed: they hold what people typed beside
+/// what only they may see, and the length would tell of it.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let modules = MODULES.map(|(of, _, text)| (module_name(of), "text/javascript; charset=utf-8", text));
-    let mut known = modules.into_iter().chain([(style_name(), "text/css; charset=utf-8", STYLE)]);
-    match known.find(|(name, ..)| *name == file) {
-        Some((_, kind, content)) => {
-            let headers = [
-                (header::CONTENT_TYPE, kind),
-                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-            ];
-            (headers, content).into_response()
-        }
-        None => StatusCode::NOT_FOUND.into_response(),
+    let all = modules.into_iter().chain([(style_name(), "text/css; charset=utf-8", STYLE)]);
+    all.map(|(name, kind, plain)| Asset { name, kind, plain, gzip: gzip(plain) }).collect()
+});
+
+/// Compressed; empty when that cannot be done.
+fn gzip(text: &str) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    written.map(Bytes::from).unwrap_or_default()
+}
+
+/// Whether a browser takes gzip (RFC 9110 section 12.5.3); one that refuses it by `q=0` does not.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    })
+}
+
+/// `GET /assets/{file}`
+pub(crate) async fn show(Path(file): Path<String>, asked: HeaderMap) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == file) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, asset.kind),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::VARY, "accept-encoding"),
+    ];
+    if takes_gzip(&asked) && !asset.gzip.is_empty() {
+        (headers, [(header::CONTENT_ENCODING, "gzip")], asset.gzip.clone()).into_response()
+    } else {
+        (headers, asset.plain).into_response()
     }
 }
 
@@ -158,5 +196,23 @@ mod tests {
     fn the_name_changes_with_the_content_alone() {
         assert_eq!(style_name(), style_name());
         assert!(style_name().starts_with("style-") && style_name().ends_with(".css"));
+    }
+
+    #[test]
+    fn files_are_given_in_gzip_to_whoever_takes_it() {
+        use std::io::Read as _;
+        for asset in ASSETS.iter() {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&asset.gzip[..]).read_to_string(&mut text).unwrap();
+            assert_eq!(text, asset.plain);
+            assert!(asset.gzip.len() * 2 < text.len(), "{} {}", asset.name, asset.gzip.len());
+        }
+        let asked = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
+            takes_gzip(&headers)
+        };
+        assert!(asked("gzip, deflate, br") && asked("br;q=1.0, GZIP;q=0.5"));
+        assert!(!asked("gzip;q=0") && !asked("br") && !asked("x-gzip") && !takes_gzip(&HeaderMap::new()));
     }
 }
