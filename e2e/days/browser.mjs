@@ -89,7 +89,13 @@ export class Window {
       const found = await this.page.evaluate(async () =>
         (await window.axe.run(document, { resultTypes: ['violations'] })).violations.map((v) => `${v.id}: ${v.nodes[0].target}`));
       this.told(found.length === 0, `${this.name}: axe finds nothing on ${shape}`, found.join('; '));
-      const seen = await this.page.evaluate(() => {
+      const seen = await this.page.evaluate(async () => {
+        // Largest Contentful Paint (W3C): the last one that was reported; none after somebody pressed a key.
+        const largest = await new Promise((found) => {
+          const observer = new PerformanceObserver((list) => found(list.getEntries().at(-1).startTime));
+          observer.observe({ type: 'largest-contentful-paint', buffered: true });
+          setTimeout(() => found(null), 100);
+        });
         const entries = [performance.getEntriesByType('navigation')[0], ...performance.getEntriesByType('resource')];
         const paint = performance.getEntriesByName('first-contentful-paint')[0];
         return {
@@ -97,6 +103,7 @@ export class Window {
           requests: entries.length,
           server: entries[0].responseStart - entries[0].requestStart,
           paint: paint ? paint.startTime : null,
+          largest,
         };
       });
       this.measured.push({ shape, ...seen });

@@ -91,6 +91,8 @@ async function keyboard() {
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   told(page.url().endsWith('#main'), 'the first stop of a page leads past its head', page.url());
+  // Sessions that are left open end those of others who sign in later.
+  await window.signOut();
   await window.close();
 }
 
@@ -114,6 +116,7 @@ async function enlargedAndPrinted() {
     await window.page.emulateMedia({ media: null });
     await window.page.setViewportSize(SIZES.enlarged);
   }
+  await window.signOut();
   await window.close();
 }
 
@@ -147,6 +150,16 @@ const next = async () => {
 await Promise.all([next(), next()]);
 await browser.close();
 
+/** The middle one of some numbers. */
+const middle = (numbers) => Math.round(numbers.filter((number) => number !== null).sort((one, two) => one - two)[numbers.length >> 1] ?? 0);
+const of = (name, some) => middle(some.map((one) => one[name]));
+for (const shape of [...new Set(measured.map((one) => one.shape))].sort()) {
+  const some = measured.filter((one) => one.shape === shape);
+  console.log(JSON.stringify({
+    page: shape, looked_at: some.length, bytes: of('bytes', some), requests: of('requests', some),
+    server_ms: of('server', some), first_paint_ms: of('paint', some), largest_paint_ms: of('largest', some),
+  }));
+}
 const heaviest = measured.sort((one, two) => two.bytes - one.bytes)[0];
 const paints = measured.map((one) => one.paint).filter((paint) => paint !== null).sort((one, two) => one - two);
 console.log(JSON.stringify({
