@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch, SIZES, Window } from './browser.mjs';
 import { GUIDE } from './guide.mjs';
+import { modules } from './modules.mjs';
 import { names } from './names.mjs';
 import { DAYS } from './people.mjs';
 import { pictures as compared } from './pictures.mjs';
@@ -143,6 +144,7 @@ if (!guide) work.push(async () => {
   await keyboard();
   await enlargedAndPrinted();
   await rareNames();
+  await modules(browser, site, password, told);
 });
 const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();

@@ -37,6 +37,11 @@ pub(crate) fn recipients(bytes: &[u8]) -> Result<std::collections::BTreeSet<Vec<
     Ok(named.iter().filter_map(actor).collect())
 }
 
+/// Whether a Communication is urgent: R4 `Communication.priority` of `stat`.
+pub(crate) fn is_urgent(bytes: &[u8]) -> Result<bool> {
+    Ok(at(&parse(bytes)?, "priority") == "stat")
+}
+
 fn membership(participant: &Value) -> Option<TeamMembership> {
     let reference = at(at(participant, "member"), "reference").as_str()?;
     let (kind, id) = reference.split_once('/')?;

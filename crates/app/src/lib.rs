@@ -75,6 +75,7 @@ pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
 pub use governance::duties::{DutyState, DutyView, JobTrouble};
 pub use governance::jobs::{JOBS, JobEnd, JobFailure};
+pub use governance::mail::notes::Told;
 pub use governance::mail::{MailFailure, MailRound, Mailer};
 pub use governance::parts::RuleParts;
 pub use governance::procedures::{

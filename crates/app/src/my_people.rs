@@ -6,7 +6,7 @@ use mimamori_domain::{
     AccessLabel, Action, Error, ErrorKind, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
 };
 use mimamori_policy::Decision;
-use mimamori_store::{MAX_LIST, ObjectVersion, Unit, Value};
+use mimamori_store::{MAX_LIST, ObjectVersion, Statement, Unit, Value};
 
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
@@ -14,7 +14,7 @@ use crate::context::object_from_row;
 use crate::cursor::{Position, page_size};
 use crate::people::Found;
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
-use crate::seen::{Addressed, Tidings};
+use crate::seen::{Addressed, Tidings, since};
 use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
 
 /// People whose news are asked for with one statement: as many as a list of a statement takes.
@@ -42,6 +42,8 @@ pub struct MyPeople {
     pub people: Page<PersonCard>,
     /// On the first page: the caller's drafts, and what waits for their confirmation.
     pub unfinished: Vec<Unfinished>,
+    /// On the first page: urgent notes for the caller that they have not seen.
+    pub urgent: Vec<Unfinished>,
 }
 
 impl MyPeople {
@@ -51,7 +53,7 @@ impl MyPeople {
     }
 }
 
-/// A record that is not confirmed yet: of what kind, whose, and since when. Nothing of what it says.
+/// A record that waits for the caller, or is not confirmed yet: of what kind, whose, and since when. Nothing of what it says.
 #[derive(Debug, Clone)]
 pub struct Unfinished {
     pub subject: SubjectId,
@@ -61,6 +63,8 @@ pub struct Unfinished {
     pub id: ObjectId,
     /// Somebody else wrote it on the caller's behalf, and it waits for their confirmation.
     pub awaits: bool,
+    /// It is a draft of the caller's own.
+    pub is_draft: bool,
     /// When it was last changed, UTC.
     pub recorded: Timestamp,
 }
@@ -102,11 +106,18 @@ impl App {
             }
             self.tell_news(&news, [&mut unread, &mut found]).await?;
             let mut others = Found::default();
-            let unfinished = if first {
-                self.unfinished(caller, now, [&mut unread, &mut found, &mut others]).await?
-            } else {
-                Vec::new()
-            };
+            let (mut unfinished, mut urgent) = (Vec::new(), Vec::new());
+            if first {
+                let limit = i64::try_from(MOST_UNFINISHED).unwrap_or(i64::MAX);
+                let actor: Value = caller.actor.into();
+                let parts = &mut [&mut unread, &mut found, &mut others];
+                let args = vec![actor.clone(), limit.into(), since(now).into()];
+                urgent = self.waiting(caller, now, parts, &sql::URGENT_FOR, args).await?;
+                for statement in [&sql::AWAITING_OF, &sql::DRAFTS_OF] {
+                    let args = vec![actor.clone(), limit.into()];
+                    unfinished.extend(self.waiting(caller, now, parts, statement, args).await?);
+                }
+            }
             let next = match last {
                 Some(position) => Some(self.seal_cursor(caller, &question, position)?),
                 None => None,
@@ -120,7 +131,7 @@ impl App {
             let unit = self.list_entries(caller, unit, None, listed)?;
             if let Settled::Done = self.settle(caller, unit).await? {
                 let people = Page { items: found.cards, next, total: None };
-                return Ok(MyPeople { unread: unread.cards, people, unfinished });
+                return Ok(MyPeople { unread: unread.cards, people, unfinished, urgent });
             }
         }
         Err(kept_changing())
@@ -291,42 +302,42 @@ impl App {
         Ok(())
     }
 
-    /// What the caller left unfinished, and what waits for their confirmation. Each counts in the entry of
-    /// its person, who is added to `others` unless they are shown anyway.
-    async fn unfinished(
+    /// What waits for the caller, or was left unfinished by them, by one statement. Each record counts in the
+    /// entry of its person, who is added to the last of `parts` unless they are shown anyway.
+    async fn waiting(
         &self,
         caller: &Caller,
         now: Timestamp,
-        mut parts: [&mut Found; 3],
+        parts: &mut [&mut Found; 3],
+        statement: &'static Statement,
+        args: Vec<Value>,
     ) -> Result<Vec<Unfinished>> {
-        let limit = i64::try_from(MOST_UNFINISHED).unwrap_or(i64::MAX);
         let mut all = Vec::new();
-        for statement in [&sql::AWAITING_OF, &sql::DRAFTS_OF] {
-            for mut row in self.store.query(statement, vec![caller.actor.into(), limit.into()]).await? {
-                let version = object_from_row(&mut row)?;
-                let (Some(subject), Ok(label)) = (version.subject, label_of(&version)) else { continue };
-                let context = self.subject_context(subject).await?;
-                let authorship = authorship_of(&version);
-                let decision = self.decide(caller, Action::Read, &context, &label, authorship.as_ref(), now);
-                if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
-                    continue;
-                }
-                if !parts.iter().any(|part| part.subjects().any(|shown| shown == subject)) {
-                    let [_, _, others] = &mut parts;
-                    self.add_permitted(caller, subject, |_| true, others).await?;
-                }
-                let shown = parts.iter_mut().find_map(|part| part.of(subject));
-                let Some((card, listed)) = shown else { continue };
-                listed.add(&decision, version.commitment());
-                all.push(Unfinished {
-                    subject,
-                    patient: card.patient.clone(),
-                    kind: version.kind.clone(),
-                    id: version.object,
-                    awaits: label.state == RecordState::AwaitingConfirmation,
-                    recorded: version.recorded,
-                });
+        for mut row in self.store.query(statement, args).await? {
+            let version = object_from_row(&mut row)?;
+            let (Some(subject), Ok(label)) = (version.subject, label_of(&version)) else { continue };
+            let context = self.subject_context(subject).await?;
+            let authorship = authorship_of(&version);
+            let decision = self.decide(caller, Action::Read, &context, &label, authorship.as_ref(), now);
+            if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
+                continue;
             }
+            if !parts.iter().any(|part| part.subjects().any(|shown| shown == subject)) {
+                let [_, _, others] = parts;
+                self.add_permitted(caller, subject, |_| true, others).await?;
+            }
+            let shown = parts.iter_mut().find_map(|part| part.of(subject));
+            let Some((card, listed)) = shown else { continue };
+            listed.add(&decision, version.commitment());
+            all.push(Unfinished {
+                subject,
+                patient: card.patient.clone(),
+                kind: version.kind.clone(),
+                id: version.object,
+                awaits: label.state == RecordState::AwaitingConfirmation,
+                is_draft: label.state == RecordState::Draft,
+                recorded: version.recorded,
+            });
         }
         Ok(all)
     }

@@ -11,6 +11,7 @@ use mimamori_domain::{
 use mimamori_policy::CallerKind;
 use mimamori_store::{Change, Row, Value};
 
+use crate::body::kind;
 use crate::caller::Caller;
 use crate::context::SubjectContext;
 use crate::record::{Permitted, TIMELINE_KINDS};
@@ -169,9 +170,13 @@ impl App {
         Ok(())
     }
 
-    /// Adds to whom each version of one record was shown, and when.
+    /// Adds to whom each version of one record was shown, and when; and who was told of the current one.
     pub(crate) async fn tell_readers(&self, versions: &mut [Stored]) -> Result<()> {
         let Some(id) = versions.first().map(|version| version.id) else { return Ok(()) };
+        let current = versions.iter_mut().max_by_key(|version| version.version);
+        if let Some(current) = current.filter(|current| current.kind == kind::COMMUNICATION) {
+            current.attention.told = self.told_of(id, current.version).await?;
+        }
         let rows = self.store.query(&sql::SEEN_BY, vec![id.into(), MOST_READERS.into()]).await?;
         for version in versions.iter_mut() {
             version.attention.seen_by = Some(0);

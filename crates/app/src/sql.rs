@@ -798,6 +798,40 @@ pub static AWAITING_OF: Statement = Statement::read(
     VERSION_SORTED,
 );
 
+/// Urgent notes that are addressed or were passed on to somebody ($1) and that they have not seen, of what
+/// happened since a time ($3); newest first.
+pub static URGENT_FOR: Statement = Statement::read(
+    "app.urgent_for",
+    current_sorted!(
+        "h.object IN (SELECT l.object FROM link l JOIN link u ON u.object = l.object AND u.role = 'urgent' \
+         WHERE l.target = $1 AND l.role IN ('recipient', 'told')) AND h.state IN ('confirmed', 'amended') \
+         AND h.sort_time >= $3 AND h.subject IS NOT NULL AND (h.author IS NULL OR h.author <> $1) \
+         AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.object = h.object AND s.version = h.version \
+         AND s.actor = $1) ORDER BY h.sort_time DESC, h.object DESC LIMIT ($2 + 0)"
+    ),
+    &[Blob, Int, Int],
+    VERSION_SORTED,
+);
+
+/// Urgent notes that stand as they do since a time ($2), the first first; $1 is the installation.
+pub static URGENT_NOTES: Statement = Statement::read(
+    "app.urgent_notes",
+    "SELECT h.subject, h.class, h.state, h.institution, h.object, h.version, h.updated, h.author \
+     FROM link l JOIN object_head h ON h.object = l.object WHERE l.target = $1 AND l.role = 'urgent' \
+     AND h.state IN ('confirmed', 'amended') AND h.updated >= $2 AND h.subject IS NOT NULL \
+     AND h.class IS NOT NULL AND h.institution IS NOT NULL ORDER BY h.updated, h.object LIMIT 1000",
+    &[Blob, Int],
+    &[Blob, Text, Text, Blob, Blob, Int, Int, Blob],
+);
+
+/// Passes an urgent note on to somebody; who has it already keeps it.
+pub static TELL: Statement = Statement::change(
+    "app.tell",
+    "INSERT INTO link (object, role, target, subject) VALUES ($1, 'told', $2, $3) \
+     ON CONFLICT (object, role, target) DO NOTHING",
+    &[Blob, Blob, Blob],
+);
+
 /// Notes that versions were shown to somebody; what is noted already stays.
 pub static SEE: Statement = Statement::change(
     "app.see",
@@ -1025,6 +1059,9 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_AT,
     &DRAFTS_OF,
     &AWAITING_OF,
+    &URGENT_FOR,
+    &URGENT_NOTES,
+    &TELL,
     &SEE,
     &SEEN_BY_HOW_MANY,
     &SEEN_BY,

@@ -68,6 +68,8 @@ pub struct Attention {
     pub seen_by: Option<u64>,
     /// The same one by one, the first first, with the time in UTC; in a history alone.
     pub readers: Vec<(ActorId, Timestamp)>,
+    /// Who was told of the current version of an urgent note; in a history alone.
+    pub told: Vec<crate::Told>,
 }
 
 /// Content stays out of debug output (invariant 9).

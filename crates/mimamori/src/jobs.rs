@@ -243,7 +243,7 @@ pub async fn authorities(
     }
 }
 
-/// Tells of uses of emergency accounts by mail, at any hour, until told to stop.
+/// Tells of uses of emergency accounts and of urgent notes by mail, at any hour, until told to stop.
 pub async fn urgent_mail(app: Arc<App>, settings: Mail, smtp: Smtp, mut stop: Stop) {
     let mut wait = URGENT_LOOK;
     loop {
@@ -252,11 +252,23 @@ pub async fn urgent_mail(app: Arc<App>, settings: Mail, smtp: Smtp, mut stop: St
             () = stop.wait() => return,
         }
         let round = tokio::select! {
-            round = app.tell_emergencies_by_mail(&smtp, &settings.link) => round,
+            round = urgent_round(&app, &smtp, &settings.link) => round,
             () = stop.wait() => return,
         };
         wait = if tell(&round) { URGENT_LOOK } else { MAIL_LOOK };
     }
+}
+
+/// What cannot wait, together: of two rounds the one that is not over counts.
+async fn urgent_round(app: &App, smtp: &Smtp, link: &str) -> mimamori_app::Result<MailRound> {
+    let (uses, notes) =
+        (app.tell_emergencies_by_mail(smtp, link).await?, app.tell_urgent_notes(smtp, link).await?);
+    Ok(MailRound {
+        sent: uses.sent + notes.sent,
+        refused: uses.refused + notes.refused,
+        later: uses.later + notes.later,
+        stopped: uses.stopped.or(notes.stopped),
+    })
 }
 
 /// How long until the next round: after one that is not over, twice as long as before it.

@@ -6,6 +6,7 @@
 //! it sends it. So a second program, or this one after a restart, does not send it again; a crash in
 //! between loses at most that day's message of one person, which is the better side to err on.
 
+pub(crate) mod notes;
 mod urgent;
 
 use std::future::Future;

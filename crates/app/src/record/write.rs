@@ -22,6 +22,7 @@ use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
 use crate::context::{SubjectContext, open_with};
+use crate::governance::mail::notes::URGENT;
 use crate::keys::{insert_key, vault_error};
 use crate::{App, Stored, fhir_read, sql};
 
@@ -459,6 +460,11 @@ impl App {
         }
         if version.kind == kind::COMMUNICATION {
             link(version, "recipient", fhir_read::recipients(plain)?, subject, unit);
+            // That it is urgent is sealed in the note; this much stands outside, for the job that tells people.
+            if fhir_read::is_urgent(plain)? {
+                let row = vec![object.into(), URGENT.into(), self.operator.into(), subject.into()];
+                unit.changes.push(Change::insert(&tables::LINK, row));
+            }
         }
         if decides(&version.kind) {
             unit.bumps.push(AccessKey::from(subject));

@@ -119,6 +119,7 @@ const TABLE: &[(&str, Then)] = &[
     ("set_own_mail", Changes),
     ("remind_by_mail", Elsewhere("reminders.rs")),
     ("tell_emergencies_by_mail", Elsewhere("reminders.rs")),
+    ("tell_urgent_notes", Elsewhere("urgent_notes.rs")),
     ("verify_when_due", Elsewhere("jobs.rs")),
     ("client_token", Elsewhere("programs.rs")),
     ("register_program", Changes),

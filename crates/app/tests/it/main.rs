@@ -10,6 +10,7 @@
 mod accounts_life;
 mod administration;
 mod adoption;
+mod changes;
 mod clauses_cities;
 mod clauses_identity;
 mod clauses_privileges;
@@ -50,6 +51,7 @@ mod tamper;
 mod terminals;
 mod town;
 mod under_rules;
+mod urgent_notes;
 mod who_sees;
 
 /// For the throw-away server.

@@ -14,8 +14,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A mail server that takes everything, or fails as it is told.
 #[derive(Default)]
-struct Post {
-    taken: Mutex<Vec<(String, String, String)>>,
+pub struct Post {
+    pub taken: Mutex<Vec<(String, String, String)>>,
     fails: Mutex<Option<MailFailure>>,
 }
 
@@ -32,7 +32,7 @@ impl Mailer for Post {
 }
 
 impl Post {
-    fn failing(failure: Option<MailFailure>) -> Self {
+    pub fn failing(failure: Option<MailFailure>) -> Self {
         Self { fails: Mutex::new(failure), ..Self::default() }
     }
 

@@ -39,6 +39,8 @@ parameters! {
     SECOND_FACTOR_REQUIRED_OF = "second-factor.required-of" Text;
     SECOND_FACTOR_REPLACEMENT_HOURS = "second-factor.replacement-hours" Number;
     SECOND_FACTOR_REPLACEMENT_PROCEDURE = "second-factor.replacement-procedure" Text;
+    URGENT_ESCALATE_MINUTES = "urgent.escalate-minutes" Number;
+    URGENT_ESCALATE_TO = "urgent.escalate-to" Text;
     DRAFTS_NO_COPY_ON = "drafts.no-copy-on" Text;
     STEP_UP_THINGS = "step-up.things" Text;
     STEP_UP_MINUTES = "step-up.minutes" Number;

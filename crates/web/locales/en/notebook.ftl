@@ -4,6 +4,14 @@ home-unread = People with something unread
 home-others = Other people you care for
 home-others-own = The others
 home-all-read = Nothing is unread.
+home-urgent = Urgent messages
+told-title = Who was told
+told-mail = told by mail { $time }
+told-refused = { $time } the mail did not arrive; check the address
+told-screen = shown on the first page (no mail was sent yet)
+told-passed-on = (told next, because nobody had seen it)
+told-seen = seen { $time }
+told-not-seen = not seen yet
 home-unfinished = Unfinished, or awaiting your confirmation
 home-waiting = { $n ->
     [one] One thing waits for you

@@ -308,6 +308,7 @@ area-sign-in = Sign-in
 area-single-sign-on = Single sign-on
 area-step-up = Showing again who one is
 area-training = Training
+area-urgent = Urgent messages
 area-vendor = Contractors
 done-document-read = You have said that you read it.
 done-document-published = The new version is published.

@@ -278,6 +278,7 @@ area-sign-in = サインイン
 area-single-sign-on = 組織の認証基盤でのサインイン
 area-step-up = 本人の確認
 area-training = 教育・訓練
+area-urgent = 至急の連絡
 area-vendor = 委託先
 done-document-read = 読んだことを確認しました。
 done-document-published = 新しい版を定めました。

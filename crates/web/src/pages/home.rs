@@ -30,6 +30,8 @@ pub(super) struct Page {
     pub(super) unread: Vec<Card>,
     pub(super) people: Vec<Card>,
     pub(super) unfinished: Vec<Unfinished>,
+    /// Urgent notes for the reader that they have not seen.
+    pub(super) urgent: Vec<Unfinished>,
     /// How much waits under the rules: applications, duties, documents.
     pub(super) waiting: Option<u64>,
     pub(super) next: Option<String>,
@@ -119,7 +121,7 @@ impl Making<'_> {
             awaits: of.awaits,
             when: dates::date_time(of.recorded, texts),
             when_machine: dates::machine(of.recorded),
-            page: if note && !of.awaits { format!("{page}/look") } else { page },
+            page: if note && !of.awaits && of.is_draft { format!("{page}/look") } else { page },
         }
     }
 }
@@ -149,6 +151,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         unread: list.unread.iter().map(|card| making.card(card)).collect(),
         people: list.people.items.iter().map(|card| making.card(card)).collect(),
         unfinished: list.unfinished.iter().map(|of| making.unfinished(of)).collect(),
+        urgent: list.urgent.iter().map(|of| making.unfinished(of)).collect(),
         later: paging.cursor.is_some(),
         next: list.people.next.as_ref().map(|cursor| format!("/?cursor={}", encoded(cursor))),
     })

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use jiff::civil::date;
-use mimamori_app::{ActorView, May};
+use mimamori_app::{ActorView, May, Told};
 use mimamori_domain::{
     Action, ActorId, InstitutionId, LegalBasis, Outcome, Purpose, RecordState, SubjectId, Timestamp,
 };
@@ -111,6 +111,11 @@ fn items(texts: &'static Texts) -> Vec<Item> {
             unread: n == 1,
             seen_by: Some(n as u64),
             readers: vec![(nurse, stored.recorded); n],
+            told: [None, Some((stored.recorded, true)), Some((stored.recorded, false))]
+                .into_iter()
+                .enumerate()
+                .map(|(at, mail)| Told { actor: nurse, addressed: at == 0, mail })
+                .collect(),
         };
         item(&stored, &names, texts)
     });
@@ -225,6 +230,7 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
             unread: vec![card(3)],
             people: vec![card(0)],
             unfinished: [true, false].into_iter().map(unfinished).collect(),
+            urgent: [false].into_iter().map(unfinished).collect(),
             waiting: Some(2),
             next: Some("/?cursor=x".to_owned()),
             later: false,
@@ -239,8 +245,20 @@ fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
         let (waiting, next, later, unread_days) = (None, None, false, 30);
         add(
             name,
-            home::Page { l, unread_days, unread, people, unfinished, waiting, next, later, own, finds }
-                .render(),
+            home::Page {
+                l,
+                unread_days,
+                unread,
+                people,
+                unfinished,
+                urgent: Vec::new(),
+                waiting,
+                next,
+                later,
+                own,
+                finds,
+            }
+            .render(),
         );
     }
     for (name, found) in [("search", people()), ("search_empty", Vec::new())] {

@@ -99,6 +99,8 @@ pub(crate) struct Item {
     pub(crate) seen_by: Option<u64>,
     /// The same one by one, on its own page.
     pub(crate) readers: Vec<Reader>,
+    /// Who was told of an urgent note, on its own page.
+    pub(crate) told: Vec<TellRow>,
     /// Why it was withdrawn, on its own page.
     pub(crate) withdrawn_because: Option<String>,
     /// The page with its versions.
@@ -122,6 +124,38 @@ impl Badge {
             plain: state == RecordState::Confirmed,
         }
     }
+}
+
+/// Somebody who was told of an urgent note.
+#[derive(Debug, Clone)]
+pub(crate) struct TellRow {
+    pub(crate) who: Author,
+    /// It was passed on to them, because nobody whom it is for had seen it.
+    pub(crate) passed_on: bool,
+    /// How it was told: by mail and when, or on the first page alone.
+    pub(crate) how: String,
+    /// When they saw it.
+    pub(crate) seen: Option<String>,
+}
+
+/// Who was told, with when they saw the version.
+fn told(stored: &Stored, names: &Names, texts: &Texts) -> Vec<TellRow> {
+    let seen = |actor: ActorId| {
+        let found = stored.attention.readers.iter().find(|(reader, _)| *reader == actor);
+        found.map(|(_, at)| dates::date_time(*at, texts))
+    };
+    let how = |mail: Option<(Timestamp, bool)>| match mail {
+        Some((at, true)) => texts.with("told-mail", "time", &dates::date_time(at, texts)),
+        Some((at, false)) => texts.with("told-refused", "time", &dates::date_time(at, texts)),
+        None => texts.get("told-screen"),
+    };
+    let row = |told: &mimamori_app::Told| TellRow {
+        who: names.author(told.actor, None, texts),
+        passed_on: !told.addressed,
+        how: how(told.mail),
+        seen: seen(told.actor),
+    };
+    stored.attention.told.iter().map(row).collect()
 }
 
 /// Who wrote something.
@@ -258,6 +292,7 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
                 when_machine: dates::machine(*at),
             })
             .collect(),
+        told: told(stored, names, texts),
         withdrawn_because: stored.withdrawn_because.clone(),
         page: format!("/records/{}/{}", stored.kind, stored.id),
     }

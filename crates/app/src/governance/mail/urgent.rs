@@ -53,7 +53,7 @@ impl App {
         Ok(round)
     }
 
-    async fn keep_urgent(
+    pub(super) async fn keep_urgent(
         &self,
         (object, (version, message)): (ObjectId, (u64, MailReminder)),
         sent: std::result::Result<(), MailFailure>,
