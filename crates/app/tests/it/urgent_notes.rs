@@ -176,7 +176,7 @@ async fn each_is_told_once_whatever_fails(on: On) {
     ward.site.app.update(&hana, &NOTE, draft.id, amended.clone(), 2).await.unwrap();
     ward.round(&post).await;
     assert_eq!(addresses(&post), ["jiro", "jiro"]);
-    let calm = String::from_utf8(amended.to_vec()).unwrap().replace("stat", "routine");
+    let calm = String::from_utf8(amended.to_vec()).unwrap().replace("\"stat\"", "\"routine\"");
     ward.site.app.update(&hana, &NOTE, draft.id, calm.into(), 3).await.unwrap();
     ward.pass(40);
     ward.round(&post).await;

@@ -21,7 +21,7 @@ use super::{Head, fhir_kind, form_error, id, shown_again};
 use crate::assets::Module;
 use crate::dates;
 use crate::diff::{self, Piece};
-use crate::error::{Answered, Fault};
+use crate::error::{Answered, Fault, Rendered};
 use crate::forms::{Fields, Query};
 use crate::layout::{Ask, Layout, page, page_with, see};
 use crate::present::{self, FileShown, Line, Names};
@@ -274,7 +274,10 @@ impl Problem {
     /// The same without the form.
     fn small(self, texts: &crate::language::Texts) -> Answered {
         let (status, error) = self.told(texts);
-        Ok((status, Json(json!({ "error": error }))).into_response())
+        let mut response = (status, Json(json!({ "error": error }))).into_response();
+        // No page takes its place.
+        response.extensions_mut().insert(Rendered);
+        Ok(response)
     }
 
     fn told(self, texts: &crate::language::Texts) -> (StatusCode, String) {

@@ -414,7 +414,9 @@ async fn the_hub_leads_only_where_somebody_may_look() {
             assert_eq!(world.get(address, &cookie).await.status, StatusCode::OK, "{login}: {address}");
         }
         // And nothing that may be looked at is left out.
-        for address in ["duties", "reminders", "documents", "roles", "contacts", "controls", "clauses"] {
+        for address in
+            ["duties", "reminders", "documents", "roles", "contacts", "controls", "clauses", "system"]
+        {
             let address = format!("/rules/{address}");
             let open = world.get(&address, &cookie).await.status == StatusCode::OK;
             assert_eq!(open, offered.contains(&address), "{login}: {address}");
@@ -424,7 +426,7 @@ async fn the_hub_leads_only_where_somebody_may_look() {
             assert_eq!(offered, ["/rules/procedures", "/rules/cases", "/rules/documents"]);
         }
     }
-    assert_eq!(most, 11);
+    assert_eq!(most, 12);
 }
 
 /// Every address in a page's text that leads into the rules.
