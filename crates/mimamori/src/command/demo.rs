@@ -45,11 +45,11 @@ const FINISHED: &str = "demo-city";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Of so many people every note of the whole history is there, at most.
-const CLOSE: u32 = 40;
+const CLOSE: u32 = 15;
 /// One of so many people is one of them.
 const CLOSE_OF: u32 = 7;
 /// Of the others everything was noted in so many of the last days.
-const OTHERS_DAYS: u32 = 60;
+const OTHERS_DAYS: u32 = 21;
 /// How many days of records there are unless something else is asked for.
 const RECORDS_DAYS: u32 = 730;
 /// How many days of the organisation's history there are unless something else is asked for.
@@ -72,7 +72,7 @@ pub struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(7..=366))]
     days: Option<u32>,
     /// How many days of records to make: as many as `--days` if that is given, else 730. Of one in seven
-    /// people, at most 40, every note is there, of the others those of the last 60 days
+    /// people, at most 15, every note is there, of the others those of the last 21 days
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..=1_100))]
     records_days: Option<u32>,
     /// When the history ends, in UTC such as 2026-04-01T03:00:00Z; now unless given

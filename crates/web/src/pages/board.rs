@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use mimamori_app::Paging;
-use mimamori_domain::{Error, SubjectId};
+use mimamori_domain::{Error, RecordState, SubjectId};
 use mimamori_fhir::{Handling, SearchQuery};
 
 use super::home::encoded;
@@ -51,8 +51,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let paging = Paging { count: NOTES, cursor: query.some("cursor") };
     let found = ask.web.app.search(&ask.caller, &asked, &paging).await?;
     let names = Names::of(&ask.web, &ask.caller, &found.items).await?;
-    let standing =
-        found.items.iter().filter(|stored| stored.state != mimamori_domain::RecordState::Withdrawn);
+    let standing = found.items.iter().filter(|stored| stored.state != RecordState::Withdrawn);
     page(&Page {
         l: ask.layout("board-title"),
         ways: if person.may.write_note { ways } else { Vec::new() },
