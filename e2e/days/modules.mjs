@@ -103,6 +103,25 @@ async function news(page, site, person, other, told) {
   told((await page.locator(`${TEXT}連絡しました。`).count()) > 0, 'its link loads what is new');
 }
 
+/** Who is found so far, without a button. */
+async function searching(page, site, told) {
+  await page.goto(`${site}/people/search`);
+  const found = page.locator('[data-results] ul.people a', { hasText: '髙橋 惠子' });
+  await page.locator('#name').pressSequentially('たかはし', { delay: 60 });
+  await found.waitFor();
+  told(new URL(page.url()).pathname === '/people/search', 'who is found stands there while a name is typed', page.url());
+  told((await page.locator('[data-told]').innerText()).includes('1'), 'and how many there are is said');
+  await page.fill('#name', 'たかはしｘ');
+  await page.locator('[data-results] .box').waitFor();
+  told((await found.count()) === 0, 'nobody is left when nobody is meant');
+  await page.fill('#name', '');
+  await page.locator('[data-results] .box').waitFor({ state: 'detached' });
+  told((await page.locator('[data-results] *').count()) === 0, 'nothing is shown when nothing is typed');
+  const asked = await page.evaluate(() => performance.getEntriesByType('resource')
+    .filter((entry) => entry.initiatorType === 'fetch').map((entry) => Math.round(entry.duration)));
+  console.log(JSON.stringify({ answers_while_typing_ms: asked.join(' ') }));
+}
+
 export async function modules(browser, site, password, told) {
   const hana = await signedIn(browser, site, 'hana.nurse', password);
   const other = await signedIn(browser, site, 'makoto.doctor', password);
@@ -113,6 +132,7 @@ export async function modules(browser, site, password, told) {
     const person = (await listed(hana)).find((path) => theirs.includes(path));
     await news(hana.page, site, person, other, told);
     await keys(hana.page, site, person, told);
+    await searching(hana.page, site, told);
     const page = await drafts(hana, site, person, told);
     await page.goto(`${site}/`);
     await Promise.all([page.waitForNavigation(), page.click('form[action="/sign-out"] button')]);

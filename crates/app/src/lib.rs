@@ -83,8 +83,8 @@ pub use governance::procedures::{
     How, Inbox, IssuedAccount, Mark, ProcedureSummary, StepPerson, StepState,
 };
 pub use governance::registers::{
-    EntryDetail, EntryRow, EntryVersion, ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, RegisterPage,
-    RegisterQuery, RegisterReview, RegisterRights, RegisterSummary, TableFormat,
+    EntryDetail, EntryRow, EntryVersion, ExportedEntries, ImportedEntries, MOST_NOTICES, MOST_TABLE_BYTES,
+    Notice, RegisterPage, RegisterQuery, RegisterReview, RegisterRights, RegisterSummary, TableFormat,
 };
 pub use governance::reminders::Reminders;
 pub use governance::show::{Label, Shown};

@@ -36,16 +36,19 @@ pub(crate) enum Module {
     Page,
     /// Keeping drafts, where a note is written.
     Writing,
+    /// Who is found so far, where people are searched for.
+    Search,
 }
 
-const MODULES: [(Module, &str, &str); 3] = [
+const MODULES: [(Module, &str, &str); 4] = [
     (Module::Passkey, "passkey", include_str!("../assets/passkey.js")),
     (Module::Page, "page", include_str!("../assets/modules/page.js")),
     (Module::Writing, "writing", include_str!("../assets/modules/writing.js")),
+    (Module::Search, "search", include_str!("../assets/modules/search.js")),
 ];
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));
-static MODULE_NAMES: LazyLock<[String; 3]> =
+static MODULE_NAMES: LazyLock<[String; 4]> =
     LazyLock::new(|| MODULES.map(|(_, name, content)| named(name, content, "js")));
 
 fn named(name: &str, content: &str, ending: &str) -> String {

@@ -159,18 +159,21 @@ pub(crate) fn to_fhir(time: Timestamp) -> String {
 
 /// `2026年11月21日（土）`, or `Sat 21 Nov 2026`.
 pub(crate) fn date(day: Date, texts: &Texts) -> String {
-    let weekday = usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or_default();
-    let pick = |names: &[&'static str; 7]| names.get(weekday).copied().unwrap_or_default();
+    let weekday = weekday(day, texts);
     match texts.language {
-        Language::Japanese => {
-            let weekday = pick(&["月", "火", "水", "木", "金", "土", "日"]);
-            format!("{}（{weekday}）", plain(day, texts))
-        }
-        Language::English => {
-            let weekday = pick(&["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]);
-            format!("{weekday} {}", plain(day, texts))
-        }
+        Language::Japanese => format!("{}（{weekday}）", plain(day, texts)),
+        Language::English => format!("{weekday} {}", plain(day, texts)),
     }
+}
+
+/// `土`, or `Sat`.
+pub(crate) fn weekday(day: Date, texts: &Texts) -> &'static str {
+    let names = match texts.language {
+        Language::Japanese => ["月", "火", "水", "木", "金", "土", "日"],
+        Language::English => ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    };
+    let at = usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or_default();
+    names.get(at).copied().unwrap_or_default()
 }
 
 /// `11/21`: a day of a drawing.

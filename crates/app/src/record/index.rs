@@ -10,13 +10,14 @@ use mimamori_vault::{BirthDate, IndexField, IndexKey, PersonName, Script, Subjec
 const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// What a record is sorted by: the beginning of what it states as its date, else when it was
-/// recorded.
+/// recorded. What is planned was news when it was recorded; its day still lies ahead of all news.
 pub(crate) fn sort_time(values: &SearchValues, recorded: Timestamp) -> Timestamp {
-    match values.date {
+    let stated = match values.date {
         Some((start, _)) if start > i64::MIN => Timestamp::from_micros(start),
         Some((_, finish)) if finish < i64::MAX => Timestamp::from_micros(finish),
         _ => recorded,
-    }
+    };
+    stated.min(recorded)
 }
 
 /// The tokens that a clinical search may ask for: each code and category, with and without its

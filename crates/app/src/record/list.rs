@@ -1,6 +1,7 @@
 //! What lists of one person's records share, and the person's page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mimamori_domain::{AccessLabel, Action, Authorship, Error, ObjectId, Result, SubjectId, Timestamp};
 use mimamori_ledger::EntryDraft;
@@ -36,6 +37,13 @@ pub(crate) struct Permitted {
     pub(crate) labels: BTreeMap<AccessLabel, Decision>,
     /// A decision that refused, to be recorded when nothing is permitted at all.
     pub(crate) refused: Option<Decision>,
+}
+
+/// What a caller may read of a person.
+pub(crate) struct Reach {
+    pub(crate) patient: ObjectVersion,
+    pub(crate) context: Arc<SubjectContext>,
+    pub(crate) permitted: Permitted,
 }
 
 impl Permitted {
@@ -124,6 +132,22 @@ impl App {
         Ok(unit)
     }
 
+    /// What a caller may read of a person.
+    ///
+    /// # Errors
+    /// Forbidden, and recorded, when that is not even the person's Patient; not found; unavailable.
+    pub(crate) async fn reach(&self, caller: &Caller, subject: SubjectId, now: Timestamp) -> Result<Reach> {
+        let patient = self.current(ObjectId::from(subject)).await?.ok_or_else(Error::not_found)?;
+        let context = self.subject_context(subject).await?;
+        let permitted = self.permitted(caller, Action::Read, &context, now);
+        match (permitted.labels.get(&label_of(&patient)?), permitted.refused.as_ref()) {
+            (None, Some(decision)) => {
+                Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await)
+            }
+            _ => Ok(Reach { patient, context, permitted }),
+        }
+    }
+
     /// A person's page: their Patient, allergies and care team, as far as the caller may see them.
     ///
     /// # Errors
@@ -132,16 +156,7 @@ impl App {
     pub async fn person(&self, caller: &Caller, subject: SubjectId) -> Result<PersonPage> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let Some(patient) = self.current(ObjectId::from(subject)).await? else {
-                return Err(Error::not_found());
-            };
-            let context = self.subject_context(subject).await?;
-            let permitted = self.permitted(caller, Action::Read, &context, now);
-            if let (None, Some(decision)) =
-                (permitted.labels.get(&label_of(&patient)?), permitted.refused.as_ref())
-            {
-                return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
-            }
+            let Reach { patient, context, permitted } = self.reach(caller, subject, now).await?;
             let mut versions = vec![patient];
             versions.extend(self.newest_of_kind(caller, &context, &permitted, kind::ALLERGY, 50).await?);
             let (mut items, listed) = self.open_listed(&context, &permitted, &versions)?;

@@ -241,6 +241,7 @@ const TABLE: &[(&str, Then)] = &[
     ("entry_file", Elsewhere("registers.rs")),
     ("export_entries", Elsewhere("registers.rs")),
     ("import_entries", Elsewhere("registers.rs")),
+    ("notices", Elsewhere("registers.rs")),
     ("register_entries", Elsewhere("registers.rs")),
     ("register_reviews", Elsewhere("registers.rs")),
     ("review_register", Elsewhere("registers.rs")),

@@ -65,8 +65,22 @@ const DEVICES: &str = "  - code: devices
       - {code: name, ja: \"名称\", en: \"Name\", type: text, required: true}
 ";
 
+const NOTICES: &str = "  - code: posted
+    ja: \"掲示\"
+    en: \"Posted\"
+    keeper: [facility-manager]
+    readers: [help-desk, citizen]
+    shown-from: from
+    shown-until: until
+    title: [subject]
+    fields:
+      - {code: subject, ja: \"件名\", en: \"Subject\", type: text, required: true}
+      - {code: from, ja: \"始め\", en: \"From\", type: date, required: true}
+      - {code: until, ja: \"終わり\", en: \"Until\", type: date}
+";
+
 fn pack_with(fields: &str) -> Arc<Pack> {
-    let registers = format!("registers:\n{TRAINING}{fields}{COPIES}{fields}{DEVICES}");
+    let registers = format!("registers:\n{TRAINING}{fields}{COPIES}{fields}{DEVICES}{NOTICES}");
     let files = [("pack.yaml", PACK.to_owned()), ("registers/all.yaml", registers)];
     let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.into_bytes())).collect();
     Arc::new(Pack::from_files(files).unwrap_or_else(|problems| {
@@ -381,6 +395,61 @@ async fn lists_are_filtered_sorted_and_in_pages() {
 
 /// What an id points at is found and sorted by its name, and shown on every page; what is taken out is
 /// what the page shows, all pages of it.
+/// A notice is there from its first day to its last in Japan, for those who read its register.
+#[tokio::test]
+async fn a_notice_stands_while_it_holds() {
+    let office = Office::with(On::Sqlite, &["keeper", "reader", "nobody"]).await;
+    let app = office.app();
+    app.add_citizen(&office.site.operator(), "haru", "山田 春", crate::support::PASSWORD, None)
+        .await
+        .unwrap();
+    let keeper = office.call("keeper").await;
+    let now = || mimamori_domain::Clock::now(&*office.site.clock);
+    let day = |after: i64| {
+        let today = jiff::tz::Offset::constant(9).to_datetime(jiff::Timestamp::from(now())).date();
+        today.saturating_add(jiff::ToSpan::days(after)).to_string()
+    };
+    let (today, tomorrow, later) = (day(0), day(1), day(3));
+    let post = async |subject: &str, from: &str, until: &str| {
+        let typed = form(&[("subject", subject), ("from", from), ("until", until)]);
+        app.add_entry(&keeper, "posted", &typed).await.unwrap()
+    };
+    post("今日だけ", &today, &today).await;
+    post("明日から", &tomorrow, &later).await;
+    post("終わりなし", &today, "").await;
+    let struck = post("取り消し", &today, &later).await;
+    app.strike_entry(&keeper, "posted", struck, 1, "間違い").await.unwrap();
+    let read = async |login: &str| {
+        let mut titles: Vec<String> =
+            app.notices(&office.call(login).await).await.unwrap().into_iter().map(|n| n.title).collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(read("reader").await, ["今日だけ", "終わりなし"]);
+    // Registers are the staff's, whatever a pack says.
+    assert!(read("haru").await.is_empty());
+    assert_eq!(read("keeper").await, ["今日だけ", "終わりなし"]);
+    assert!(read("nobody").await.is_empty());
+    office.site.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(read("reader").await, ["明日から", "終わりなし"]);
+    office.site.clock.advance(Duration::from_secs(3 * 86_400));
+    assert_eq!(read("reader").await, ["終わりなし"]);
+
+    // Looking at some is recorded, at none it is not; a first page has no more than a handful.
+    let (reader, nobody) = (office.call("reader").await, office.call("nobody").await);
+    let before = office.size().await;
+    app.notices(&nobody).await.unwrap();
+    assert_eq!(office.size().await, before);
+    app.notices(&reader).await.unwrap();
+    assert_eq!(office.size().await, before + 1);
+    for number in 0..mimamori_app::MOST_NOTICES {
+        post(&format!("知らせ{number}"), &today, "").await;
+    }
+    let most = app.notices(&reader).await.unwrap();
+    assert_eq!(most.len(), mimamori_app::MOST_NOTICES);
+    office.clean().await;
+}
+
 #[tokio::test]
 async fn names_are_searched_sorted_shown_and_taken_out() {
     let office = Office::with(On::Sqlite, &["keeper", "writer", "reader"]).await;
@@ -646,11 +715,14 @@ async fn while_nothing_can_be_recorded_nothing_is_told_and_nothing_done() {
     // A file belongs to one entry: another one brings its own.
     let again = office.app().attach_file(&keeper, "b.txt", b"text").await.unwrap();
     let another = form(&[("topic", "秘密"), ("paper", &again.to_string())]);
+    let posted = form(&[("subject", "秘密の会"), ("from", "2020-01-01")]);
+    app.add_entry(&keeper, "posted", &posted).await.unwrap();
     let before = office.size().await;
     let mut other = lock(&office.site.database).await;
     let (query, csv) = (RegisterQuery::default(), TableFormat::Csv);
     let outcomes = [
         ("register_entries", app.register_entries(&keeper, "training", &query).await.map(drop)),
+        ("notices", app.notices(&keeper).await.map(drop)),
         ("entry_choices", app.entry_choices(&keeper, "training").await.map(drop)),
         ("entry", app.entry(&keeper, "training", entry).await.map(drop)),
         ("entry_file", app.entry_file(&keeper, "training", entry, file).await.map(drop)),

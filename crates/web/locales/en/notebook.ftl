@@ -4,6 +4,7 @@ home-unread = People with something unread
 home-others = Other people you care for
 home-others-own = The others
 home-all-read = Nothing is unread.
+home-notices = Notices
 home-urgent = Urgent messages
 told-title = Who was told
 told-mail = told by mail { $time }

@@ -4,6 +4,7 @@ home-unread = 未読の記録がある方
 home-others = そのほかの担当の方
 home-others-own = そのほかの方
 home-all-read = 未読の記録はありません。
+home-notices = お知らせ
 home-urgent = 至急の連絡
 told-title = 至急の知らせ
 told-mail = { $time } にメールで知らせました

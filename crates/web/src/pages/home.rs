@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use mimamori_app::{Newest, PersonCard};
+use mimamori_app::{Newest, Notice, PersonCard};
 use mimamori_domain::{InstitutionId, RecordState, SubjectId};
 
 use super::governance::hub;
@@ -32,6 +32,8 @@ pub(super) struct Page {
     pub(super) unfinished: Vec<Unfinished>,
     /// Urgent notes for the reader that they have not seen.
     pub(super) urgent: Vec<Unfinished>,
+    /// What everybody is told in these days.
+    pub(super) notices: Vec<Told>,
     /// How much waits under the rules: applications, duties, documents.
     pub(super) waiting: Option<u64>,
     pub(super) next: Option<String>,
@@ -59,6 +61,14 @@ pub(super) struct Latest {
     pub(super) when_machine: String,
     /// Its kind and who wrote it.
     pub(super) what: String,
+}
+
+/// A notice.
+pub(super) struct Told {
+    pub(super) page: String,
+    pub(super) title: String,
+    pub(super) when: String,
+    pub(super) when_machine: String,
 }
 
 /// A record that is not confirmed yet.
@@ -136,6 +146,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         return Ok(see(&format!("/people/{}", only.subject)));
     }
     hub::count(&ask).await;
+    let notices = if paging.cursor.is_none() { ask.web.app.notices(&ask.caller).await? } else { Vec::new() };
     let shown: Vec<SubjectId> = list.cards().map(|card| card.subject).collect();
     let institutions = ask.web.app.institutions(&ask.caller).await?.into_iter().collect();
     let making = Making { ask: &ask, institutions, occupations: &ask.web.occupations };
@@ -145,6 +156,7 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
             .current("home")
             .following(&ask, &shown)?,
         own,
+        notices: notices.into_iter().map(|notice| told(&notice, ask.texts())).collect(),
         finds: Navigation::of(&ask.web, &ask.caller).search,
         waiting: Some(ask.web.waiting.count(ask.caller.actor_id())).filter(|n| *n > 0),
         unread_days: u64::from(mimamori_app::UNREAD_DAYS),
@@ -155,6 +167,15 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         later: paging.cursor.is_some(),
         next: list.people.next.as_ref().map(|cursor| format!("/?cursor={}", encoded(cursor))),
     })
+}
+
+fn told(notice: &Notice, texts: &Texts) -> Told {
+    Told {
+        page: format!("/rules/registers/{}/entries/{}", notice.register, notice.entry),
+        title: notice.title.clone(),
+        when: dates::date(dates::day_of(notice.entered), texts),
+        when_machine: dates::machine(notice.entered),
+    }
 }
 
 /// A cursor for a query string.

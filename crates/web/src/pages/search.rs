@@ -6,6 +6,7 @@ use mimamori_app::PeopleQuery;
 
 use super::home::PEOPLE;
 use super::{form_error, paging, shown_again};
+use crate::assets::Module;
 use crate::dates;
 use crate::error::{Answered, Fault};
 use crate::forms::Fields;
@@ -64,7 +65,7 @@ impl Terms {
 }
 
 fn blank(ask: &Ask, terms: Terms) -> Page {
-    let l = ask.layout("search-title").at("/people/search").current("search");
+    let l = ask.layout("search-title").at("/people/search").current("search").with(Module::Search);
     Page { l, terms, error: None, found: None }
 }
 

@@ -6,8 +6,9 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use jiff::ToSpan;
 use jiff::civil::{Date, Time};
-use mimamori_app::{CreateAs, Paging, Stored, TimelineFilter};
-use mimamori_domain::{Kind, SubjectId, Timestamp};
+use mimamori_app::{CreateAs, Paging, Stored};
+use mimamori_domain::{Error, SubjectId, Timestamp};
+use mimamori_fhir::{Handling, SearchQuery};
 use serde_json::json;
 
 use super::person::Choice;
@@ -78,11 +79,12 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let subject: SubjectId = id(&subject)?;
     let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
     let (person, head) = Head::ask(&ask, subject).await?;
-    let first = today.checked_sub(DAYS_BACK.days()).ok().and_then(dates::start_of);
-    let filter =
-        TimelineFilter { kinds: vec![Kind::of("Encounter")], from: first, ..TimelineFilter::default() };
-    let found =
-        ask.web.app.timeline(&ask.caller, subject, &filter, &Paging { count: MOST, cursor: None }).await?;
+    // By the days they state: a timeline has them where they were planned.
+    let first = today.checked_sub(DAYS_BACK.days()).map_err(Error::internal)?;
+    let parameters = [("patient".to_owned(), subject.to_string()), ("date".to_owned(), format!("ge{first}"))];
+    let asked = SearchQuery::parse("Encounter", &parameters, Handling::Strict)
+        .map_err(|_| Error::internal("the question for visits"))?;
+    let found = ask.web.app.search(&ask.caller, &asked, &Paging { count: MOST, cursor: None }).await?;
     let names = Names::of(&ask.web, &ask.caller, &found.items).await?;
     let begins = dates::start_of(today).unwrap_or_else(|| ask.web.now());
     let mut coming: Vec<(Timestamp, Visit)> = Vec::new();

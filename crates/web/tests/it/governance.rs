@@ -187,6 +187,23 @@ async fn duties_are_listed_by_month_and_skipped_with_a_reason() {
     assert!(page.body.contains("セキュリティ") && page.body.contains("これから"), "{}", page.body);
     look(&world, &format!("{month}&state=upcoming"), &manager, "duties to come").await;
     look(&world, &format!("{month}&state=done"), &manager, "no duty done").await;
+    // The calendar leads to the days on which something is due, and only these are listed then.
+    let days: Vec<&str> = page
+        .body
+        .split(&format!("href=\"/rules/duties?month={}&#38;day=", next.strftime("%Y-%m")))
+        .skip(1)
+        .filter_map(|rest| rest.split('#').next())
+        .collect();
+    assert!(!days.is_empty(), "{}", page.body);
+    let rows = |body: &str| body.matches("data-label=\"期限\"").count();
+    let mut listed = 0;
+    for day in days {
+        let of_day = look(&world, &format!("{month}&day={day}"), &manager, "duties of a day").await;
+        assert!(rows(&of_day.body) > 0, "{day}");
+        listed += rows(&of_day.body);
+    }
+    // What opens in this month and is due in another stands in the list alone.
+    assert!(listed <= rows(&page.body), "{listed}");
     look(&world, "/rules/duties?month=nonsense", &manager, "no month").await;
 
     // Time goes on: what opened is due, then overdue, and may be skipped with a reason.

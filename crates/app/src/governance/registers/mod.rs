@@ -2,6 +2,7 @@
 
 mod entries;
 mod list;
+mod notices;
 mod review;
 pub(crate) mod tables;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::entries::{EntryDetail, EntryVersion};
 pub use self::list::{EntryRow, RegisterPage, RegisterQuery, RegisterSummary};
+pub use self::notices::{MOST_NOTICES, Notice};
 pub use self::review::RegisterReview;
 pub use self::tables::{ExportedEntries, ImportedEntries, MOST_TABLE_BYTES, TableFormat};
 use super::object::Governed;

@@ -128,7 +128,7 @@ impl Fill {
             self.console,
             (cast, known),
             visits,
-            (self.options.today, self.rules_days),
+            (from, self.options.today, self.rules_days),
             self.options.seed,
         );
         let (mut cast, more) = history.write().await.map_err(at("rules"))?;

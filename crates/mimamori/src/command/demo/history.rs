@@ -96,6 +96,8 @@ pub struct History<'a> {
     pub cast: Cast,
     pub known: Known,
     pub left_out: LeftOut,
+    /// From when on its duties count: when the rules came into force.
+    pub(super) installed: Timestamp,
     /// When the first records were written.
     pub(super) begun: Timestamp,
     /// From when on the organisation keeps its rules here.
@@ -119,7 +121,8 @@ pub struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// A history from the clock's time until another, of which the last `days` keep the rules.
+    /// A history from the clock's time until another, of which the last `days` have all that an organisation
+    /// writes down; its duties were done since it was installed.
     #[expect(clippy::too_many_arguments, reason = "each is one thing that a history is made of")]
     pub fn new(
         app: &'a Arc<App>,
@@ -128,7 +131,7 @@ impl<'a> History<'a> {
         console: Console,
         (cast, known): (Cast, Known),
         visits: Vec<Visit>,
-        (until, days): (Timestamp, u32),
+        (installed, until, days): (Timestamp, Timestamp, u32),
         seed: u64,
     ) -> Self {
         let begun = mimamori_domain::Clock::now(clock);
@@ -142,6 +145,7 @@ impl<'a> History<'a> {
             visits,
             notes: Notes::new(),
             left_out: LeftOut::new(),
+            installed,
             begun,
             from: begun.max(until.minus(DAY * days)),
             until,

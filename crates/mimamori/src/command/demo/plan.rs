@@ -211,7 +211,7 @@ impl History<'_> {
         let mut duties: Vec<Duty> = Vec::new();
         for schedule in pack.schedules() {
             if let Some(rule) = &schedule.rule {
-                let opens = rule.between(self.from, self.until);
+                let opens = rule.between(self.installed, self.until);
                 duties.push((schedule.code.clone(), opens, schedule.within_days, schedule.proof.clone()));
             }
         }
@@ -219,7 +219,7 @@ impl History<'_> {
             let Some(review) = &register.review else { continue };
             let asked = Proof::Review(register.code.clone());
             if pack.schedules().iter().all(|schedule| schedule.proof != asked) {
-                let opens = review.rule.between(self.from, self.until);
+                let opens = review.rule.between(self.installed, self.until);
                 duties.push((format!("review-{}", register.code), opens, review.within_days, asked));
             }
         }

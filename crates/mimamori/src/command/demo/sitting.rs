@@ -17,7 +17,7 @@ use super::fill::{LeftOut, leave_out, merge};
 use super::history::{History, Job};
 
 /// So many people write at the same time.
-const TOGETHER: usize = 12;
+const TOGETHER: usize = 48;
 /// Who begins within so long of the first writes at the same time.
 const MEANWHILE: Duration = Duration::from_secs(20 * 60);
 /// A record that others keep changing is tried again so often.

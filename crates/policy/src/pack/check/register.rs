@@ -20,6 +20,7 @@ pub(super) fn registers(cx: &Context<'_>, parameters: &BTreeMap<String, Paramete
         let assets = object.flag("assets");
         let fields = fields(object, Place::Register);
         let (held_by, returned) = held(object, &fields);
+        let shown = shown(object, &fields);
         let mut title = Vec::new();
         for (code, line) in object.texts("title") {
             if fields.iter().any(|field| field.code == code) {
@@ -47,6 +48,7 @@ pub(super) fn registers(cx: &Context<'_>, parameters: &BTreeMap<String, Paramete
             assets,
             held_by,
             returned,
+            shown,
             title,
             review,
             fields,
@@ -54,19 +56,37 @@ pub(super) fn registers(cx: &Context<'_>, parameters: &BTreeMap<String, Paramete
     })
 }
 
+/// The field that a key names, if its type fits.
+fn known(
+    object: &Object<'_>,
+    fields: &[Field],
+    key: &'static str,
+    fits: fn(&FieldType) -> bool,
+) -> Option<String> {
+    let code = object.text(key)?;
+    if !fields.iter().any(|field| field.code == code && fits(&field.kind)) {
+        object.problem_at(object.line_of(key), format!("{key}: no field {code:?} of a fitting type"));
+        return None;
+    }
+    Some(code.to_owned())
+}
+
+/// The fields that say from and until when an entry is a notice: both or neither.
+fn shown(object: &Object<'_>, fields: &[Field]) -> Option<(String, String)> {
+    let date = |key| known(object, fields, key, |kind| *kind == FieldType::Date);
+    let (from, until) = (date("shown-from"), date("shown-until"));
+    if object.has("shown-from") != object.has("shown-until") {
+        object.problem("shown-from and shown-until go together");
+    }
+    from.zip(until)
+}
+
 /// The fields that say who has something, and that it was returned: both or neither.
 fn held(object: &Object<'_>, fields: &[Field]) -> (Option<String>, Option<String>) {
-    let known = |key: &'static str, fits: fn(&FieldType) -> bool| {
-        let code = object.text(key)?;
-        if !fields.iter().any(|field| field.code == code && fits(&field.kind)) {
-            object.problem_at(object.line_of(key), format!("{key}: no field {code:?} of a fitting type"));
-            return None;
-        }
-        Some(code.to_owned())
-    };
-    let held_by = known("held-by", |kind| *kind == FieldType::Person);
-    let returned =
-        known("returned", |kind| matches!(kind, FieldType::Date | FieldType::DateTime | FieldType::YesNo));
+    let held_by = known(object, fields, "held-by", |kind| *kind == FieldType::Person);
+    let returned = known(object, fields, "returned", |kind| {
+        matches!(kind, FieldType::Date | FieldType::DateTime | FieldType::YesNo)
+    });
     if object.has("held-by") != object.has("returned") {
         object.problem("held-by and returned go together");
     }

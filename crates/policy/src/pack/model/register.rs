@@ -31,6 +31,9 @@ pub struct Register {
     pub held_by: Option<String>,
     /// Code of the field that holds something once it was returned.
     pub returned: Option<String>,
+    /// Codes of the `date` fields that say from and until which day an entry stands on the first page of
+    /// everybody who reads the register.
+    pub shown: Option<(String, String)>,
     /// Codes of the fields that make an entry's name in lists.
     pub title: Vec<String>,
     pub review: Option<Review>,

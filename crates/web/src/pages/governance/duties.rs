@@ -11,6 +11,7 @@ use mimamori_policy::model::{Field, FieldType, Proof};
 
 use super::asked::{Asked, Sent, must};
 use super::inputs::Filled;
+use super::month::{Grid, Mark};
 use super::words::{Cell, named, proof, whom};
 use super::{Crumb, crumbs, frame};
 use crate::dates;
@@ -55,6 +56,10 @@ struct Month {
     after: String,
     /// How many there are of each state: address, word, number, chosen.
     states: Vec<(String, String, u64, bool)>,
+    /// The days, and how much is due on each.
+    grid: Grid,
+    /// The day whose duties alone are listed.
+    day: Option<String>,
     rows: Vec<Row>,
     page: usize,
     pages: usize,
@@ -80,7 +85,7 @@ struct Row {
     skip: Option<String>,
 }
 
-/// `GET /rules/duties`; `?month=2026-11`, `&state=due`, `&page=2`.
+/// `GET /rules/duties`; `?month=2026-11`, `&state=due` or `&day=7`, `&page=2`.
 pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
     let first = month(query.get("month")).unwrap_or_else(|| today.first_of_month());
@@ -93,17 +98,31 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     };
     // What is overdue from before belongs to this month's work too.
     let this_month = first == today.first_of_month();
-    let window = Window { from: if this_month { back } else { from }, until };
-    let mut found = ask.web.app.duties(&ask.caller, window).await?;
-    found.retain(|view| view.opens >= from || view.state == DutyState::Overdue);
+    let mut found = ask.web.app.duties(&ask.caller, Window { from: back, until }).await?;
+    found.retain(|view| {
+        view.opens >= from || view.due > from || this_month && view.state == DutyState::Overdue
+    });
     let chosen = STATES.iter().find(|(code, ..)| *code == query.get("state")).map(|(code, ..)| *code);
     let address = format!("/rules/duties?month={}", code(first));
     let count = |code: &str| found.iter().filter(|view| state(view) == code).count() as u64;
-    let mut states = vec![(address.clone(), texts.get("filter-all"), found.len() as u64, chosen.is_none())];
+    let all = query.get("day").is_empty() && chosen.is_none();
+    let mut states = vec![(address.clone(), texts.get("filter-all"), found.len() as u64, all)];
     states.extend(STATES.iter().filter(|(code, ..)| count(code) > 0).map(|(code, key, _)| {
         (format!("{address}&state={code}"), texts.get(key), count(code), chosen == Some(*code))
     }));
+    let day = query.parsed::<i8>("day").and_then(|day| Date::new(first.year(), first.month(), day).ok());
+    let marks = |day: Date| -> Vec<Mark> {
+        let due: Vec<&str> = found.iter().filter(|view| last(view.due) == day).map(state).collect();
+        let mark = |(code, key, style): &(&str, &str, &'static str)| {
+            let count = due.iter().filter(|state| *state == code).count() as u64;
+            (count > 0).then(|| Mark { style, word: texts.get(key), count })
+        };
+        STATES.iter().filter_map(mark).collect()
+    };
+    let grid =
+        Grid::new(first, (today, day), texts, marks, |day| format!("{address}&day={}#list", day.day()));
     found.retain(|view| chosen.is_none_or(|chosen| state(view) == chosen));
+    found.retain(|view| day.is_none_or(|day| last(view.due) == day));
     let pages = found.len().div_ceil(ROWS).max(1);
     let number = query.parsed("page").unwrap_or(1).clamp(1, pages);
     let rows = found.iter().skip((number - 1) * ROWS).take(ROWS);
@@ -115,10 +134,16 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
         before: format!("/rules/duties?month={}", there(-1)),
         after: format!("/rules/duties?month={}", there(1)),
         states,
+        grid,
+        day: day.map(|day| dates::date(day, texts)),
         rows: rows.map(|view| row(&ask, view)).collect(),
         page: number,
         pages,
-        base: chosen.map_or(format!("{address}&"), |chosen| format!("{address}&state={chosen}&")),
+        base: match (chosen, day) {
+            (Some(chosen), _) => format!("{address}&state={chosen}&"),
+            (None, Some(day)) => format!("{address}&day={}&", day.day()),
+            (None, None) => format!("{address}&"),
+        },
     })
 }
 
@@ -184,9 +209,12 @@ fn told(trouble: JobTrouble, texts: &Texts) -> String {
 
 /// The last day in time. A duty that opens at midnight and is due so many days later may still be
 /// done on the day before.
+fn last(due: Timestamp) -> Date {
+    dates::day_of(Timestamp::from_micros(due.as_micros() - 1))
+}
+
 fn last_day(due: Timestamp, texts: &Texts) -> String {
-    let before = Timestamp::from_micros(due.as_micros() - 1);
-    dates::date(dates::day_of(before), texts)
+    dates::date(last(due), texts)
 }
 
 /// Where what proved a duty done is found.

@@ -13,6 +13,7 @@ pub(crate) mod duties;
 pub(crate) mod entries;
 pub(crate) mod hub;
 mod inputs;
+mod month;
 pub(crate) mod pack;
 mod paper;
 pub(crate) mod procedures;
