@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
 # Malformed, oversized, slow and refused requests. See bad_input.py.
-# alone: it measures how soon others are answered
 set -euo pipefail
 exec python3 -B "$(dirname -- "${BASH_SOURCE[0]}")/bad_input.py" "$@"

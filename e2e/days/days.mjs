@@ -3,8 +3,9 @@
 // With --guide, the days alone, one window and both languages each; pictures and pages of the guide.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { launch, SIZES, Window } from './browser.mjs';
+import { inTurn, launch, SIZES, Window } from './browser.mjs';
 import { GUIDE } from './guide.mjs';
+import { long } from './long.mjs';
 import { modules } from './modules.mjs';
 import { names } from './names.mjs';
 import { DAYS } from './people.mjs';
@@ -23,6 +24,9 @@ const WAYS = [
   { size: 'desktop', lang: 'ja', scripts: false },
   { size: 'desktop', lang: 'en', scripts: true },
 ];
+
+/** Milliseconds in which a page is painted, or is said to be late. */
+const MOST_WAITED = 2_000;
 
 const skipped = (what, reason) => console.log(JSON.stringify({ skipped: what, reason }));
 
@@ -83,7 +87,7 @@ async function keyboard() {
   await page.keyboard.type('hana.nurse');
   told(await stop((at) => at.name === 'password'), 'the password is reached by Tab');
   await page.keyboard.type(password);
-  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  await inTurn('hana.nurse', () => Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]));
   const person = (at) => /^\/people\/[0-9a-f-]{36}/.test(at.href ?? '');
   told(await stop(person), 'the first person is reached by Tab');
   await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
@@ -121,51 +125,80 @@ async function enlargedAndPrinted() {
   await window.close();
 }
 
-/** Rare names and hostile texts, on a phone. */
-async function rareNames() {
-  const window = await Window.open(browser, site, { who: 'names', size: 'phone', lang: 'ja', scripts: true }, told);
+/** Rare names and hostile texts, and ten thousand records, on a phone. */
+async function oddPeople(who, walk) {
+  const window = await Window.open(browser, site, { who, size: 'phone', lang: 'ja', scripts: true }, told);
   try {
-    await names(window, password);
+    await walk(window);
   } catch (error) {
-    told(false, 'names: all are looked at', `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
+    told(false, `${who}: all are looked at`, `${window.page.url()}: ${error.message.split('\n').slice(0, 3).join(' ')}`);
   }
   measured.push(...window.measured);
   await window.close();
 }
 
-// Two at a time: the program answers as fast, and two cores are busy.
 const ways = (login) => (guide ? ['ja', 'en'].map((lang) => ({ size: GUIDE[login].size, lang, scripts: true })) : WAYS);
-// One person after the other: whoever signs in twice at the same moment is told of a try beside their own.
 const work = [];
 for (let number = 0; number < (guide ? 2 : WAYS.length); number += 1) {
   for (const login of Object.keys(DAYS)) work.push(() => day(login, ways(login)[number]));
 }
-if (!guide) work.push(async () => {
-  await keyboard();
-  await enlargedAndPrinted();
-  await rareNames();
-  await modules(browser, site, password, told);
-});
+// What takes longest begins first.
+if (!guide) {
+  work.unshift(
+    () => modules(browser, site, password, told),
+    () => oddPeople('names', (window) => names(window, password)),
+    () => oddPeople('long', (window) => long(window, password, process.env.OLDEST)),
+    async () => {
+      await keyboard();
+      await enlargedAndPrinted();
+    },
+  );
+}
+// Three at a time: the program answers as fast, and two cores are busy.
 const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();
 };
-await Promise.all([next(), next()]);
+await Promise.all([next(), next(), next()]);
+const paints = guide ? [] : await alone();
 await browser.close();
+
+/** How soon each page is painted while nothing else is done: the same pages once more, one after the other. */
+async function alone() {
+  const paints = [];
+  const pages = new Map(measured.filter((one) => one.path).map((one) => [one.shape, one]));
+  for (const login of Object.keys(DAYS)) {
+    const theirs = [...pages.values()].filter((one) => one.login === login);
+    const window = await Window.open(browser, site, { who: 'alone', size: 'desktop', lang: 'ja', scripts: true }, told);
+    if (paints.length === 0) {
+      await window.go('/sign-in');
+      paints.push({ shape: '/sign-in', ...(await window.painted(MOST_WAITED)) });
+    }
+    await window.signIn(login, password);
+    for (const { shape, path } of theirs) {
+      await window.go(path);
+      paints.push({ shape, ...(await window.painted(MOST_WAITED)) });
+    }
+    await window.signOut();
+    await window.close();
+  }
+  return paints;
+}
 
 /** The middle one of some numbers. */
 const middle = (numbers) => Math.round(numbers.filter((number) => number !== null).sort((one, two) => one - two)[numbers.length >> 1] ?? 0);
 const of = (name, some) => middle(some.map((one) => one[name]));
 for (const shape of [...new Set(measured.map((one) => one.shape))].sort()) {
   const some = measured.filter((one) => one.shape === shape);
+  const quiet = paints.find((one) => one.shape === shape);
   console.log(JSON.stringify({
     page: shape, looked_at: some.length, bytes: of('bytes', some), requests: of('requests', some),
-    server_ms: of('server', some), first_paint_ms: of('paint', some), largest_paint_ms: of('largest', some),
+    ...(quiet && { server_ms: Math.round(quiet.server), first_paint_ms: quiet.paint && Math.round(quiet.paint), largest_paint_ms: quiet.largest && Math.round(quiet.largest) }),
   }));
 }
 const heaviest = measured.sort((one, two) => two.bytes - one.bytes)[0];
-const paints = measured.map((one) => one.paint).filter((paint) => paint !== null).sort((one, two) => one - two);
+const first = paints.map((one) => one.paint).filter((paint) => paint !== null).sort((one, two) => one - two);
 console.log(JSON.stringify({
   pages: measured.length, heaviest: heaviest && `${heaviest.shape} ${heaviest.bytes} bytes`,
   most_requests: Math.max(...measured.map((one) => one.requests)),
-  median_paint_ms: Math.round(paints[paints.length >> 1] ?? 0), slowest_paint_ms: Math.round(paints.at(-1) ?? 0),
+  median_paint_ms: Math.round(first[first.length >> 1] ?? 0), slowest_paint_ms: Math.round(first.at(-1) ?? 0),
 }));

@@ -57,4 +57,5 @@ export async function names(window, password) {
   told(shown === TEXT.trim(), 'names: a note is shown as it was typed', shown);
   await window.look('hostile-note');
   told(run.length === 0, 'names: nothing that people typed is run', run.join('; '));
+  await window.signOut();
 }

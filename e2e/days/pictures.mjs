@@ -73,6 +73,8 @@ export async function pictures(browser, site, password, told, skipped, approve) 
     await Promise.all([page.waitForNavigation(), page.locator('form[action="/sign-in"] button').first().click()]);
     await page.goto(`${site}/design`);
     await looked('design');
+    // Sessions that are left open end those of others who sign in later.
+    await Promise.all([page.waitForNavigation(), page.locator('form[action="/sign-out"] button').first().click()]);
     await context.close();
   }
 }

@@ -14,7 +14,7 @@ let going = null;
 
 const show = (found) => {
   results.replaceChildren(...found);
-  status.textContent = results.querySelector(".count, .box p")?.textContent ?? "";
+  status.textContent = results.querySelector(".count, .box p")?.textContent ?? results.querySelector("h2")?.textContent ?? "";
 };
 
 const ask = async () => {

@@ -15,6 +15,9 @@ const BOTTOM: f64 = 24.0;
 
 /// Grid lines at most.
 const MOST_LINES: f64 = 5.0;
+/// A line of more measurements than this has no dot for each: they would be one blot. Those beyond the usual
+/// range keep theirs, so many of them at most.
+const MOST_DOTS: usize = 120;
 
 /// One measurement.
 #[derive(Debug, Clone, PartialEq)]
@@ -224,8 +227,7 @@ fn drawn(points: &[Point], gap: f64, x: impl Fn(Timestamp) -> f64, y: impl Fn(f6
     }
     Series {
         lines: lines.iter().filter(|line| line.len() > 1).map(|line| line.join(" ")).collect(),
-        points: points
-            .iter()
+        points: dotted(points)
             .map(|point| Dot {
                 x: place(x(point.at)),
                 y: place(y(point.value)),
@@ -234,6 +236,14 @@ fn drawn(points: &[Point], gap: f64, x: impl Fn(Timestamp) -> f64, y: impl Fn(f6
             })
             .collect(),
     }
+}
+
+/// The measurements that have a dot.
+fn dotted(points: &[Point]) -> impl Iterator<Item = &Point> {
+    let many = points.len() > MOST_DOTS;
+    let wanted: Vec<&Point> = points.iter().filter(|point| !many || point.beyond).collect();
+    let every = wanted.len().div_ceil(MOST_DOTS).max(1);
+    wanted.into_iter().step_by(every)
 }
 
 /// The least and greatest level and the step between levels, such that everything from `low` to `high` is
@@ -317,6 +327,25 @@ mod tests {
         assert_eq!(series.points.len(), 5);
         let whole = Chart::draw(at(0), at(60), &[], &[points], &[], 1.0);
         assert_eq!(whole.series.iter().map(|series| series.lines.len()).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn a_dense_line_keeps_the_dots_of_what_is_beyond() {
+        let hour = |n: i64| Timestamp::from_micros(n * 3_600_000_000);
+        let of = |beyond: fn(i64) -> bool| -> Vec<Point> {
+            (0..1_000)
+                .map(|n| Point { at: hour(n), value: 60.0, words: String::new(), beyond: beyond(n) })
+                .collect()
+        };
+        let dots = |points: Vec<Point>| {
+            let chart = Chart::draw(hour(0), hour(1_000), &[], &[points], &[], 1.0);
+            let series = chart.series.into_iter().next().unwrap();
+            assert_eq!(series.lines[0].split(' ').count(), 1_000);
+            series.points
+        };
+        assert!(dots(of(|_| false)).is_empty());
+        assert_eq!(dots(of(|n| n % 100 == 0)).len(), 10);
+        assert!((60..=MOST_DOTS).contains(&dots(of(|_| true)).len()));
     }
 
     #[test]

@@ -111,9 +111,18 @@ impl Sitting {
     }
 
     async fn visit(&mut self, visit: Visit) -> Result<(), Error> {
-        let how = if visit.left_as_draft { CreateAs::Draft } else { CreateAs::Confirmed };
+        // Measurements are entered whole; a text is what people leave for later.
+        let (texts, others): (Vec<Written>, Vec<Written>) =
+            visit.records.iter().cloned().partition(|record| visit.left_as_draft && record.note.is_some());
+        for (records, how) in [(others, CreateAs::Confirmed), (texts, CreateAs::Draft)] {
+            self.records(&visit, records, how).await?;
+        }
+        Ok(())
+    }
+
+    async fn records(&mut self, visit: &Visit, records: Vec<Written>, how: CreateAs) -> Result<(), Error> {
         let (plain, with_files): (Vec<Written>, Vec<Written>) =
-            visit.records.into_iter().partition(|record| record.files.is_empty());
+            records.into_iter().partition(|record| record.files.is_empty());
         for record in &with_files {
             let caller = self.seat.caller(&self.app).await?;
             match with_patience(|| kept_with_files(&self.app, &caller, record, how)).await {
