@@ -65,7 +65,8 @@ impl App {
             .iter()
             .flat_map(|record| {
                 let readers = record.attention.readers.iter().map(|(reader, _)| Some(*reader));
-                [record.author, record.on_behalf_of, record.confirmer].into_iter().chain(readers)
+                let told = record.attention.told.iter().map(|told| Some(told.actor));
+                [record.author, record.on_behalf_of, record.confirmer].into_iter().chain(readers).chain(told)
             })
             .flatten()
             .collect();

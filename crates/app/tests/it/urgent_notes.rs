@@ -133,7 +133,10 @@ async fn an_urgent_note_is_passed_on_until_somebody_sees_it(on: On) {
     ward.site.app.read(&saki, &NOTE, stored.id).await.unwrap();
     assert_eq!((ward.urgent_of("saki").await, ward.urgent_of("jiro").await), (0, 1));
     let hana = ward.site.sign_in("hana").await;
-    let told = ward.site.app.history(&hana, &NOTE, stored.id).await.unwrap().remove(0).attention;
+    let mut versions = ward.site.app.history(&hana, &NOTE, stored.id).await.unwrap();
+    let names = ward.site.app.actors(&hana, &versions).await.unwrap();
+    let told = versions.remove(0).attention;
+    assert!(told.told.iter().all(|told| names.contains_key(&told.actor)), "each with a name");
     let addressed: Vec<bool> = told.told.iter().map(|told| told.addressed).collect();
     assert_eq!(addressed, [true, false, false]);
     assert!(told.told.iter().all(|told| told.mail.is_some_and(|(_, sent)| sent)));
