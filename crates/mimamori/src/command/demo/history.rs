@@ -55,7 +55,10 @@ pub(super) enum Plan {
 pub(super) enum Job {
     Publish(String),
     Acknowledge(String, usize),
+    /// Stated, and stated again before it runs out, and so on.
     Attest(String),
+    /// Stated because a duty asks for it.
+    AttestOnce(String),
     Enter(String),
     /// A register, the entry, who wrote it, and what it holds.
     Amend(String, ObjectId, usize, Typed),
@@ -207,7 +210,8 @@ impl<'a> History<'a> {
                     None => Ok(()),
                 }
             }
-            Job::Attest(code) => self.attest(pack, &code).await,
+            Job::Attest(code) => self.attest(pack, &code, true).await,
+            Job::AttestOnce(code) => self.attest(pack, &code, false).await,
             Job::Enter(code) => self.enter(pack, &code, 0).await,
             Job::Amend(code, entry, by, typed) => self.amend(pack, &code, (entry, by), typed).await,
             Job::Strike(code, entry, by) => {
@@ -353,7 +357,7 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    async fn attest(&mut self, pack: &Pack, code: &str) -> Result<(), Error> {
+    async fn attest(&mut self, pack: &Pack, code: &str, goes_on: bool) -> Result<(), Error> {
         let Some(attestation) = pack.attestation(code) else { return Ok(()) };
         let Some(owner) = self.one_of(&attestation.owner) else { return Ok(()) };
         let caller = self.cast.caller(self.app, owner).await?;
@@ -365,6 +369,9 @@ impl<'a> History<'a> {
         let (statement, evidence) = (self.say(said, code), self.say("evidence", code));
         let new = NewStatement { holds, statement, evidence, files: Vec::new() };
         self.app.attest(&caller, code, &new).await?;
+        if !goes_on {
+            return Ok(());
+        }
         let again = i32::try_from(days(attestation.valid)).unwrap_or(365).max(3);
         let at = match holds {
             true => self.work_time(self.now(), (again - again.min(12), again - 2)),
@@ -518,7 +525,7 @@ pub(super) fn adopts(procedure: &Procedure, field: &str) -> bool {
 fn named(job: &Job) -> String {
     match job {
         Job::Publish(code) | Job::Acknowledge(code, _) => format!("document {code}"),
-        Job::Attest(code) => format!("statement {code}"),
+        Job::Attest(code) | Job::AttestOnce(code) => format!("statement {code}"),
         Job::Enter(code) | Job::Amend(code, ..) | Job::Strike(code, ..) | Job::Review(code) => {
             format!("register {code}")
         }

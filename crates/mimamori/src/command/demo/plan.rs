@@ -197,7 +197,7 @@ impl History<'_> {
                     Proof::Register(code) => Job::Enter(code.clone()),
                     Proof::Review(code) => Job::Review(code.clone()),
                     Proof::Document(code) => Job::Publish(code.clone()),
-                    Proof::Attestation(code) => Job::Attest(code.clone()),
+                    Proof::Attestation(code) => Job::AttestOnce(code.clone()),
                     Proof::Job(job) if job == "ledger-verify" => Job::Verify,
                     // What this program does not do by itself is not made up.
                     Proof::Job(_) => continue,
