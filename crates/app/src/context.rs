@@ -61,6 +61,25 @@ impl App {
         self.subject_context_as_of(subject, version).await
     }
 
+    /// The same, from memory as it is there: for a use case whose every answer is committed with the
+    /// context's guard. Before it refuses, it asks [`App::still_as_of`].
+    pub(crate) async fn subject_context_kept(&self, subject: SubjectId) -> Result<Arc<SubjectContext>> {
+        match self.subjects.get(&subject) {
+            Some(context) => Ok(context),
+            None => self.subject_context(subject).await,
+        }
+    }
+
+    /// Whether nothing has changed since a context was read; what has is read again from now on.
+    pub(crate) async fn still_as_of(&self, context: &SubjectContext) -> Result<bool> {
+        let key = AccessKey::from(context.subject);
+        let same = self.access_version(key).await? == context.version;
+        if !same {
+            self.forget(key);
+        }
+        Ok(same)
+    }
+
     /// The same, by somebody who has just read the subject's access version.
     pub(crate) async fn subject_context_as_of(
         &self,

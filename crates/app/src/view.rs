@@ -131,6 +131,17 @@ pub enum TeamMember {
     Institution { id: InstitutionId, name: String },
 }
 
+impl TeamMember {
+    /// Itself, or where somebody works.
+    #[must_use]
+    pub fn institution(&self) -> Option<InstitutionId> {
+        match self {
+            Self::Person(actor) => actor.institution,
+            Self::Institution { id, .. } => Some(*id),
+        }
+    }
+}
+
 /// What the caller may do on a person's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct May {
@@ -156,6 +167,14 @@ pub struct PersonPage {
     pub may: May,
     /// Until when the caller's emergency access to this person lasts, if there is one.
     pub emergency_until: Option<Timestamp>,
+}
+
+impl PersonPage {
+    /// The institutions that it tells of: those that answer for records, and the care team's.
+    pub fn told_institutions(&self) -> impl Iterator<Item = InstitutionId> {
+        let team = self.team.iter().filter_map(TeamMember::institution);
+        self.institutions.iter().copied().chain(team)
+    }
 }
 
 /// A person in a list.

@@ -1,7 +1,6 @@
 //! Running statements on one SQLite connection.
 
 use std::collections::HashMap;
-use std::ops::DerefMut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +11,8 @@ use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Statement, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _, TypeInfo,
+    Arguments, AssertSqlSafe, Column, Connection as _, Executor, Row as _, SqlSafeStr, SqlStr,
+    Statement as _, TypeInfo,
 };
 
 use crate::error::driver_error;
@@ -23,9 +23,9 @@ const INSERT_ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 /// prepared once.
 const MOST_TOGETHER: usize = 64;
 
-/// A connection, whether owned, from the pool, or inside a snapshot's transaction.
-pub(crate) struct Session<C> {
-    connection: C,
+/// A connection, for writing or for reading.
+pub(crate) struct Session {
+    connection: SqliteConnection,
     inserts: HashMap<(&'static str, usize), Arc<str>>,
     /// Inserts together with a statement after them, by table, rows and statement.
     together: HashMap<(&'static str, usize, &'static str), Arc<str>>,
@@ -40,8 +40,8 @@ pub(crate) struct PageLimit {
     pub(crate) set: u32,
 }
 
-impl<C> Session<C> {
-    pub(crate) fn new(connection: C, page_limit: Option<PageLimit>) -> Self {
+impl Session {
+    pub(crate) fn new(connection: SqliteConnection, page_limit: Option<PageLimit>) -> Self {
         Self {
             connection,
             inserts: HashMap::new(),
@@ -50,13 +50,22 @@ impl<C> Session<C> {
             page_limit,
         }
     }
+
+    /// Waits until whatever was begun on it has ended.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(crate) async fn ping(&mut self) -> Result<(), DriverError> {
+        self.connection.ping().await.map_err(driver_error)
+    }
+
+    pub(crate) async fn close(self) -> Result<(), DriverError> {
+        self.connection.close().await.map_err(driver_error)
+    }
 }
 
 #[async_trait]
-impl<C> Connection for Session<C>
-where
-    C: DerefMut<Target = SqliteConnection> + Send,
-{
+impl Connection for Session {
     async fn rows(
         &mut self,
         sql: &Sql,
@@ -64,7 +73,7 @@ where
         columns: &'static [ColumnType],
     ) -> Result<Vec<Row>, DriverError> {
         let query = sqlx::query_with(text(sql), bound(args)?);
-        let mut found = self.connection.deref_mut().fetch(query);
+        let mut found = self.connection.fetch(query);
         let mut rows = Vec::new();
         while let Some(row) = found.try_next().await.map_err(driver_error)? {
             rows.push(read(&row, columns)?);
@@ -74,7 +83,7 @@ where
 
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError> {
         let query = sqlx::query_with(text(sql), bound(args)?);
-        let done = self.connection.deref_mut().execute(query).await.map_err(driver_error)?;
+        let done = self.connection.execute(query).await.map_err(driver_error)?;
         Ok(done.rows_affected())
     }
 
@@ -85,7 +94,7 @@ where
             let sql = self.inserts.entry((table.name, length)).or_insert_with(|| insert_text(table, length));
             let sql = AssertSqlSafe(Arc::clone(sql)).into_sql_str();
             let args = bound(part.iter().copied().flatten())?;
-            self.connection.deref_mut().execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
+            self.connection.execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
         }
         Ok(())
     }
@@ -94,8 +103,7 @@ where
         self.apply_page_limit().await?;
         // Prepared and kept like any other; SQLite runs both statements.
         let query = sqlx::query(dialect.begin_and_lock);
-        let found: Vec<SqliteRow> =
-            self.connection.deref_mut().fetch(query).try_collect().await.map_err(driver_error)?;
+        let found: Vec<SqliteRow> = self.connection.fetch(query).try_collect().await.map_err(driver_error)?;
         found.iter().map(|row| read(row, HEAD_COLUMNS)).collect()
     }
 
@@ -117,7 +125,7 @@ where
             }
         };
         let query = sqlx::query_with(AssertSqlSafe(text).into_sql_str(), bound(args)?);
-        let mut found = self.connection.deref_mut().fetch_many(query);
+        let mut found = self.connection.fetch_many(query);
         let (mut head, mut rows) = (Vec::new(), Vec::new());
         // The statements that have ended: BEGIN, the head, the read.
         let mut ended = 0;
@@ -150,18 +158,17 @@ where
             .or_insert_with(|| Arc::from(format!("{}; {after}", insert_text(table, last.len()))));
         let sql = AssertSqlSafe(Arc::clone(sql)).into_sql_str();
         let args = bound(last.iter().copied().flatten().chain(args))?;
-        let done =
-            self.connection.deref_mut().execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
+        let done = self.connection.execute(sqlx::query_with(sql, args)).await.map_err(driver_error)?;
         Ok(done.rows_affected().saturating_sub(last.len() as u64))
     }
 
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
-        self.connection.deref_mut().execute(sqlx::raw_sql(text(sql))).await.map_err(driver_error)?;
+        self.connection.execute(sqlx::raw_sql(text(sql))).await.map_err(driver_error)?;
         Ok(())
     }
 
     async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {
-        let statement = self.connection.deref_mut().prepare(text(sql)).await.map_err(driver_error)?;
+        let statement = self.connection.prepare(text(sql)).await.map_err(driver_error)?;
         let count = match statement.parameters() {
             Some(sqlx::Either::Right(count)) => count,
             Some(sqlx::Either::Left(types)) => types.len(),
@@ -172,17 +179,14 @@ where
     }
 }
 
-impl<C> Session<C>
-where
-    C: DerefMut<Target = SqliteConnection> + Send,
-{
+impl Session {
     /// Sets the database's greatest size where it changed.
     async fn apply_page_limit(&mut self) -> Result<(), DriverError> {
         if let Some(limit) = &mut self.page_limit {
             let wanted = limit.wanted.load(Ordering::Relaxed);
             if wanted != limit.set {
                 let pragma = AssertSqlSafe(format!("PRAGMA max_page_count = {wanted}"));
-                self.connection.deref_mut().execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
+                self.connection.execute(sqlx::raw_sql(pragma)).await.map_err(driver_error)?;
                 limit.set = wanted;
             }
         }

@@ -6,6 +6,7 @@
 mod connection;
 mod dialect;
 mod error;
+mod readers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,15 +17,13 @@ use async_trait::async_trait;
 use mimamori_store::driver::{Connection, Driver, DriverError};
 use mimamori_store::schema::{self, Dialect};
 use mimamori_store::{Engine, EngineOptions, OpenError};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Row as _};
 
 use crate::connection::{PageLimit, Session};
 pub use crate::dialect::DIALECT;
 use crate::error::driver_error;
+use crate::readers::Readers;
 
 /// The oldest SQLite without the WAL-reset bug (sqlite.org/wal.html, section "The WAL-Reset Bug").
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -78,7 +77,7 @@ pub async fn open(address: &str, options: SqliteOptions) -> Result<SqliteStore, 
     let mut writer = driver.connect().await.map_err(driver_error)?;
     check(&mut writer).await?;
     let now = options.engine.clock.now();
-    let mut session = Session::new(Box::new(writer), None);
+    let mut session = Session::new(writer, None);
     let applied = schema::migrate(&mut session, &DIALECT, now).await?;
     if !applied.is_empty() {
         tracing::info!(steps = ?applied, "the schema was brought up to date");
@@ -140,7 +139,7 @@ where
 #[derive(Debug)]
 pub struct SqliteDriver {
     writing: SqliteConnectOptions,
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     page_limit: Arc<AtomicU32>,
 }
 
@@ -173,13 +172,7 @@ impl SqliteDriver {
             .pragma("query_only", "ON")
             .pragma("cache_size", "-65536")
             .row_buffer_size(ROWS_AHEAD);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers.max(1))
-            .acquire_timeout(options.patience)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(reading);
+        let readers = Readers::new(reading, options.readers.max(1), options.patience);
         Self { writing, readers, page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)) }
     }
 
@@ -242,22 +235,15 @@ impl Driver for SqliteDriver {
     async fn writer(&self) -> Result<Box<dyn Connection>, DriverError> {
         let connection = self.connect().await.map_err(driver_error)?;
         let page_limit = PageLimit { wanted: Arc::clone(&self.page_limit), set: NO_PAGE_LIMIT };
-        Ok(Box::new(Session::new(Box::new(connection), Some(page_limit))))
+        Ok(Box::new(Session::new(connection, Some(page_limit))))
     }
 
     async fn reader(&self) -> Result<Box<dyn Connection>, DriverError> {
-        let connection = self.readers.acquire().await.map_err(driver_error)?;
-        Ok(Box::new(Session::new(connection, None)))
+        Ok(Box::new(self.readers.lend().await?))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError> {
-        let mut transaction = self.readers.begin().await.map_err(driver_error)?;
-        // A deferred transaction sees the state of its first read: make that now.
-        sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(driver_error)?;
-        Ok(Box::new(Session::new(transaction, None)))
+        Ok(Box::new(self.readers.lend_snapshot().await?))
     }
 
     async fn close(&self) {

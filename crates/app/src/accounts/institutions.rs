@@ -55,6 +55,26 @@ impl App {
         Ok(found)
     }
 
+    /// Names of institutions that another use case has just given; of one that is none, nothing.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn institution_names(
+        &self,
+        _caller: &Caller,
+        given: impl IntoIterator<Item = InstitutionId>,
+    ) -> Result<HashMap<InstitutionId, String>> {
+        let mut names = HashMap::new();
+        for id in given {
+            if !names.contains_key(&id)
+                && let Some(name) = self.institution_name(id).await?
+            {
+                names.insert(id, name);
+            }
+        }
+        Ok(names)
+    }
+
     /// Names of those who had to do with records that another use case has just given, and recorded:
     /// authors, on whose behalf, confirmers, readers. Nobody else's are told.
     ///

@@ -8,7 +8,7 @@ use mimamori_ledger::EntryDraft;
 use mimamori_policy::Decision;
 use mimamori_store::{ObjectVersion, Unit, Value};
 
-use super::read::{label_of, stored};
+use super::read::{Wanted, label_of, stored};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
@@ -137,8 +137,12 @@ impl App {
     /// # Errors
     /// Forbidden, and recorded, when that is not even the person's Patient; not found; unavailable.
     pub(crate) async fn reach(&self, caller: &Caller, subject: SubjectId, now: Timestamp) -> Result<Reach> {
-        let patient = self.current(ObjectId::from(subject)).await?.ok_or_else(Error::not_found)?;
-        let context = self.subject_context(subject).await?;
+        let (mut versions, access_version) = self.versions(ObjectId::from(subject), Wanted::Current).await?;
+        let patient = versions.pop().ok_or_else(Error::not_found)?;
+        let context = match access_version {
+            Some(version) => self.subject_context_as_of(subject, version).await?,
+            None => self.subject_context(subject).await?,
+        };
         let permitted = self.permitted(caller, Action::Read, &context, now);
         match (permitted.labels.get(&label_of(&patient)?), permitted.refused.as_ref()) {
             (None, Some(decision)) => {

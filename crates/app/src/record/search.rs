@@ -86,7 +86,7 @@ impl App {
         let now = self.clock.now();
         let mut people = HashMap::new();
         for subject in query.patients.iter().filter_map(|id| id.parse::<SubjectId>().ok()) {
-            let context = match self.subject_context(subject).await {
+            let context = match self.subject_context_kept(subject).await {
                 Ok(context) => context,
                 Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),

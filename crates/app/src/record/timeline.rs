@@ -88,13 +88,16 @@ impl App {
         for _ in 0..ATTEMPTS {
             let mut position = self.open_cursor(caller, &question, paging.cursor.as_deref(), newest)?;
             let now = self.clock.now();
-            let context = self.subject_context(subject).await?;
+            let context = self.subject_context_kept(subject).await?;
             let mut permitted = self.permitted(caller, Action::Read, &context, now);
             let tells_readers = self.may_see_team(caller, &context, &permitted, now);
             permitted.labels.retain(|label, _| filter.institution.is_none_or(|id| id == label.institution));
             if permitted.labels.is_empty()
                 && let Some(decision) = &permitted.refused
             {
+                if !self.still_as_of(&context).await? {
+                    continue;
+                }
                 return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
             }
             let mut found = Shown::default();

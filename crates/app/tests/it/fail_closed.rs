@@ -206,6 +206,7 @@ const TABLE: &[(&str, Then)] = &[
     ("withdraw_consent", Changes),
     ("write_refusals", Changes),
     ("checkpoint", Changes),
+    ("institution_names", Gives("names of institutions, which are nobody's personal data")),
     ("actors", Gives("names of users, for showing who wrote what another use case has given and recorded")),
     ("caller", Gives("who is signed in, to the program itself")),
     ("caller_from_bearer", Gives("whose token it is, to the program itself")),

@@ -211,11 +211,22 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Asks for the names of everybody who had to do with `records`.
-    pub(crate) async fn of(web: &Web, caller: &Caller, records: &[Stored]) -> Result<Self> {
+    /// Asks for the names of everybody who had to do with `records`, with where they work, and of the
+    /// institutions `also` told of.
+    pub(crate) async fn of(
+        web: &Web,
+        caller: &Caller,
+        records: &[Stored],
+        also: impl IntoIterator<Item = InstitutionId>,
+    ) -> Result<Self> {
         let app = &web.app;
         let actors = app.actors(caller, records).await?;
-        let institutions = app.institutions(caller).await?.into_iter().collect();
+        let told = records
+            .iter()
+            .map(|stored| stored.institution)
+            .chain(actors.values().filter_map(|actor| actor.institution))
+            .chain(also);
+        let institutions = app.institution_names(caller, told).await?;
         Ok(Self { occupations: web.occupations.clone(), actors, institutions })
     }
 
