@@ -114,12 +114,16 @@ async function searching(page, site, told) {
   await page.fill('#name', 'たかはしｘ');
   await page.locator('[data-results] .box').first().waitFor();
   told((await found.count()) === 0, 'nobody is left when nobody is meant');
+  told((await page.locator('[data-results] .danger').count()) === 0, 'and nothing is offered for danger to life before the button');
   await page.fill('#name', '');
   await page.locator('[data-results] .box').first().waitFor({ state: 'detached' });
   told((await page.locator('[data-results] *').count()) === 0, 'nothing is shown when nothing is typed');
   const asked = await page.evaluate(() => performance.getEntriesByType('resource')
     .filter((entry) => entry.initiatorType === 'fetch').map((entry) => Math.round(entry.duration)));
   console.log(JSON.stringify({ answers_while_typing_ms: asked.join(' ') }));
+  await page.fill('#name', 'たかはしｘ');
+  await Promise.all([page.waitForNavigation(), page.click('form[data-search] button')]);
+  told((await page.locator('[data-results] .danger').count()) > 0, 'the button offers it');
 }
 
 export async function modules(browser, site, password, told) {

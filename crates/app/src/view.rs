@@ -171,9 +171,10 @@ pub struct PersonPage {
 
 impl PersonPage {
     /// The institutions that it tells of: those that answer for records, and the care team's.
-    pub fn told_institutions(&self) -> impl Iterator<Item = InstitutionId> {
+    #[must_use]
+    pub fn told_institutions(&self) -> Vec<InstitutionId> {
         let team = self.team.iter().filter_map(TeamMember::institution);
-        self.institutions.iter().copied().chain(team)
+        self.institutions.iter().copied().chain(team).collect()
     }
 }
 

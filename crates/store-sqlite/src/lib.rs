@@ -6,6 +6,7 @@
 mod connection;
 mod dialect;
 mod error;
+mod folding;
 mod readers;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use sqlx::{ConnectOptions, Connection as _, Row as _};
 use crate::connection::{PageLimit, Session};
 pub use crate::dialect::DIALECT;
 use crate::error::driver_error;
+use crate::folding::{Fold, Folding, OnFatal};
 use crate::readers::Readers;
 
 /// The oldest SQLite without the WAL-reset bug (sqlite.org/wal.html, section "The WAL-Reset Bug").
@@ -82,6 +84,7 @@ pub async fn open(address: &str, options: SqliteOptions) -> Result<SqliteStore, 
     if !applied.is_empty() {
         tracing::info!(steps = ?applied, "the schema was brought up to date");
     }
+    let driver = driver.fold_beside(&options.engine.on_fatal);
     Ok(Engine::start(driver, options.engine))
 }
 
@@ -141,6 +144,7 @@ pub struct SqliteDriver {
     writing: SqliteConnectOptions,
     readers: Arc<Readers>,
     page_limit: Arc<AtomicU32>,
+    folding: Option<Folding>,
 }
 
 impl SqliteDriver {
@@ -173,7 +177,14 @@ impl SqliteDriver {
             .pragma("cache_size", "-65536")
             .row_buffer_size(ROWS_AHEAD);
         let readers = Readers::new(reading, options.readers.max(1), options.patience);
-        Self { writing, readers, page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)) }
+        Self { writing, readers, page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)), folding: None }
+    }
+
+    /// The same, with the log folded beside the commits from now on.
+    fn fold_beside(mut self, on_fatal: &OnFatal) -> Self {
+        let options = self.writing.clone().create_if_missing(false);
+        self.folding = Some(Folding::start(options, Arc::clone(on_fatal)));
+        self
     }
 
     /// Limits the file to so many pages of 4,096 bytes, so that it leaves room on a shared disk;
@@ -218,12 +229,10 @@ impl SqliteDriver {
 const FOLD_TRIES: u32 = 20;
 const FOLD_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether everything in the log is in the file now (sqlite.org/pragma.html, `wal_checkpoint`: the
-/// row is busy, pages in the log, pages folded).
+/// Whether everything in the log is in the file now.
 async fn fold(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?;
-    let (busy, pages, folded): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    Ok(busy == 0 && pages == folded)
+    let log = folding::log(connection, Fold::Passive).await?;
+    Ok(!log.busy && log.pages == log.folded)
 }
 
 #[async_trait]
@@ -247,6 +256,9 @@ impl Driver for SqliteDriver {
     }
 
     async fn close(&self) {
+        if let Some(folding) = &self.folding {
+            folding.end().await;
+        }
         self.readers.close().await;
         if let Err(error) = self.fold_log().await {
             // Nothing is lost: the log is read at the next start.

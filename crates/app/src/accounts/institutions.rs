@@ -62,14 +62,14 @@ impl App {
     pub async fn institution_names(
         &self,
         _caller: &Caller,
-        given: impl IntoIterator<Item = InstitutionId>,
+        given: &[InstitutionId],
     ) -> Result<HashMap<InstitutionId, String>> {
         let mut names = HashMap::new();
         for id in given {
-            if !names.contains_key(&id)
-                && let Some(name) = self.institution_name(id).await?
+            if !names.contains_key(id)
+                && let Some(name) = self.institution_name(*id).await?
             {
-                names.insert(id, name);
+                names.insert(*id, name);
             }
         }
         Ok(names)

@@ -31,6 +31,7 @@ mod jobs;
 mod key_admin;
 mod leaving;
 mod notebook;
+mod notices;
 mod office;
 mod procedures;
 mod programs;

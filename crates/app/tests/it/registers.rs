@@ -105,14 +105,14 @@ const PEOPLE: &[(&str, bool, &[&str])] = &[
     ("nobody", true, &[]),
 ];
 
-struct Office {
-    site: Site,
+pub(crate) struct Office {
+    pub(crate) site: Site,
     here: InstitutionId,
 }
 
 impl Office {
     /// The office with those of [`PEOPLE`] who are wanted.
-    async fn with(on: On, wanted: &[&str]) -> Self {
+    pub(crate) async fn with(on: On, wanted: &[&str]) -> Self {
         let site = site_under(on, pack()).await;
         let (here, far) = (site.institution("見守り病院").await, site.institution("みどり診療所").await);
         for (login, near, roles) in PEOPLE.iter().filter(|(login, ..)| wanted.contains(login)) {
@@ -121,11 +121,11 @@ impl Office {
         Self { site, here }
     }
 
-    fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &App {
         &self.site.app
     }
 
-    async fn call(&self, login: &str) -> Caller {
+    pub(crate) async fn call(&self, login: &str) -> Caller {
         self.site.sign_in(login).await
     }
 
@@ -133,7 +133,7 @@ impl Office {
         self.app().add_entry(&self.call(login).await, "training", &form(values)).await
     }
 
-    async fn size(&self) -> u64 {
+    pub(crate) async fn size(&self) -> u64 {
         self.site.store.head().await.unwrap().unwrap().size
     }
 
@@ -146,7 +146,7 @@ impl Office {
         App::open(parts(&self.site.folder, store, Arc::clone(&self.site.clock))).await.unwrap()
     }
 
-    async fn clean(&self) {
+    pub(crate) async fn clean(&self) {
         let report = self.app().verify(&|_, _| {}).await.unwrap();
         assert_eq!(report.findings, Vec::<String>::new());
     }
@@ -395,61 +395,6 @@ async fn lists_are_filtered_sorted_and_in_pages() {
 
 /// What an id points at is found and sorted by its name, and shown on every page; what is taken out is
 /// what the page shows, all pages of it.
-/// A notice is there from its first day to its last in Japan, for those who read its register.
-#[tokio::test]
-async fn a_notice_stands_while_it_holds() {
-    let office = Office::with(On::Sqlite, &["keeper", "reader", "nobody"]).await;
-    let app = office.app();
-    app.add_citizen(&office.site.operator(), "haru", "山田 春", crate::support::PASSWORD, None)
-        .await
-        .unwrap();
-    let keeper = office.call("keeper").await;
-    let now = || mimamori_domain::Clock::now(&*office.site.clock);
-    let day = |after: i64| {
-        let today = jiff::tz::Offset::constant(9).to_datetime(jiff::Timestamp::from(now())).date();
-        today.saturating_add(jiff::ToSpan::days(after)).to_string()
-    };
-    let (today, tomorrow, later) = (day(0), day(1), day(3));
-    let post = async |subject: &str, from: &str, until: &str| {
-        let typed = form(&[("subject", subject), ("from", from), ("until", until)]);
-        app.add_entry(&keeper, "posted", &typed).await.unwrap()
-    };
-    post("今日だけ", &today, &today).await;
-    post("明日から", &tomorrow, &later).await;
-    post("終わりなし", &today, "").await;
-    let struck = post("取り消し", &today, &later).await;
-    app.strike_entry(&keeper, "posted", struck, 1, "間違い").await.unwrap();
-    let read = async |login: &str| {
-        let mut titles: Vec<String> =
-            app.notices(&office.call(login).await).await.unwrap().into_iter().map(|n| n.title).collect();
-        titles.sort();
-        titles
-    };
-    assert_eq!(read("reader").await, ["今日だけ", "終わりなし"]);
-    // Registers are the staff's, whatever a pack says.
-    assert!(read("haru").await.is_empty());
-    assert_eq!(read("keeper").await, ["今日だけ", "終わりなし"]);
-    assert!(read("nobody").await.is_empty());
-    office.site.clock.advance(Duration::from_secs(86_400));
-    assert_eq!(read("reader").await, ["明日から", "終わりなし"]);
-    office.site.clock.advance(Duration::from_secs(3 * 86_400));
-    assert_eq!(read("reader").await, ["終わりなし"]);
-
-    // Looking at some is recorded, at none it is not; a first page has no more than a handful.
-    let (reader, nobody) = (office.call("reader").await, office.call("nobody").await);
-    let before = office.size().await;
-    app.notices(&nobody).await.unwrap();
-    assert_eq!(office.size().await, before);
-    app.notices(&reader).await.unwrap();
-    assert_eq!(office.size().await, before + 1);
-    for number in 0..mimamori_app::MOST_NOTICES {
-        post(&format!("知らせ{number}"), &today, "").await;
-    }
-    let most = app.notices(&reader).await.unwrap();
-    assert_eq!(most.len(), mimamori_app::MOST_NOTICES);
-    office.clean().await;
-}
-
 #[tokio::test]
 async fn names_are_searched_sorted_shown_and_taken_out() {
     let office = Office::with(On::Sqlite, &["keeper", "writer", "reader"]).await;

@@ -30,6 +30,8 @@ const ask = async () => {
     // What is half typed, a session that is over: the button tells.
     if (!answer.ok) return show([]);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // What is only for whoever pressed the button: half a name is no reason to break the glass.
+    for (const one of page.querySelectorAll("[data-pressed]")) one.remove();
     if (going === mine) show(page.querySelector("[data-results]")?.childNodes ?? []);
   } catch {
     if (going === mine) last = "";

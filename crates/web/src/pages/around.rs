@@ -79,9 +79,8 @@ async fn gather(ask: &Ask, subject: SubjectId, sent: &Fields) -> Result<Page, Fa
     let (texts, now) = (ask.texts(), ask.web.now());
     let (_, head) = Head::ask(ask, subject).await?;
     let around = ask.web.app.around(&ask.caller, subject).await?;
-    let names =
-        Names::of(&ask.web, &ask.caller, &[], around.team.iter().filter_map(|one| one.member.institution()))
-            .await?;
+    let teams: Vec<_> = around.team.iter().filter_map(|one| one.member.institution()).collect();
+    let names = Names::of(&ask.web, &ask.caller, &[], &teams).await?;
     let (team, former): (Vec<&Membered>, Vec<&Membered>) =
         around.team.iter().partition(|one| one.until.is_none_or(|until| now < until));
     let membership = |one: &&Membered| Standing {

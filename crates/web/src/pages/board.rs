@@ -50,7 +50,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
         .map_err(|_| Error::internal("the question for a board"))?;
     let paging = Paging { count: NOTES, cursor: query.some("cursor") };
     let found = ask.web.app.search(&ask.caller, &asked, &paging).await?;
-    let names = Names::of(&ask.web, &ask.caller, &found.items, person.told_institutions()).await?;
+    let names = Names::of(&ask.web, &ask.caller, &found.items, &person.told_institutions()).await?;
     let standing = found.items.iter().filter(|stored| stored.state != RecordState::Withdrawn);
     page(&Page {
         l: ask.layout("board-title"),

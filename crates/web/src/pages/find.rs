@@ -49,7 +49,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, fields: Fields) 
         }
         Err(error) => return Err(error.into()),
     };
-    let names = Names::of(&ask.web, caller, &found.page.items, person.told_institutions()).await?;
+    let names = Names::of(&ask.web, caller, &found.page.items, &person.told_institutions()).await?;
     page(&Page {
         l,
         head,

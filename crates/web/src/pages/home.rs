@@ -148,9 +148,9 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     hub::count(&ask).await;
     let notices = if paging.cursor.is_none() { ask.web.app.notices(&ask.caller).await? } else { Vec::new() };
     let shown: Vec<SubjectId> = list.cards().map(|card| card.subject).collect();
-    let newest = list.cards().filter_map(|card| card.newest.as_ref());
-    let institutions =
-        ask.web.app.institution_names(&ask.caller, newest.map(|newest| newest.institution)).await?;
+    let newest: Vec<_> =
+        list.cards().filter_map(|card| card.newest.as_ref()).map(|newest| newest.institution).collect();
+    let institutions = ask.web.app.institution_names(&ask.caller, &newest).await?;
     let making = Making { ask: &ask, institutions, occupations: &ask.web.occupations };
     page(&Page {
         l: ask

@@ -121,7 +121,7 @@ async fn answered(
         return Err(Fault::not_found());
     }
     let names =
-        Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored), person.told_institutions()).await?;
+        Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored), &person.told_institutions()).await?;
     typed.reply = Some((stored.id, note_content::called(&stored, &names, ask.texts())));
     Ok(present::item(&stored, &names, ask.texts()).content.note)
 }
@@ -161,7 +161,7 @@ async fn sending(
     typed: &Typed,
     answered: Option<String>,
 ) -> Result<Sending, Fault> {
-    let names = Names::of(&ask.web, &ask.caller, &[], person.told_institutions()).await?;
+    let names = Names::of(&ask.web, &ask.caller, &[], &person.told_institutions()).await?;
     let recipients = note_content::recipients(person, ask, &names);
     Ok(Sending {
         templates: Vec::new(),
@@ -207,7 +207,7 @@ async fn draft(
 ) -> Result<Stored, Problem> {
     checked(&typed.text).map_err(Problem::Text)?;
     let files = looked_at(ask, sent)?;
-    let names = Names::of(&ask.web, &ask.caller, &[], person.told_institutions()).await?;
+    let names = Names::of(&ask.web, &ask.caller, &[], &person.told_institutions()).await?;
     let recipients = note_content::recipients(person, ask, &names);
     let bytes = typed.communication(person.subject, &recipients, &files, ask.web.now());
     Ok(ask.web.app.create_with_files(&ask.caller, bytes, &files, CreateAs::Draft).await?)
@@ -377,7 +377,7 @@ pub(crate) async fn look(ask: Ask, Path((kind, record)): Path<(String, String)>)
     let (stored, text, subject) = own(&ask, &kind, &record, &[RecordState::Draft]).await?;
     let (person, head) = Head::ask(&ask, subject).await?;
     let names =
-        Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored), person.told_institutions()).await?;
+        Names::of(&ask.web, &ask.caller, std::slice::from_ref(&stored), &person.told_institutions()).await?;
     let base = format!("/records/{NOTE}/{}", stored.id);
     page(&Look {
         l: ask.layout("look-title"),
@@ -441,7 +441,7 @@ pub(crate) async fn edit(
     let kept = Typed::stored(&stored, text, ask.texts());
     let asked = Typed::of(&form.fields, &ask, &person);
     let typed = Typed { reply: kept.reply, template: kept.template, ..asked };
-    let names = Names::of(&ask.web, &ask.caller, &[], person.told_institutions()).await?;
+    let names = Names::of(&ask.web, &ask.caller, &[], &person.told_institutions()).await?;
     let bytes = typed.over(&stored, &note_content::recipients(&person, &ask, &names));
     match change(&ask, &stored, (&typed.text, bytes), &form, version(&form.fields)?).await {
         Ok(changed) if small.0 => Ok(draft_kept(&ask, &changed)),

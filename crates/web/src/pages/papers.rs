@@ -63,7 +63,7 @@ pub(crate) async fn list(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let paging = paging(&query, DOCUMENTS);
     let (app, caller) = (&ask.web.app, &ask.caller);
     let found = app.timeline(caller, subject, &filter, &paging).await?;
-    let names = Names::of(&ask.web, caller, &found.items, []).await?;
+    let names = Names::of(&ask.web, caller, &found.items, &[]).await?;
     let here = format!("{}/documents", head.person.page);
     page(&List {
         l: ask.layout("documents-title").at(here.clone()).done(query.get("done")),

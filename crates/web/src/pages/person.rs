@@ -173,7 +173,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let paging = paging(&query, RECORDS);
     let (app, caller) = (&ask.web.app, &ask.caller);
     let timeline = app.timeline(caller, subject, &narrowing.filter(), &paging).await?;
-    let names = Names::of(&ask.web, caller, &timeline.items, person.told_institutions()).await?;
+    let names = Names::of(&ask.web, caller, &timeline.items, &person.told_institutions()).await?;
     page(&Page {
         l: ask.layout("person-title").done(query.get("done")).following(&ask, &[subject])?,
         may: person.may,

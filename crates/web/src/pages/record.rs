@@ -88,7 +88,7 @@ pub(crate) async fn show(
         }
         None => (None, None),
     };
-    let names = Names::of(&ask.web, caller, &versions, []).await?;
+    let names = Names::of(&ask.web, caller, &versions, &[]).await?;
     let items: Vec<Item> = versions.iter().map(|v| present::item(v, &names, texts)).collect();
     let before = items.iter().skip(1).map(|i| Some(i.content.as_text())).chain([None]);
     let pieces: Vec<Vec<Piece>> = items
@@ -148,7 +148,7 @@ async fn withdrawal(ask: &Ask, kind: &str, record: &str) -> Result<Withdraw, Fau
     }
     let subject: SubjectId = stored.subject.ok_or_else(Fault::not_found)?;
     let (_, head) = Head::ask(ask, subject).await?;
-    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored), []).await?;
+    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored), &[]).await?;
     let base = format!("/records/{}/{}", stored.kind, stored.id);
     Ok(Withdraw {
         l: ask.layout("withdraw-title").at(format!("{base}/withdraw")),
@@ -227,7 +227,7 @@ pub(crate) async fn discard_form(ask: Ask, Path((kind, record)): Path<(String, S
     }
     let subject: SubjectId = stored.subject.ok_or_else(Fault::not_found)?;
     let (_, head) = Head::ask(&ask, subject).await?;
-    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored), []).await?;
+    let names = Names::of(&ask.web, caller, std::slice::from_ref(&stored), &[]).await?;
     let base = format!("/records/{}/{}", stored.kind, stored.id);
     page(&Discard {
         l: ask.layout("discard-title").at(format!("{base}/discard")),

@@ -104,7 +104,7 @@ async fn gather(ask: &Ask, subject: SubjectId, person: &PersonPage) -> Result<Su
     let kinds = ["MedicationRequest", "MedicationStatement", "Condition"].map(Kind::of).to_vec();
     let filter = TimelineFilter { kinds, ..TimelineFilter::default() };
     let found = app.timeline(caller, subject, &filter, &Paging { count: MOST, cursor: None }).await?;
-    let names = Names::of(&ask.web, caller, &found.items, person.told_institutions()).await?;
+    let names = Names::of(&ask.web, caller, &found.items, &person.told_institutions()).await?;
     let facts = |condition: bool| facts(&found.items, condition, ask.web.now(), &names, texts);
     let blood = search(ask, "Observation", subject, &[("code", BLOOD)]).await?;
     Ok(Summary {

@@ -85,7 +85,7 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let asked = SearchQuery::parse("Encounter", &parameters, Handling::Strict)
         .map_err(|_| Error::internal("the question for visits"))?;
     let found = ask.web.app.search(&ask.caller, &asked, &Paging { count: MOST, cursor: None }).await?;
-    let names = Names::of(&ask.web, &ask.caller, &found.items, []).await?;
+    let names = Names::of(&ask.web, &ask.caller, &found.items, &[]).await?;
     let begins = dates::start_of(today).unwrap_or_else(|| ask.web.now());
     let mut coming: Vec<(Timestamp, Visit)> = Vec::new();
     let mut past: Vec<(Timestamp, Visit)> = Vec::new();

@@ -217,7 +217,7 @@ impl Names {
         web: &Web,
         caller: &Caller,
         records: &[Stored],
-        also: impl IntoIterator<Item = InstitutionId>,
+        also: &[InstitutionId],
     ) -> Result<Self> {
         let app = &web.app;
         let actors = app.actors(caller, records).await?;
@@ -225,8 +225,9 @@ impl Names {
             .iter()
             .map(|stored| stored.institution)
             .chain(actors.values().filter_map(|actor| actor.institution))
-            .chain(also);
-        let institutions = app.institution_names(caller, told).await?;
+            .chain(also.iter().copied())
+            .collect::<Vec<_>>();
+        let institutions = app.institution_names(caller, &told).await?;
         Ok(Self { occupations: web.occupations.clone(), actors, institutions })
     }
 

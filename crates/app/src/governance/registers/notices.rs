@@ -1,7 +1,6 @@
 //! お知らせ: entries that stand on the first page of those who read their register, while they hold.
 
 use mimamori_domain::{Action, ObjectId, RecordState, Result, Timestamp};
-use mimamori_policy::model::Register;
 
 use super::{RegisterEntry, THING, place_of};
 use crate::App;
@@ -53,7 +52,7 @@ impl App {
             let (entries, _) = self.governed_list::<RegisterEntry>(&register.code).await?;
             for entry in entries {
                 let here = || self.register_rights(&caller, register, Reach::Here(&place_of(&entry)), now);
-                if holds(register, &entry, days, &today) && here().reads {
+                if holds(&entry, days, &today) && here().reads {
                     found.push(Notice {
                         register: register.code.clone(),
                         entry: entry.object,
@@ -75,15 +74,8 @@ impl App {
 }
 
 /// Whether an entry stands, and holds on a day such as `2026-11-22`: days in this form are in order as texts.
-fn holds(
-    register: &Register,
-    entry: &Governed<RegisterEntry>,
-    (from, until): &(String, String),
-    today: &str,
-) -> bool {
-    let day = |code: &str| {
-        register.field(code).and_then(|field| entry.body.values.get(&field.code)).and_then(|day| day.as_str())
-    };
+fn holds(entry: &Governed<RegisterEntry>, (from, until): &(String, String), today: &str) -> bool {
+    let day = |code: &str| entry.body.values.get(code).and_then(|day| day.as_str());
     let begun = day(from).is_some_and(|from| from <= today);
     begun && day(until).is_none_or(|until| today <= until) && entry.state != RecordState::Withdrawn
 }

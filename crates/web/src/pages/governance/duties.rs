@@ -105,12 +105,12 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
     let chosen = STATES.iter().find(|(code, ..)| *code == query.get("state")).map(|(code, ..)| *code);
     let address = format!("/rules/duties?month={}", code(first));
     let count = |code: &str| found.iter().filter(|view| state(view) == code).count() as u64;
-    let all = query.get("day").is_empty() && chosen.is_none();
+    let day = query.parsed::<i8>("day").and_then(|day| Date::new(first.year(), first.month(), day).ok());
+    let all = day.is_none() && chosen.is_none();
     let mut states = vec![(address.clone(), texts.get("filter-all"), found.len() as u64, all)];
     states.extend(STATES.iter().filter(|(code, ..)| count(code) > 0).map(|(code, key, _)| {
         (format!("{address}&state={code}"), texts.get(key), count(code), chosen == Some(*code))
     }));
-    let day = query.parsed::<i8>("day").and_then(|day| Date::new(first.year(), first.month(), day).ok());
     let marks = |day: Date| -> Vec<Mark> {
         let due: Vec<&str> = found.iter().filter(|view| last(view.due) == day).map(state).collect();
         let mark = |(code, key, style): &(&str, &str, &'static str)| {
