@@ -164,6 +164,7 @@ impl App {
             keys,
             subjects: Cache::new(SUBJECTS),
             actors: Cache::new(ACTORS),
+            no_accounts: Cache::new(ACTORS),
             institution_names: Cache::new(INSTITUTIONS),
             sessions: Sessions::new(SESSIONS),
             passwords: Passwords::new()?,

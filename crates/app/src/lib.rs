@@ -161,6 +161,9 @@ pub struct Shared {
     pub(crate) keys: InstallationKeys,
     pub(crate) subjects: Cache<SubjectId, Arc<SubjectContext>>,
     pub(crate) actors: Cache<ActorId, Arc<ActorContext>>,
+    /// Who wrote something and has no account, such as the operator; for names alone. Nobody is given
+    /// one later: an account is made together with its id.
+    pub(crate) no_accounts: Cache<ActorId, ()>,
     pub(crate) institution_names: Cache<InstitutionId, String>,
     pub(crate) sessions: Sessions,
     pub(crate) passwords: passwords::Passwords,

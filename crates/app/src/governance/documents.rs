@@ -151,6 +151,12 @@ impl App {
         ObjectId::from_slice(hash.get(..16).unwrap_or_default()).map_err(Error::internal)
     }
 
+    /// The one object in which somebody says that they read a version of a document: a second click at
+    /// the same moment meets the first.
+    fn acknowledgement_object(&self, code: &str, version: u64, actor: ActorId) -> Result<ObjectId> {
+        self.fixed_object(&format!("acknowledgement|{code}|{version}|{actor}"))
+    }
+
     async fn document_head(&self, code: &str) -> Result<Option<Governed<DocumentBody>>> {
         self.governed::<DocumentBody>(self.document_object(code)?).await
     }
@@ -192,13 +198,12 @@ impl App {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
-        let mut summaries = Vec::new();
-        for document in self.pack.documents() {
+        let shown = |document: &&Document| {
             let (posted, owns) = self.document_rights(&caller, document, now);
-            if posted || owns || oversees {
-                summaries.push(self.document_summary(&caller, document, now).await?);
-            }
-        }
+            posted || owns || oversees
+        };
+        let shown: Vec<&Document> = self.pack.documents().iter().filter(shown).collect();
+        let summaries = self.document_summaries(&caller, &shown, now).await?;
         let decision =
             self.require_general(&caller, Action::Search, target(THING, !summaries.is_empty())).await?;
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(summaries.len())).await?;
@@ -211,36 +216,49 @@ impl App {
         (is(&document.posted) || is(&document.acknowledged_by), is(&document.owner))
     }
 
-    async fn document_summary(
+    /// Documents with their newest versions: one question for all of them, and one for what the caller
+    /// said to have read.
+    async fn document_summaries(
         &self,
         caller: &Caller,
-        document: &Document,
+        documents: &[&Document],
         now: Timestamp,
-    ) -> Result<DocumentSummary> {
-        let head = self.document_head(&document.code).await?;
-        let must = caller.named(&document.acknowledged_by, Reach::Anywhere, None, now).is_some();
-        let to_acknowledge = match &head {
-            Some(head) if must => !self
-                .acknowledgements(document, head.version)
-                .await?
-                .iter()
-                .any(|(actor, _)| *actor == caller.actor),
-            _ => false,
-        };
-        Ok(DocumentSummary {
-            next_review: head.as_ref().and_then(|head| next_review(document, &head.body)),
-            acknowledge_by: head.as_ref().and_then(|head| {
-                let days = document.within_days?;
-                later(head.recorded, Period { days, ..Period::default() })
-            }),
-            current: match head {
-                Some(head) => Some(self.document_version(head).await?),
-                None => None,
-            },
-            to_acknowledge,
-            owns: self.document_rights(caller, document, now).1,
-            document: document.clone(),
-        })
+    ) -> Result<Vec<DocumentSummary>> {
+        let objects = documents.iter().map(|document| self.document_object(&document.code));
+        let objects: Vec<ObjectId> = objects.collect::<Result<_>>()?;
+        let mut heads = self.governed_each::<DocumentBody>(&objects).await?;
+        let mut found = Vec::with_capacity(documents.len());
+        for (document, object) in documents.iter().copied().zip(objects) {
+            let head = heads.remove(&object);
+            let must = caller.named(&document.acknowledged_by, Reach::Anywhere, None, now).is_some();
+            let asked = match &head {
+                Some(head) if must => {
+                    Some(self.acknowledgement_object(&document.code, head.version, caller.actor)?)
+                }
+                _ => None,
+            };
+            found.push((document, head, asked));
+        }
+        let asked: Vec<ObjectId> = found.iter().filter_map(|(_, _, asked)| *asked).collect();
+        let acknowledged = self.governed_each::<Acknowledgement>(&asked).await?;
+        let mut summaries = Vec::with_capacity(found.len());
+        for (document, head, asked) in found {
+            summaries.push(DocumentSummary {
+                next_review: head.as_ref().and_then(|head| next_review(document, &head.body)),
+                acknowledge_by: head.as_ref().and_then(|head| {
+                    let days = document.within_days?;
+                    later(head.recorded, Period { days, ..Period::default() })
+                }),
+                current: match head {
+                    Some(head) => Some(self.document_version(head).await?),
+                    None => None,
+                },
+                to_acknowledge: asked.is_some_and(|asked| !acknowledged.contains_key(&asked)),
+                owns: self.document_rights(caller, document, now).1,
+                document: document.clone(),
+            });
+        }
+        Ok(summaries)
     }
 
     async fn document_version(&self, version: Governed<DocumentBody>) -> Result<DocumentVersion> {
@@ -281,7 +299,8 @@ impl App {
         let (posted, owns) = self.document_rights(&caller, document, now);
         let decision = self.require_general(&caller, Action::Read, target(THING, posted || owns)).await?;
         let oversees = self.decide_general(&caller, Action::Read, &target(THING, false), now).allowed;
-        let summary = self.document_summary(&caller, document, now).await?;
+        let summary = self.document_summaries(&caller, &[document], now).await?;
+        let summary = summary.into_iter().next().ok_or_else(Error::not_found)?;
         let mut versions = Vec::new();
         let mut detail_of = None;
         if let Some(head) = self.document_head(code).await? {
@@ -413,12 +432,11 @@ impl App {
         if head.version != version {
             return Err(Error::conflict("a newer version was published meanwhile; please read that one"));
         }
-        if self.acknowledgements(document, version).await?.iter().any(|(actor, _)| *actor == caller.actor) {
+        let object = self.acknowledgement_object(code, version, caller.actor)?;
+        if self.governed::<Acknowledgement>(object).await?.is_some() {
             return Ok(());
         }
         let body = Acknowledgement { by: caller.actor, version, at: now.as_micros() };
-        // Of one person and version there is one: a second click at the same moment meets the first.
-        let object = self.fixed_object(&format!("acknowledgement|{code}|{version}|{}", caller.actor))?;
         let mut unit = Unit::new();
         let writing = Writing {
             object,

@@ -1,11 +1,13 @@
 //! Objects that belong to the organisation: read, listed and written one way.
 
+use std::collections::HashMap;
+
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
     Timestamp,
 };
 use mimamori_policy::Decision;
-use mimamori_store::{ObjectVersion, Unit};
+use mimamori_store::{MAX_LIST, ObjectVersion, Unit};
 
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::{self, Body};
@@ -110,6 +112,25 @@ impl App {
             Some(version) => self.open_governed(version).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The current versions of those objects that are of this kind.
+    pub(crate) async fn governed_each<T: Body>(
+        &self,
+        objects: &[ObjectId],
+    ) -> Result<HashMap<ObjectId, Governed<T>>> {
+        let mut found = HashMap::with_capacity(objects.len());
+        for some in objects.chunks(MAX_LIST) {
+            let ids = some.iter().map(|object| (*object).into()).collect();
+            let mut rows = self.store.query_lists(&sql::CURRENT_OF_EACH, Vec::new(), vec![ids]).await?;
+            for row in &mut rows {
+                let version = object_from_row(row)?;
+                if version.kind == T::KIND {
+                    found.insert(version.object, self.open_governed(version).await?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The newest object of a kind and code that is sorted before a time.

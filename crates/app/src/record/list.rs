@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::maybe_done;
 use mimamori_domain::{AccessLabel, Action, Authorship, Error, ObjectId, Result, SubjectId, Timestamp};
 use mimamori_ledger::EntryDraft;
 use mimamori_policy::Decision;
@@ -158,6 +159,21 @@ impl App {
     /// Forbidden when the caller may see nothing of this person; unavailable when it could not be
     /// recorded.
     pub async fn person(&self, caller: &Caller, subject: SubjectId) -> Result<PersonPage> {
+        Ok(self.person_and(caller, subject, std::future::ready(())).await?.0)
+    }
+
+    /// The same, and what else is shown of the person: that is begun once the caller may see them, so
+    /// that what both leave in the ledger is kept by one commit.
+    ///
+    /// # Errors
+    /// As [`App::person`].
+    pub async fn person_and<T>(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        more: impl Future<Output = T>,
+    ) -> Result<(PersonPage, T)> {
+        let mut more = std::pin::pin!(maybe_done(more));
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
             let Reach { patient, context, permitted } = self.reach(caller, subject, now).await?;
@@ -193,8 +209,10 @@ impl App {
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
             let unit = self.list_entries(caller, unit, None, vec![(subject, listed)])?;
-            if let Settled::Done = self.settle(caller, unit).await? {
-                return Ok(page);
+            // Begun before and found already when this is a further attempt.
+            let (settled, ()) = futures::join!(self.settle(caller, unit), more.as_mut());
+            if let Settled::Done = settled? {
+                return more.as_mut().take_output().map(|found| (page, found)).ok_or_else(kept_changing);
             }
         }
         Err(kept_changing())
@@ -245,6 +263,9 @@ impl App {
 
     /// How somebody is shown to others; `None` when they have no account here.
     pub(crate) async fn actor_view(&self, actor: mimamori_domain::ActorId) -> Result<Option<ActorView>> {
+        if self.no_accounts.get(&actor).is_some() {
+            return Ok(None);
+        }
         match self.actor_context(actor).await {
             Ok(context) => Ok(Some(ActorView {
                 id: actor,
@@ -252,7 +273,10 @@ impl App {
                 occupation: context.account.occupation.clone(),
                 institution: context.account.institution,
             })),
-            Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => {
+                self.no_accounts.insert(actor, ());
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

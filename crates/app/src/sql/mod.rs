@@ -77,6 +77,11 @@ pub static ACCESS_VERSION: Statement = Statement::read(
 /// The current version of an object.
 pub static CURRENT: Statement = Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
 
+/// The current versions of some objects.
+pub static CURRENT_OF_EACH: Statement =
+    Statement::read("app.current_of_each", current!("h.object IN ({0})"), &[], VERSION)
+        .with_lists(&[&[Blob]]);
+
 /// The current version of an object and, from the same state, its subject's access version after it.
 pub static CURRENT_GUARDED: Statement = Statement::read(
     "app.current_guarded",
@@ -156,7 +161,7 @@ pub static GOVERNED_OF_CODE: Statement = Statement::read(
 pub static GOVERNED_IN_STATE: Statement = Statement::read(
     "app.governed_in_state",
     current_sorted!(
-        "h.kind = $1 AND h.state = $2 AND h.subject IS NULL \
+        "h.kind = $1 AND h.state = ($2 || '') AND h.subject IS NULL \
          AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
          ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
     ),
@@ -500,6 +505,7 @@ pub static ALL: &[&Statement] = &[
     &INSTALLATION,
     &ACCESS_VERSION,
     &CURRENT,
+    &CURRENT_OF_EACH,
     &CURRENT_GUARDED,
     &VERSION_OF,
     &VERSIONS_OF,

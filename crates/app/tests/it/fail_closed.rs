@@ -68,6 +68,7 @@ const TABLE: &[(&str, Then)] = &[
     ("my_people", Reads),
     ("find_in_timeline", Reads),
     ("person", Reads),
+    ("person_and", Reads),
     ("person_choices", Reads),
     ("read", Reads),
     ("review", Reads),
@@ -489,6 +490,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
         "history" => app.history(hana, &observed, ids.observation).await.map(drop),
         "my_people" => app.my_people(jiro, &all).await.map(drop),
         "person" => app.person(haru, ids.subject).await.map(drop),
+        "person_and" => app.person_and(haru, ids.subject, std::future::ready(())).await.map(drop),
         "person_choices" => app.person_choices(hana).await.map(drop),
         "read" => app.read(jiro, &observed, ids.observation).await.map(drop),
         "review" => {

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
+use futures::{TryFutureExt, future};
 use mimamori_app::{ConsentView, Membered, ProxyView};
 use mimamori_domain::{ClassCode, InstitutionId, ObjectId, SubjectId, Timestamp};
 
@@ -77,8 +78,10 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
 
 async fn gather(ask: &Ask, subject: SubjectId, sent: &Fields) -> Result<Page, Fault> {
     let (texts, now) = (ask.texts(), ask.web.now());
-    let (_, head) = Head::ask(ask, subject).await?;
-    let around = ask.web.app.around(&ask.caller, subject).await?;
+    let around = ask.web.app.around(&ask.caller, subject).map_err(Fault::from);
+    // Asked for at once: what each leaves in the ledger is then kept together.
+    let found = future::try_join(around, relatives(ask, subject));
+    let (_, head, (around, family)) = Head::with(ask, subject, found).await?;
     let teams: Vec<_> = around.team.iter().filter_map(|one| one.member.institution()).collect();
     let names = Names::of(&ask.web, &ask.caller, &[], &teams).await?;
     let (team, former): (Vec<&Membered>, Vec<&Membered>) =
@@ -97,7 +100,7 @@ async fn gather(ask: &Ask, subject: SubjectId, sent: &Fields) -> Result<Page, Fa
         head,
         team: team.iter().map(membership).collect(),
         former: former.iter().map(membership).collect(),
-        family: relatives(ask, subject).await?,
+        family,
         proxies: around.proxies.iter().map(proxy).collect(),
         consents: around
             .consents

@@ -56,9 +56,9 @@ struct Measured {
 pub(crate) async fn show(ask: Ask, Path(subject): Path<String>) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
-    let (_, head) = Head::ask(&ask, subject).await?;
     let first = today.checked_sub(YEARS.years()).unwrap_or(today);
-    let (records, more) = observations(&ask, subject, "exam", first).await?;
+    let found = observations(&ask, subject, "exam", first);
+    let (_, head, (records, more)) = Head::with(&ask, subject, found).await?;
     page(&Page { l: ask.layout("check-ups-title"), head, items: items(&records, texts), more })
 }
 

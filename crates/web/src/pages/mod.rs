@@ -96,10 +96,20 @@ impl Head {
 
     /// Asks for the heading of `subject`.
     async fn ask(ask: &Ask, subject: SubjectId) -> Result<(PersonPage, Self), Fault> {
-        let page = ask.web.app.person(&ask.caller, subject).await;
-        let page = page.map_err(|e| Fault::from(e).or_emergency(subject))?;
-        let head = Self::of(&page, ask);
+        let (page, head, ()) = Self::with(ask, subject, std::future::ready(Ok(()))).await?;
         Ok((page, head))
+    }
+
+    /// The same, and what the page shows below it.
+    async fn with<T>(
+        ask: &Ask,
+        subject: SubjectId,
+        more: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<(PersonPage, Self, T), Fault> {
+        let page = ask.web.app.person_and(&ask.caller, subject, more).await;
+        let (page, more) = page.map_err(|e| Fault::from(e).or_emergency(subject))?;
+        let head = Self::of(&page, ask);
+        Ok((page, head, more?))
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use futures::TryFutureExt;
 use mimamori_app::{CreateAs, MOST_FILES, OpenedFile, RecordFile, TimelineFilter};
 use mimamori_domain::{Kind, SubjectId, Timestamp};
 use serde_json::json;
@@ -58,12 +59,11 @@ pub(super) struct List {
 /// `GET /people/{subject}/documents`
 pub(crate) async fn list(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
     let subject: SubjectId = id(&subject)?;
-    let (person, head) = Head::ask(&ask, subject).await?;
     let filter = TimelineFilter { kinds: vec![DOCUMENT], ..TimelineFilter::default() };
     let paging = paging(&query, DOCUMENTS);
-    let (app, caller) = (&ask.web.app, &ask.caller);
-    let found = app.timeline(caller, subject, &filter, &paging).await?;
-    let names = Names::of(&ask.web, caller, &found.items, &[]).await?;
+    let found = ask.web.app.timeline(&ask.caller, subject, &filter, &paging).map_err(Fault::from);
+    let (person, head, found) = Head::with(&ask, subject, found).await?;
+    let names = Names::of(&ask.web, &ask.caller, &found.items, &[]).await?;
     let here = format!("{}/documents", head.person.page);
     page(&List {
         l: ask.layout("documents-title").at(here.clone()).done(query.get("done")),

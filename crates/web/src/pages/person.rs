@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::extract::Path;
+use futures::TryFutureExt;
 use jiff::civil::Date;
 use mimamori_app::{May, PersonPage, Stored, TeamMember, TimelineFilter};
 use mimamori_domain::{ActorId, InstitutionId, Kind, RecordState, SubjectId};
@@ -11,7 +12,7 @@ use mimamori_domain::{ActorId, InstitutionId, Kind, RecordState, SubjectId};
 use super::home::encoded;
 use super::{Head, id, paging};
 use crate::dates;
-use crate::error::Answered;
+use crate::error::{Answered, Fault};
 use crate::forms::{Fields, Query};
 use crate::language::Texts;
 use crate::layout::{Ask, Layout, page};
@@ -168,11 +169,11 @@ impl Narrowing {
 pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let texts = ask.texts();
-    let (person, head) = Head::ask(&ask, subject).await?;
     let narrowing = Narrowing::of(&query);
-    let paging = paging(&query, RECORDS);
-    let (app, caller) = (&ask.web.app, &ask.caller);
-    let timeline = app.timeline(caller, subject, &narrowing.filter(), &paging).await?;
+    let (filter, paging) = (narrowing.filter(), paging(&query, RECORDS));
+    let caller = &ask.caller;
+    let timeline = ask.web.app.timeline(caller, subject, &filter, &paging).map_err(Fault::from);
+    let (person, head, timeline) = Head::with(&ask, subject, timeline).await?;
     let names = Names::of(&ask.web, caller, &timeline.items, &person.told_institutions()).await?;
     page(&Page {
         l: ask.layout("person-title").done(query.get("done")).following(&ask, &[subject])?,

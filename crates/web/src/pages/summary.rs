@@ -3,6 +3,7 @@
 
 use askama::Template;
 use axum::extract::Path;
+use futures::TryFutureExt;
 use mimamori_app::{May, Paging, PersonPage, Stored, TimelineFilter};
 use mimamori_domain::{Error, Kind, RecordState, SubjectId, Timestamp};
 use mimamori_fhir::{Handling, SearchQuery};
@@ -79,16 +80,16 @@ pub(super) struct Contact {
 /// `GET /people/{subject}/summary`
 pub(crate) async fn show(ask: Ask, Path(subject): Path<String>) -> Answered {
     let subject: SubjectId = id(&subject)?;
-    let (person, head) = Head::ask(&ask, subject).await?;
-    let summary = gather(&ask, subject, &person).await?;
+    let (person, head, found) = Head::with(&ask, subject, find(&ask, subject)).await?;
+    let summary = gather(&ask, &person, found).await?;
     page(&Page { l: ask.layout("summary-title"), head, may: person.may, summary })
 }
 
 /// `GET /people/{subject}/card`
 pub(crate) async fn card(ask: Ask, Path(subject): Path<String>) -> Answered {
     let subject: SubjectId = id(&subject)?;
-    let (person, head) = Head::ask(&ask, subject).await?;
-    let summary = gather(&ask, subject, &person).await?;
+    let (person, head, found) = Head::with(&ask, subject, find(&ask, subject)).await?;
+    let summary = gather(&ask, &person, found).await?;
     let by = [Some(ask.caller.name()), ask.caller.institution_name()];
     page(&Card {
         l: ask.layout("card-title"),
@@ -99,21 +100,41 @@ pub(crate) async fn card(ask: Ask, Path(subject): Path<String>) -> Answered {
     })
 }
 
-async fn gather(ask: &Ask, subject: SubjectId, person: &PersonPage) -> Result<Summary, Fault> {
-    let (app, caller, texts) = (&ask.web.app, &ask.caller, ask.texts());
+/// What a summary is made of.
+struct Found {
+    /// Medicines and conditions, the newest first.
+    records: Vec<Stored>,
+    /// There were more than are looked through.
+    more: bool,
+    blood: Vec<Stored>,
+    contacts: Vec<Contact>,
+}
+
+/// Asked for at once: what each leaves in the ledger is then kept together.
+async fn find(ask: &Ask, subject: SubjectId) -> Result<Found, Fault> {
     let kinds = ["MedicationRequest", "MedicationStatement", "Condition"].map(Kind::of).to_vec();
     let filter = TimelineFilter { kinds, ..TimelineFilter::default() };
-    let found = app.timeline(caller, subject, &filter, &Paging { count: MOST, cursor: None }).await?;
-    let names = Names::of(&ask.web, caller, &found.items, &person.told_institutions()).await?;
-    let facts = |condition: bool| facts(&found.items, condition, ask.web.now(), &names, texts);
-    let blood = search(ask, "Observation", subject, &[("code", BLOOD)]).await?;
+    let paging = Paging { count: MOST, cursor: None };
+    let (records, blood, contacts) = futures::try_join!(
+        ask.web.app.timeline(&ask.caller, subject, &filter, &paging).map_err(Fault::from),
+        search(ask, "Observation", subject, &[("code", BLOOD)]),
+        relatives(ask, subject),
+    )?;
+    Ok(Found { more: records.next.is_some(), records: records.items, blood, contacts })
+}
+
+async fn gather(ask: &Ask, person: &PersonPage, found: Found) -> Result<Summary, Fault> {
+    let (caller, texts) = (&ask.caller, ask.texts());
+    let Found { records, more, blood, contacts } = found;
+    let names = Names::of(&ask.web, caller, &records, &person.told_institutions()).await?;
+    let facts = |condition: bool| facts(&records, condition, ask.web.now(), &names, texts);
     Ok(Summary {
         blood: blood.iter().filter(|stored| counts(stored)).find_map(|stored| blood_group(stored, texts)),
         medicines: facts(false),
         conditions: facts(true),
-        contacts: relatives(ask, subject).await?,
+        contacts,
         team: person.team.iter().map(|one| member(one, &names, texts)).collect(),
-        more: found.next.is_some(),
+        more,
     })
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
+use futures::TryFutureExt;
 use jiff::ToSpan;
 use jiff::civil::{Date, Time};
 use mimamori_app::{CreateAs, Paging, Stored};
@@ -78,13 +79,14 @@ pub(super) struct Form {
 pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
-    let (person, head) = Head::ask(&ask, subject).await?;
     // By the days they state: a timeline has them where they were planned.
     let first = today.checked_sub(DAYS_BACK.days()).map_err(Error::internal)?;
     let parameters = [("patient".to_owned(), subject.to_string()), ("date".to_owned(), format!("ge{first}"))];
     let asked = SearchQuery::parse("Encounter", &parameters, Handling::Strict)
         .map_err(|_| Error::internal("the question for visits"))?;
-    let found = ask.web.app.search(&ask.caller, &asked, &Paging { count: MOST, cursor: None }).await?;
+    let paging = Paging { count: MOST, cursor: None };
+    let found = ask.web.app.search(&ask.caller, &asked, &paging).map_err(Fault::from);
+    let (person, head, found) = Head::with(&ask, subject, found).await?;
     let names = Names::of(&ask.web, &ask.caller, &found.items, &[]).await?;
     let begins = dates::start_of(today).unwrap_or_else(|| ask.web.now());
     let mut coming: Vec<(Timestamp, Visit)> = Vec::new();

@@ -82,11 +82,11 @@ struct Measured {
 pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Query) -> Answered {
     let subject: SubjectId = id(&subject)?;
     let (texts, today) = (ask.texts(), dates::day_of(ask.web.now()));
-    let (person, head) = Head::ask(&ask, subject).await?;
     let chosen = WINDOWS.into_iter().find(|(days, _)| days.to_string() == query.get("days"));
     let length = chosen.map_or(USUAL_DAYS, |(days, _)| days);
     let first = today.checked_sub((length - 1).days()).unwrap_or(today);
-    let (records, more) = observations(&ask, subject, "vital-signs", first).await?;
+    let found = observations(&ask, subject, "vital-signs", first);
+    let (person, head, (records, more)) = Head::with(&ask, subject, found).await?;
     let counted = records.iter().filter(|stored| counts(stored)).enumerate();
     let measured: Vec<Measured> = counted.flat_map(|(record, stored)| measured(record, stored)).collect();
     let base = format!("/people/{subject}/vital-signs");

@@ -1,6 +1,7 @@
 //! 規程: what waits for the caller, and the ways to everything they may use.
 
 use askama::Template;
+use futures::TryFutureExt;
 use mimamori_app::{DutyState, Inbox, RuleParts, Window};
 use mimamori_domain::Timestamp;
 
@@ -94,8 +95,9 @@ pub(crate) async fn show(ask: Ask, Query(query): Query) -> Answered {
 
 /// What waits for the caller; how much it is stays known for the mark in the navigation.
 async fn waits(ask: &Ask) -> Result<(Inbox, Vec<Duty>, Vec<Cell>), Fault> {
-    let inbox = ask.web.app.inbox(&ask.caller).await?;
-    let (duties, documents) = (duties(ask).await?, documents(ask).await?);
+    let inbox = ask.web.app.inbox(&ask.caller).map_err(Fault::from);
+    // Asked for at once: what each leaves in the ledger is then kept together.
+    let (inbox, duties, documents) = futures::try_join!(inbox, duties(ask), documents(ask))?;
     let count = inbox.waiting.len() + inbox.by_hand.len() + duties.len() + documents.len();
     ask.web.waiting.keep(ask.caller.actor_id(), ask.web.now(), count as u64);
     Ok((inbox, duties, documents))
