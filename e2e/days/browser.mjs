@@ -1,7 +1,7 @@
 // One person's window: opens pages, looks at each, takes its picture.
 import { chromium } from 'playwright-core';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 /** A page with its style, in bytes: what a slow telephone line still brings in a second or two. */
@@ -25,9 +25,13 @@ export async function inTurn(login, act) {
   await done;
 }
 
+/** Chromium without windows where it is installed: it draws with the same engine, for half the processor time. */
+const PROGRAM = process.env.CHROMIUM ?? ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find(existsSync);
+export const PROGRAM_NAME = basename(PROGRAM ?? 'chromium');
+
 export const launch = () =>
   chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: PROGRAM,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--no-first-run'],
   });
 

@@ -2,7 +2,7 @@
 // contrast notices. `--approve` keeps the pictures of now; they are looked at before they are committed.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { SIZES } from './browser.mjs';
+import { PROGRAM_NAME, SIZES } from './browser.mjs';
 
 const FOLDER = new URL('./approved/', import.meta.url);
 /** A pixel differs when one of its colours does by more than this, of 255. */
@@ -13,7 +13,7 @@ const MOST_PIXELS = 2;
 /** Pictures are comparable only where letters are drawn alike. */
 function drawnBy(browser) {
   const font = (of) => execFileSync('fc-match', [of, 'family', 'file'], { encoding: 'utf8' }).trim();
-  return `${browser.version().split('.')[0]}\n${font('sans-serif:lang=ja')}\n${font('sans-serif')}\n`;
+  return `${PROGRAM_NAME} ${browser.version().split('.')[0]}\n${font('sans-serif:lang=ja')}\n${font('sans-serif')}\n`;
 }
 
 /** Share of differing pixels, counted by the browser's own canvas; 1 when the sizes are not the same. */

@@ -52,7 +52,10 @@ class Script:
 
 
 def main(everything):
-    tools = passed.versions(["chromium", "--version"], ["node", "--version"], ["python3", "-V"], ["uname", "-r"])
+    tools = passed.versions(
+        ["chromium", "--version"], ["chromium-headless-shell", "--version"], ["node", "--version"], ["python3", "-V"],
+        ["uname", "-r"],
+    )
     scripts = [Script(path, tools) for path in sorted((ROOT / "e2e").glob("*.sh"))]
     known = [script for script in scripts if not everything and passed.recall(script.key) is not None]
     for script in known:

@@ -7,7 +7,7 @@ use mimamori_domain::{
     Timestamp,
 };
 use mimamori_policy::Decision;
-use mimamori_store::{MAX_LIST, ObjectVersion, Unit};
+use mimamori_store::{ObjectVersion, Unit};
 
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::{self, Body};
@@ -120,14 +120,11 @@ impl App {
         objects: &[ObjectId],
     ) -> Result<HashMap<ObjectId, Governed<T>>> {
         let mut found = HashMap::with_capacity(objects.len());
-        for some in objects.chunks(MAX_LIST) {
-            let ids = some.iter().map(|object| (*object).into()).collect();
-            let mut rows = self.store.query_lists(&sql::CURRENT_OF_EACH, Vec::new(), vec![ids]).await?;
-            for row in &mut rows {
-                let version = object_from_row(row)?;
-                if version.kind == T::KIND {
-                    found.insert(version.object, self.open_governed(version).await?);
-                }
+        let ids = objects.iter().map(|object| (*object).into()).collect();
+        for mut row in self.store.query_many(&sql::CURRENT_OF, Vec::new(), ids).await? {
+            let version = object_from_row(&mut row)?;
+            if version.kind == T::KIND {
+                found.insert(version.object, self.open_governed(version).await?);
             }
         }
         Ok(found)

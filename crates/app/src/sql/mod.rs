@@ -77,11 +77,6 @@ pub static ACCESS_VERSION: Statement = Statement::read(
 /// The current version of an object.
 pub static CURRENT: Statement = Statement::read("app.current", current!("h.object = $1"), &[Blob], VERSION);
 
-/// The current versions of some objects.
-pub static CURRENT_OF_EACH: Statement =
-    Statement::read("app.current_of_each", current!("h.object IN ({0})"), &[], VERSION)
-        .with_lists(&[&[Blob]]);
-
 /// The current version of an object and, from the same state, its subject's access version after it.
 pub static CURRENT_GUARDED: Statement = Statement::read(
     "app.current_guarded",
@@ -505,7 +500,6 @@ pub static ALL: &[&Statement] = &[
     &INSTALLATION,
     &ACCESS_VERSION,
     &CURRENT,
-    &CURRENT_OF_EACH,
     &CURRENT_GUARDED,
     &VERSION_OF,
     &VERSIONS_OF,
