@@ -2,7 +2,7 @@
 citizen; phone and desktop, Japanese and English, with and without scripts; by keyboard alone, at 200 % and on
 paper; and names that programs get wrong. Every page fits, is light, and axe finds nothing on it.
 
-    days.py                      checks
+    days.py                      checks; with E2E_EVERYTHING=1 also how soon each page is painted
     days.py --guide docs/guide   writes the pages of the guide, with a picture of every step
     days.py --approve            keeps the pictures that others are compared with
 """

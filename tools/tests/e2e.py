@@ -20,8 +20,10 @@ TOGETHER = 3
 
 
 class Script:
-    def __init__(self, path, tools):
+    def __init__(self, path, tools, everything):
         self.path = path
+        # What only measures and checks nothing is left out otherwise.
+        self.environment = {**os.environ, "E2E_EVERYTHING": "1"} if everything else None
         self.name = f"e2e/{path.name}"
         self.alone = any(line.startswith("# alone: ") for line in path.read_text(encoding="utf-8").splitlines())
         # A script is its own two files, what all share, and folders of its own.
@@ -35,7 +37,7 @@ class Script:
         begun = time.monotonic()
         done = subprocess.run(
             ["bash", str(self.path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace",
+            errors="replace", env=self.environment,
         )
         took = time.monotonic() - begun
         say(f"--- {self.name}\n{done.stdout.rstrip()}")
@@ -56,7 +58,7 @@ def main(everything):
         ["chromium", "--version"], ["chromium-headless-shell", "--version"], ["node", "--version"], ["python3", "-V"],
         ["uname", "-r"],
     )
-    scripts = [Script(path, tools) for path in sorted((ROOT / "e2e").glob("*.sh"))]
+    scripts = [Script(path, tools, everything) for path in sorted((ROOT / "e2e").glob("*.sh"))]
     known = [script for script in scripts if not everything and passed.recall(script.key) is not None]
     for script in known:
         say(f"unchanged since it passed: {script.name}")
