@@ -3,7 +3,7 @@
 
     e2e.py [--everything]
 
-Three go on at a time, those that took longest first: most wait more than they work. A script with a line
+Four go on at a time, those that took longest first: most wait more than they work. A script with a line
 "# alone: reason" runs with nothing beside it, at the end. MIMAMORI_BINARY names the program they test.
 """
 
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import passed
 from passed import ROOT, say
 
-TOGETHER = 3
+TOGETHER = 4
 
 
 class Script:
