@@ -159,7 +159,7 @@ const next = async () => {
   for (let job = work.shift(); job; job = work.shift()) await job();
 };
 await Promise.all([next(), next(), next()]);
-// Nothing is checked by it: figures for docs/performance.md, and a quarter of a minute with nothing beside it.
+// Figures for docs/performance.md, of pages that were opened and checked above already.
 const paints = guide || !process.env.E2E_EVERYTHING ? [] : await alone();
 await browser.close();
 

@@ -22,7 +22,7 @@ TOGETHER = 4
 class Script:
     def __init__(self, path, tools, everything):
         self.path = path
-        # What only measures and checks nothing is left out otherwise.
+        # What measures pages a second time, which were checked already, is left out otherwise.
         self.environment = {**os.environ, "E2E_EVERYTHING": "1"} if everything else None
         self.name = f"e2e/{path.name}"
         self.alone = any(line.startswith("# alone: ") for line in path.read_text(encoding="utf-8").splitlines())
