@@ -9,7 +9,7 @@ source=/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 text="$(mktemp)"
 trap 'rm -f -- "$text"' EXIT
 cat crates/demo/data/*.tsv crates/demo/data/*/*.txt crates/demo/src/*.rs crates/demo/src/*/*.rs \
-    crates/mimamori/src/command/demo/*.rs >"$text" 2>/dev/null || true
+    crates/city/src/*.rs >"$text" 2>/dev/null || true
 pyftsubset "$source" --font-number=0 --text-file="$text" \
     --unicodes='U+0020-007E,U+00B0,U+00D7,U+2010-2015,U+2018-201D,U+2026,U+2103,U+2190-2193,U+2460-2473,U+25A0-25CF,U+3000-3015,U+3041-309F,U+30A0-30FF,U+FF01-FF5E' \
     --layout-features='' --no-hinting --drop-tables+=GSUB,GPOS,GDEF,BASE,VORG,vhea,vmtx,DSIG \

@@ -32,9 +32,10 @@ pub(crate) fn since(now: Timestamp) -> i64 {
     now.minus(Duration::from_secs(86_400) * UNREAD_DAYS).as_micros()
 }
 
-/// Notes that versions were shown to somebody.
+/// Notes that versions of one person's records were shown to somebody.
 pub(crate) fn changes(
     actor: ActorId,
+    subject: SubjectId,
     shown: impl IntoIterator<Item = (ObjectId, u64)>,
     now: Timestamp,
 ) -> Vec<Change> {
@@ -42,8 +43,8 @@ pub(crate) fn changes(
     let together = |some: &[(ObjectId, u64)]| {
         // The last one fills up what is empty: noted twice is noted once.
         let filled = some.iter().chain(some.last().into_iter().cycle()).take(TOGETHER);
-        let mut args: Vec<Value> =
-            filled.flat_map(|(object, version)| [(*object).into(), (*version).into()]).collect();
+        let mut args: Vec<Value> = vec![subject.into()];
+        args.extend(filled.flat_map(|(object, version)| [(*object).into(), (*version).into()]));
         args.extend([actor.into(), now.into()]);
         Change::any(&sql::SEE, args)
     };
@@ -153,12 +154,12 @@ impl App {
     }
 
     /// Adds to how many people each record was shown.
-    pub(crate) async fn tell_seen_by(&self, items: &mut [Stored]) -> Result<()> {
+    pub(crate) async fn tell_seen_by(&self, subject: SubjectId, items: &mut [Stored]) -> Result<()> {
         if items.is_empty() {
             return Ok(());
         }
         let ids = items.iter().map(|item| item.id.into()).collect();
-        let rows = self.store.query_lists(&sql::SEEN_BY_HOW_MANY, Vec::new(), vec![ids]).await?;
+        let rows = self.store.query_lists(&sql::SEEN_BY_HOW_MANY, vec![subject.into()], vec![ids]).await?;
         let mut counts: BTreeMap<(ObjectId, u64), u64> = BTreeMap::new();
         for row in &rows {
             let number = |at| row.int(at).map(|n| u64::try_from(n).unwrap_or(0)).map_err(Error::unavailable);
@@ -171,13 +172,14 @@ impl App {
     }
 
     /// Adds to whom each version of one record was shown, and when; and who was told of the current one.
-    pub(crate) async fn tell_readers(&self, versions: &mut [Stored]) -> Result<()> {
+    pub(crate) async fn tell_readers(&self, subject: SubjectId, versions: &mut [Stored]) -> Result<()> {
         let Some(id) = versions.first().map(|version| version.id) else { return Ok(()) };
         let current = versions.iter_mut().max_by_key(|version| version.version);
         if let Some(current) = current.filter(|current| current.kind == kind::COMMUNICATION) {
             current.attention.told = self.told_of(id, current.version).await?;
         }
-        let rows = self.store.query(&sql::SEEN_BY, vec![id.into(), MOST_READERS.into()]).await?;
+        let args = vec![subject.into(), id.into(), MOST_READERS.into()];
+        let rows = self.store.query(&sql::SEEN_BY, args).await?;
         for version in versions.iter_mut() {
             version.attention.seen_by = Some(0);
         }

@@ -11,6 +11,7 @@ mod objects;
 pub mod parameters;
 mod reader;
 pub mod recurrence;
+mod site;
 mod tree;
 mod yaml;
 

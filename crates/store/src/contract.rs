@@ -52,6 +52,7 @@ macro_rules! contract_tests {
             tables_are_as_described
             a_newer_schema_is_refused
             opening_twice_changes_nothing
+            what_was_seen_survives_its_new_order
             history_cannot_be_changed
             nothing_commits_before_the_first_epoch
             a_unit_commits_with_its_entries

@@ -81,6 +81,7 @@ pub static MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "second factors", sql: include_str!("schema/0003_second_factors.sql") },
     Migration { number: 4, name: "shared ids", sql: include_str!("schema/0004_shared_ids.sql") },
     Migration { number: 5, name: "what was seen", sql: include_str!("schema/0005_seen.sql") },
+    Migration { number: 6, name: "seen by person", sql: include_str!("schema/0006_seen_by_person.sql") },
 ];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

@@ -73,8 +73,8 @@ tables! {
     ];
 
     /// Which version of which record was shown to whom, and when.
-    SEEN = "seen", Current, key ["object", "version", "actor"], [
-        object: Blob, version: Int, actor: Blob, seen: Int,
+    SEEN = "seen", Current, key ["subject", "object", "version", "actor"], [
+        subject: Blob, object: Blob, version: Int, actor: Blob, seen: Int,
     ];
 
     /// Pseudonymous relations: care team member to actor, proxy to actor, account to institution.

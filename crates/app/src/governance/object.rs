@@ -120,9 +120,7 @@ impl App {
         objects: &[ObjectId],
     ) -> Result<HashMap<ObjectId, Governed<T>>> {
         let mut found = HashMap::with_capacity(objects.len());
-        let ids = objects.iter().map(|object| (*object).into()).collect();
-        for mut row in self.store.query_many(&sql::CURRENT_OF, Vec::new(), ids).await? {
-            let version = object_from_row(&mut row)?;
+        for version in self.current_of(objects.iter().copied()).await?.into_values() {
             if version.kind == T::KIND {
                 found.insert(version.object, self.open_governed(version).await?);
             }

@@ -175,13 +175,14 @@ impl App {
             && newest.author != Some(caller.actor)
             && let Some((shown, _)) = opened.iter().find(current)
         {
-            unit.changes.extend(crate::seen::changes(caller.actor, [(shown.id, shown.version)], now));
+            let shown = [(shown.id, shown.version)];
+            unit.changes.extend(crate::seen::changes(caller.actor, context.subject, shown, now));
         }
         if matches!(wanted, Wanted::All) {
             let permitted = self.permitted(caller, Action::Read, context, now);
             if self.may_see_team(caller, context, &permitted, now) {
                 let mut told: Vec<Stored> = opened.iter().map(|(stored, _)| stored.clone()).collect();
-                self.tell_readers(&mut told).await?;
+                self.tell_readers(context.subject, &mut told).await?;
                 for ((stored, _), told) in opened.iter_mut().zip(told) {
                     stored.attention = told.attention;
                 }

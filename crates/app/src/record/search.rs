@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_fhir::{Limits, SearchQuery, Sort, Token};
-use mimamori_store::{ObjectVersion, Unit, Value};
+use mimamori_store::{Unit, Value};
 use mimamori_vault::SubjectIndex;
 
 use super::index::{CATEGORY, code_tokens};
@@ -13,7 +13,7 @@ use super::read::{MASTER, label_of};
 use super::write::fault;
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
-use crate::context::{SubjectContext, object_from_row};
+use crate::context::SubjectContext;
 use crate::cursor::{Position, page_size};
 use crate::keys::vault_error;
 use crate::{App, Page, Paging, PeopleQuery, Stored, sql};
@@ -185,18 +185,6 @@ impl App {
             .map(|row| Ok((row.int(0)?, row.id_of(1)?, context.subject)))
             .collect::<Result<_, mimamori_store::RowError>>()
             .map_err(Error::unavailable)
-    }
-
-    async fn current_of(
-        &self,
-        objects: impl Iterator<Item = ObjectId>,
-    ) -> Result<HashMap<ObjectId, ObjectVersion>> {
-        let list: Vec<Value> = objects.map(Value::from).collect();
-        if list.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut rows = self.store.query_many(&sql::CURRENT_OF, Vec::new(), list).await?;
-        rows.iter_mut().map(|row| object_from_row(row).map(|version| (version.object, version))).collect()
     }
 
     async fn search_patients(

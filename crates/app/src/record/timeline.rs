@@ -126,13 +126,13 @@ impl App {
             };
             let next = if more { Some(self.seal_cursor(caller, &question, position)?) } else { None };
             if tells_readers {
-                self.tell_seen_by(&mut found.items).await?;
+                self.tell_seen_by(subject, &mut found.items).await?;
             }
             let mut unit = Unit::new();
             unit.guards.push(context.guard());
             if caller.keeps_seen() {
                 let unread = found.unread.iter().copied();
-                unit.changes.extend(crate::seen::changes(caller.actor, unread, now));
+                unit.changes.extend(crate::seen::changes(caller.actor, subject, unread, now));
             }
             let stated = words.map(|words| words.stated.as_str());
             let unit = self.list_entries(caller, unit, stated, vec![(subject, found.listed)])?;

@@ -374,7 +374,7 @@ impl App {
             let kept = stored(&version, label, &plain);
             // Whoever confirms what somebody else wrote has seen it.
             if caller.keeps_seen() && version.author != Some(caller.actor) {
-                unit.changes.extend(crate::seen::changes(caller.actor, [(id, kept.version)], now));
+                unit.changes.extend(crate::seen::changes(caller.actor, subject, [(id, kept.version)], now));
             }
             unit.changes.push(advance(&version, current.version));
             match &values {

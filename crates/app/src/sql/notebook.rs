@@ -21,8 +21,8 @@ pub static TIMELINE: Statement = Statement::read(
         ", h.sort_time, CAST(CASE WHEN ",
         unread!(),
         " AND h.sort_time >= $6 THEN 1 ELSE 0 END AS bigint) FROM object_head h JOIN object_version v ON v.object = h.object \
-         AND v.version = h.version LEFT JOIN seen s ON s.object = h.object AND s.version = h.version \
-         AND s.actor = $2 WHERE h.subject = $1 AND h.kind IN ({0}) \
+         AND v.version = h.version LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object \
+         AND s.version = h.version AND s.actor = $2 WHERE h.subject = $1 AND h.kind IN ({0}) \
          AND (h.class, h.state, h.institution) IN (VALUES {1}) \
          AND (h.state NOT IN ('draft', 'awaiting') OR v.author = $2 OR v.on_behalf = $2) \
          AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) AND h.sort_time >= $7 \
@@ -43,7 +43,8 @@ pub static TIDINGS: Statement = Statement::read(
         "SELECT h.subject, h.class, h.state, h.institution, CAST(SUM(CASE WHEN ",
         unread!(),
         " THEN 1 ELSE 0 END) AS bigint), CAST(MAX(h.sort_time) AS bigint), h.kind FROM object_head h \
-         LEFT JOIN seen s ON s.object = h.object AND s.version = h.version AND s.actor = $2 \
+         LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object AND s.version = h.version \
+         AND s.actor = $2 \
          WHERE h.subject IN ({0}) AND h.sort_time >= $1 \
          AND h.state NOT IN ('draft', 'awaiting') AND h.class IS NOT NULL AND h.institution IS NOT NULL \
          GROUP BY h.subject, h.kind, h.class, h.state, h.institution"
@@ -59,7 +60,8 @@ pub static NEWS_SINCE: Statement = Statement::read(
     "app.news_since",
     concat!(
         "SELECT h.subject, h.class, h.state, h.institution, h.kind FROM object_head h \
-         LEFT JOIN seen s ON s.object = h.object AND s.version = h.version AND s.actor = $2 \
+         LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object AND s.version = h.version \
+         AND s.actor = $2 \
          WHERE h.subject IN ({0}) AND h.sort_time >= $1 AND h.updated >= $3 \
          AND h.class IS NOT NULL AND h.institution IS NOT NULL AND ",
         unread!(),
@@ -95,7 +97,8 @@ pub static ADDRESSED: Statement = Statement::read(
     concat!(
         "SELECT h.subject, h.class, h.state, h.institution, CAST(COUNT(*) AS bigint) FROM link l \
          JOIN object_head h ON h.object = l.object \
-         LEFT JOIN seen s ON s.object = h.object AND s.version = h.version AND s.actor = $2 \
+         LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object AND s.version = h.version \
+         AND s.actor = $2 \
          WHERE l.target = $2 AND l.role = 'recipient' AND h.sort_time >= $1 AND h.subject IS NOT NULL \
          AND h.class IS NOT NULL AND h.institution IS NOT NULL AND ",
         unread!(),
@@ -145,8 +148,8 @@ pub static URGENT_FOR: Statement = Statement::read(
         "h.object IN (SELECT l.object FROM link l JOIN link u ON u.object = l.object AND u.role = 'urgent' \
          WHERE l.target = $1 AND l.role IN ('recipient', 'told')) AND h.state IN ('confirmed', 'amended') \
          AND h.sort_time >= $3 AND h.subject IS NOT NULL AND (h.author IS NULL OR h.author <> $1) \
-         AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.object = h.object AND s.version = h.version \
-         AND s.actor = $1) ORDER BY h.sort_time DESC, h.object DESC LIMIT ($2 + 0)"
+         AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.subject = h.subject AND s.object = h.object \
+         AND s.version = h.version AND s.actor = $1) ORDER BY h.sort_time DESC, h.object DESC LIMIT ($2 + 0)"
     ),
     &[Blob, Int, Int],
     VERSION_SORTED,
@@ -171,27 +174,30 @@ pub static TELL: Statement = Statement::change(
     &[Blob, Blob, Blob],
 );
 
-/// Notes that versions were shown to somebody; what is noted already stays.
+/// Notes that versions of one person's records were shown to somebody; what is noted already stays.
 pub static SEE: Statement = Statement::change(
     "app.see",
-    "INSERT INTO seen (object, version, actor, seen) VALUES ($1, $2, $9, $10), ($3, $4, $9, $10), \
-     ($5, $6, $9, $10), ($7, $8, $9, $10) ON CONFLICT (object, version, actor) DO NOTHING",
-    &[Blob, Int, Blob, Int, Blob, Int, Blob, Int, Blob, Int],
+    "INSERT INTO seen (subject, object, version, actor, seen) VALUES ($1, $2, $3, $10, $11), \
+     ($1, $4, $5, $10, $11), ($1, $6, $7, $10, $11), ($1, $8, $9, $10, $11) \
+     ON CONFLICT (subject, object, version, actor) DO NOTHING",
+    &[Blob, Blob, Int, Blob, Int, Blob, Int, Blob, Int, Blob, Int],
 );
 
-/// To how many people versions of objects were shown.
+/// To how many people versions of some records of one person were shown.
 pub static SEEN_BY_HOW_MANY: Statement = Statement::read(
     "app.seen_by_how_many",
-    "SELECT object, version, CAST(COUNT(*) AS bigint) FROM seen WHERE object IN ({0}) GROUP BY object, version",
-    &[],
+    "SELECT object, version, CAST(COUNT(*) AS bigint) FROM seen WHERE subject = $1 AND object IN ({0}) \
+     GROUP BY object, version",
+    &[Blob],
     &[Blob, Int, Int],
 )
 .with_lists(&[&[Blob]]);
 
-/// To whom versions of an object were shown, and when, the first first.
+/// To whom versions of one record of a person were shown, and when, the first first.
 pub static SEEN_BY: Statement = Statement::read(
     "app.seen_by",
-    "SELECT version, actor, seen FROM seen WHERE object = $1 ORDER BY version, seen, actor LIMIT ($2 + 0)",
-    &[Blob, Int],
+    "SELECT version, actor, seen FROM seen WHERE subject = $1 AND object = $2 \
+     ORDER BY version, seen, actor LIMIT ($3 + 0)",
+    &[Blob, Blob, Int],
     &[Int, Blob, Int],
 );

@@ -192,7 +192,7 @@ async fn what_was_shown_and_its_entry_are_there_together(on: On) {
     let rows = ward
         .site
         .store
-        .query(&mimamori_app::sql::SEEN_BY, vec![written.id.into(), 10_i64.into()])
+        .query(&mimamori_app::sql::SEEN_BY, vec![ward.subject.into(), written.id.into(), 10_i64.into()])
         .await
         .unwrap();
     assert_eq!(rows.len(), 1);

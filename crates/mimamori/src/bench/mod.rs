@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Seconds per measurement and side
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Seconds to wait once everything is filled in: the disk then still writes what it was given
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    rest: u64,
     /// Numbers of connections
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64], value_parser = clap::value_parser!(u16).range(1..=512))]
     connections: Vec<u16>,
@@ -135,6 +138,7 @@ async fn measure(context: &Context, arguments: &Arguments) -> Result<Report> {
     if arguments.wants(Part::Import) || arguments.wants_server() {
         let filled = filled::fill(&world, arguments, &mut report).await?;
         if arguments.wants_server() {
+            tokio::time::sleep(Duration::from_secs(arguments.rest)).await;
             http::measure(&world, arguments, &filled, &mut report).await?;
         }
     }

@@ -3,40 +3,25 @@
 //! The city comes through the same use cases as everything else: its records have authors, its
 //! ledger is real. A second run finds the city of the first.
 
-mod care;
-mod cases;
-mod cast;
-mod fill;
-mod forms;
-mod history;
-mod plan;
-mod sitting;
-mod tally;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use mimamori_demo::{Options, Typical, city, rules, typical_sign_ins};
-use mimamori_domain::{Error, ManualClock, SystemClock, Timestamp};
-use mimamori_policy::model::{Procedure, Who};
-use mimamori_policy::{Language, Pack};
+use indicatif::ProgressBar;
+use mimamori_city::{Fill, PASSWORD, Progress, lived_in, sign_ins};
+use mimamori_demo::{Options, Typical};
+use mimamori_domain::{ManualClock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use self::fill::{Fill, Filled};
 use super::serve::Listeners;
 use crate::cli::Context;
-use crate::console::table;
+use crate::console::{Console, table};
 use crate::exit::{Exit, Failure, Result};
 use crate::home::Home;
 use crate::installation::Installation;
 use crate::packs;
-
-/// Everybody in the city signs in with it. No secret: the people are made up, and a demonstration
-/// listens on this machine only.
-pub const PASSWORD: &str = "Sakura-no-hana-2026";
 
 /// Stands in the folder while the city is being made: what an interrupted run left is no city.
 const UNFINISHED: &str = "demo-unfinished";
@@ -144,7 +129,8 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
         )
         .next("Name another folder with --home."));
     }
-    let pack = demo_pack(&arguments.pack)?;
+    let pack = packs::chosen(&arguments.pack, &[])?;
+    let pack = lived_in(&pack).map_err(|problems| packs::not_valid(Some(&arguments.pack), &problems))?;
     let now = mimamori_domain::Clock::now(&SystemClock::default());
     let today = arguments.until.map_or(now, Into::into);
     if today > now {
@@ -169,7 +155,7 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     let fill = Fill {
         app: Arc::clone(&installation.app),
         operator: installation.operator(),
-        console: context.console,
+        progress: Arc::new(context.console),
         options,
         rules_days: days,
         clock,
@@ -192,35 +178,10 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     fs::remove_file(&unfinished).map_err(|error| Failure::io(Exit::CannotCreate, &unfinished, &error))
 }
 
-/// The pack, with example values for what only a site can say. Nobody must have a second factor: whoever
-/// tries it out is everybody in turn, by one password.
-fn demo_pack(place: &Path) -> Result<Pack> {
-    let pack = packs::chosen(place, &[])?;
-    let mut values: Vec<String> = pack
-        .unset_parameters()
-        .filter_map(|open| {
-            let example = rules::site_examples().find(|(key, _)| *key == open.key)?.1;
-            Some(format!("{}={example}", open.key))
-        })
-        .collect();
-    values.push("second-factor.required-of=nobody".to_owned());
-    packs::chosen(place, &values)
-}
-
-/// A pack with one of its numbers changed, another way for each `turn`: what somebody proposes.
-///
-/// # Errors
-/// Internal when such a pack is not valid.
-fn revised(pack: &Pack, turn: u64) -> std::result::Result<Pack, Error> {
-    let key = rules::REVISED;
-    let bounds = pack.parameter(key).and_then(|parameter| Some((parameter.least?, parameter.most?)));
-    let (least, most) = bounds.ok_or_else(|| Error::internal("the parameter to be revised has no bounds"))?;
-    let now = pack.parameter_u64(key)?;
-    let others: Vec<u64> = (least..=most).filter(|other| *other != now).collect();
-    let place = usize::try_from(turn).unwrap_or(0) % others.len().max(1);
-    let new = others.get(place).copied().unwrap_or(now);
-    packs::with_parameters(pack, &[format!("{key}={new}")])
-        .map_err(|failure| Error::internal(failure.message))
+impl Progress for Console {
+    fn bar(&self, length: u64, what: &'static str) -> ProgressBar {
+        Self::bar(*self, length, what)
+    }
 }
 
 /// Half past eight in the morning of that day in Japan.
@@ -228,69 +189,6 @@ fn opening(day: Timestamp) -> Timestamp {
     let japan = jiff::tz::Offset::constant(9);
     let date = japan.to_datetime(jiff::Timestamp::from(day)).date();
     japan.to_timestamp(date.at(8, 30, 0, 0)).map_or(day, Into::into)
-}
-
-/// Who is worth looking at: people who give care, citizens, and one holder of every role, each with what
-/// waits for them and what they can try.
-fn sign_ins(options: &Options, pack: &Pack, filled: &Filled) -> Vec<Typical> {
-    let city = city(options);
-    let waits = |login: &str| filled.desks.get(login).filter(|(ja, _)| !ja.is_empty());
-    let with = |who: Typical| match waits(&who.login) {
-        Some((ja, en)) => Typical {
-            who_ja: format!("{}：{ja}", who.who_ja),
-            who_en: format!("{}: {en}", who.who_en),
-            ..who
-        },
-        None => who,
-    };
-    let cares =
-        |who: &Typical| city.staff.iter().all(|staff| staff.login != who.login || staff.roles.is_empty());
-    let (care, offices): (Vec<Typical>, Vec<Typical>) = typical_sign_ins(&city).into_iter().partition(cares);
-    let holds = |login: &str| filled.holders.iter().any(|holder| holder.login == login);
-    // Who holds a role is shown with it below.
-    let others = offices.into_iter().filter(|who| !holds(&who.login));
-    let mut found: Vec<Typical> = care.into_iter().chain(others).map(with).collect();
-    for role in pack.roles() {
-        let Some(holder) = filled.holders.iter().find(|holder| holder.role == role.code.as_str()) else {
-            continue;
-        };
-        let who = Who::Role(role.code.clone());
-        let applies = |procedure: &&Procedure| procedure.applicants.contains(&who);
-        let decides = |procedure: &&Procedure| {
-            procedure.steps.iter().any(|step| step.decides() && step.by.contains(&who))
-        };
-        let applied = pack.procedures().iter().find(applies);
-        let decided = pack
-            .procedures()
-            .iter()
-            .filter(decides)
-            .find(|procedure| applied.is_none_or(|applied| applied.code != procedure.code));
-        let kept = pack.registers().iter().find(|register| register.keeper.contains(&who));
-        let try_in = |language, words: [&str; 3], waiting: Option<&str>| {
-            let names = [
-                applied.map(|procedure| procedure.name(language)),
-                decided.map(|procedure| procedure.name(language)),
-                kept.map(|register| register.name(language)),
-            ];
-            let (colon, comma) = if language == Language::Ja { ("：", "、") } else { (": ", ", ") };
-            let tried =
-                words.iter().zip(names).filter_map(|(word, name)| Some(format!("{word}{colon}{}", name?)));
-            waiting.map(ToOwned::to_owned).into_iter().chain(tried).collect::<Vec<_>>().join(comma)
-        };
-        let waiting = waits(&holder.login);
-        let ja = try_in(Language::Ja, ["申請", "判断", "台帳"], waiting.map(|(ja, _)| ja.as_str()));
-        let en = try_in(Language::En, ["applies", "decides", "keeps"], waiting.map(|(_, en)| en.as_str()));
-        let with = |words: &str, open: &str, close: &str| match words {
-            "" => String::new(),
-            words => format!("{open}{words}{close}"),
-        };
-        found.push(Typical {
-            login: holder.login.clone(),
-            who_ja: format!("{} {}{}", role.name(Language::Ja), holder.name, with(&ja, "（", "）")),
-            who_en: format!("{}{}", role.name(Language::En), with(&en, " (", ")")),
-        });
-    }
-    found
 }
 
 /// What is remembered of a city that was made.

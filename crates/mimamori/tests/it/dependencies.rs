@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mimamori-app", &["domain", "ledger", "vault", "policy", "fhir", "store"]),
     // The pack's words are shown as they are; everything that decides goes through `app`.
     ("mimamori-web", &["domain", "fhir", "policy", "app"]),
+    ("mimamori-city", &["domain", "policy", "app", "demo"]),
     (
         "mimamori",
         &[
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "policy",
             "fhir",
             "demo",
+            "city",
             "store",
             "store-sqlite",
             "store-postgres",

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use mimamori_domain::{Action, ManualClock};
+use mimamori_domain::{Action, ActorId, ManualClock, SubjectId, UnitId};
 
 use super::{START, TestDatabase, draft, entries, options, ready};
 use crate::schema::{HISTORY, MigrationError};
 use crate::statements::{ledger, objects};
+use crate::value::ColumnType::{Blob, Int};
 use crate::{
-    ARITIES, Change, CommitError, MAX_LIST, ObjectVersion, OpenError, Statement, Store, Unit, statements,
-    tables,
+    ARITIES, Change, CommitError, MAX_LIST, ObjectHead, ObjectVersion, OpenError, Statement, Store, Unit,
+    Value, statements, tables,
 };
 
 /// Prepares each statement on the store's database and compares parameters and columns with what
@@ -106,6 +107,53 @@ pub async fn opening_twice_changes_nothing(database: &dyn TestDatabase) {
     let store = database.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
     assert_eq!(entries(store.as_ref(), 0).await.len(), 1);
     assert_eq!(store.head().await.unwrap().unwrap().size, 1);
+    store.close().await;
+}
+
+/// Step 6 finds whose record each was; what it cannot find has no person to be kept with.
+pub async fn what_was_seen_survives_its_new_order(database: &dyn TestDatabase) {
+    static SEEN: Statement = Statement::read(
+        "contract_seen",
+        "SELECT subject, object, version, actor, seen FROM seen",
+        &[],
+        &[Blob, Blob, Int, Blob, Int],
+    );
+    let store = ready(database).await;
+    let (subject, actor) = (SubjectId::random(), ActorId::random());
+    let version = ObjectVersion { subject: Some(subject), ..ObjectVersion::sample(UnitId::random()) };
+    let of_nobody = ObjectVersion { subject: None, ..ObjectVersion::sample(UnitId::random()) };
+    let mut unit = Unit::new();
+    let mut rows = Vec::new();
+    for (number, version) in (1_i64..).zip([&version, &of_nobody]) {
+        let row = vec![subject.into(), version.object.into(), number.into(), actor.into(), START.into()];
+        unit = unit
+            .change(Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(version).into_row()))
+            .change(Change::insert(&tables::SEEN, row.clone()));
+        rows.push(row);
+    }
+    let entry = draft(&unit, Action::Read);
+    store.commit(unit.entry(entry)).await.unwrap();
+    store.close().await;
+    for sql in [
+        "CREATE TABLE before_6 AS SELECT object, version, actor, seen FROM seen",
+        "DROP TABLE seen",
+        "ALTER TABLE before_6 RENAME TO seen",
+        "DELETE FROM schema_version WHERE number >= 6",
+    ] {
+        database.behind(sql).await.unwrap();
+    }
+    let store = database.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
+    let kept = store.query(&SEEN, Vec::new()).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    let kept = &kept[0];
+    let values: [Value; 5] = [
+        kept.blob(0).unwrap().to_vec().into(),
+        kept.blob(1).unwrap().to_vec().into(),
+        kept.int(2).unwrap().into(),
+        kept.blob(3).unwrap().to_vec().into(),
+        kept.int(4).unwrap().into(),
+    ];
+    assert_eq!(values.as_slice(), rows[0]);
     store.close().await;
 }
 

@@ -236,7 +236,7 @@ impl App {
     }
 
     async fn readers(&self, note: &Note) -> Result<BTreeSet<ActorId>> {
-        let args = vec![note.object.into(), READERS.into()];
+        let args = vec![note.subject.into(), note.object.into(), READERS.into()];
         let mut readers = BTreeSet::new();
         for row in &self.store.query(&sql::SEEN_BY, args).await? {
             if u64::try_from(row.int(0).map_err(Error::unavailable)?) == Ok(note.version) {

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use indicatif::ProgressBar;
 use mimamori_app::{App, Caller, CreateAs, NewStaff, Window};
 use mimamori_demo::{
     City, Options, Person, Related, SUBJECT, Staff, TeamMember, city, colleagues, people, staff_reference,
     typical_sign_ins,
 };
-use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, SubjectId, Timestamp};
+use mimamori_domain::{ActorId, Error, ErrorKind, InstitutionId, ManualClock, Result, SubjectId, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::PASSWORD;
-use super::care::{self, Visit};
-use super::cast::{self, Cast, Member};
-use super::forms::Known;
-use super::history::History;
-use super::tally::{self, Tally};
-use crate::console::Console;
-use crate::exit::{Exit, Failure, Result};
+use crate::PASSWORD;
+use crate::care::{self, Visit};
+use crate::cast::{self, Cast, Member};
+use crate::forms::Known;
+use crate::history::History;
+use crate::tally::{self, Tally};
 
 /// Between two registrations, but no longer than all of them together.
 const EACH: Duration = Duration::from_secs(170);
@@ -34,12 +33,18 @@ const CONCURRENT_ACCOUNTS: usize = 4;
 /// What could not be put in, and how often.
 pub type LeftOut = BTreeMap<String, u64>;
 
+/// Tells whoever waits how far it is.
+pub trait Progress: std::fmt::Debug + Send + Sync {
+    /// A bar for so many steps of one kind.
+    fn bar(&self, length: u64, what: &'static str) -> ProgressBar;
+}
+
 /// Puts a city in.
 #[derive(Debug)]
 pub struct Fill {
     pub app: Arc<App>,
     pub operator: Caller,
-    pub console: Console,
+    pub progress: Arc<dyn Progress>,
     pub options: Options,
     /// For how many days, up to the last, the organisation keeps its rules.
     pub rules_days: u32,
@@ -125,7 +130,7 @@ impl Fill {
             &self.app,
             &self.clock,
             &self.operator,
-            self.console,
+            &*self.progress,
             (cast, known),
             visits,
             (from, self.options.today, self.rules_days),
@@ -148,7 +153,7 @@ impl Fill {
         institutions: &BTreeMap<String, InstitutionId>,
         (cast, registered, left_out): (&mut Cast, &mut Registered, &mut LeftOut),
     ) -> Result<()> {
-        let bar = self.console.bar(u64::from(self.options.people), "people");
+        let bar = self.progress.bar(u64::from(self.options.people), "people");
         let places: HashMap<&str, usize> =
             staff.iter().enumerate().map(|(at, member)| (member.key.as_str(), at)).collect();
         let mut registrars: HashMap<&str, usize> = HashMap::new();
@@ -163,7 +168,7 @@ impl Fill {
         for person in people(&self.options, city) {
             let registrar = *registrars
                 .get(person.registered_by.as_str())
-                .ok_or_else(|| internal("an institution registers people but has nobody who may"))?;
+                .ok_or_else(|| Error::internal("an institution registers people but has nobody who may"))?;
             let subject = self.person(&person, registrar, &places, institutions, cast, left_out).await?;
             let place = |key: &str| places.get(key).copied();
             let named: HashMap<&str, ActorId> = person
@@ -234,7 +239,7 @@ impl Fill {
         institutions: &BTreeMap<String, InstitutionId>,
     ) -> Result<Vec<Member>> {
         let units = cast::units(self.app.pack());
-        let bar = self.console.bar(staff.len() as u64, "staff");
+        let bar = self.progress.bar(staff.len() as u64, "staff");
         let mut members = Vec::with_capacity(staff.len());
         for (number, staff) in staff.iter().enumerate() {
             let institution = institutions.get(&staff.institution).copied();
@@ -261,23 +266,23 @@ impl Fill {
 
     /// Gives everybody a password that costs what it should.
     async fn passwords(&self, cast: &Cast) -> Result<()> {
-        let bar = self.console.bar(cast.members.len() as u64, "passwords");
+        let bar = self.progress.bar(cast.members.len() as u64, "passwords");
         let seats = Arc::new(Semaphore::new(CONCURRENT_ACCOUNTS));
         let mut running = JoinSet::new();
         for member in &cast.members {
             let (app, operator) = (Arc::clone(&self.app), self.operator.clone());
             let (seats, login) = (Arc::clone(&seats), member.login.clone());
             running.spawn(async move {
-                let _seat = seats.acquire_owned().await.map_err(internal)?;
+                let _seat = seats.acquire_owned().await.map_err(Error::internal)?;
                 match app.set_password(&operator, &login, PASSWORD).await {
                     // A made-up procedure has deleted this account for good.
-                    Err(error) if error.kind() == ErrorKind::Conflict => Ok::<_, Failure>(()),
-                    other => Ok(other?),
+                    Err(error) if error.kind() == ErrorKind::Conflict => Ok::<_, Error>(()),
+                    other => other,
                 }
             });
         }
         while let Some(done) = running.join_next().await {
-            done.map_err(internal)??;
+            done.map_err(Error::internal)??;
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -296,7 +301,7 @@ impl Fill {
         let caller = cast.caller(&self.app, registrar).await?;
         let created = self.create(&caller, &person.patient).await.map_err(at("person"))?;
         let Some(subject) = created.subject else {
-            return Err(internal("a person was registered without an identifier"));
+            return Err(Error::internal("a person was registered without an identifier"));
         };
         for member in &person.team {
             let (actor, institution) = match member {
@@ -417,10 +422,13 @@ fn name_of(fhir: &str) -> String {
 }
 
 /// Names the step that failed: what went wrong in a city of thousands must be found.
-fn at(step: &'static str) -> impl Fn(Error) -> Failure {
+fn at(step: &'static str) -> impl Fn(Error) -> Error {
     move |error| {
-        let failure = Failure::from(error);
-        Failure { message: format!("{step}: {}", failure.message), ..failure }
+        let named = Error::new(error.kind(), format!("{step}: {}", error.message()));
+        match error.detail() {
+            Some(detail) => named.with_detail(detail),
+            None => named,
+        }
     }
 }
 
@@ -428,7 +436,7 @@ fn at(step: &'static str) -> impl Fn(Error) -> Failure {
 fn keep_going(result: Result<(), Error>, left_out: &mut LeftOut) -> Result<()> {
     match result {
         Ok(()) => Ok(()),
-        Err(error) => leave_out(&error, "record", left_out).ok_or_else(|| error.into()),
+        Err(error) => leave_out(&error, "record", left_out).ok_or(error),
     }
 }
 
@@ -455,8 +463,4 @@ pub fn merge(into: &mut LeftOut, from: LeftOut) {
     for (reason, count) in from {
         *into.entry(reason).or_default() += count;
     }
-}
-
-fn internal(error: impl ToString) -> Failure {
-    Failure::new(Exit::Internal, error.to_string())
 }

@@ -1,6 +1,6 @@
 //! Half a year of an organisation keeping its rules and caring for its people: documents, statements,
 //! registers, duties, procedures and visits, each at its time, through the use cases and in the names
-//! of those who act. [`super::plan`] says what is to happen; here it happens.
+//! of those who act. [`crate::plan`] says what is to happen; here it happens.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,15 +14,14 @@ use mimamori_policy::model::{
 };
 use mimamori_policy::{Language, Pack, RoleScope};
 
-use super::care::{self, Visit};
-use super::cases::Running;
-use super::cast::Cast;
-use super::fill::{LeftOut, leave_out};
-use super::forms::{Earlier, Form, Known, Lacks};
-use super::sitting::{self, Notes};
-use crate::console::Console;
+use crate::care::{self, Visit};
+use crate::cases::Running;
+use crate::cast::Cast;
+use crate::fill::{LeftOut, Progress, leave_out};
+use crate::forms::{Earlier, Form, Known, Lacks};
+use crate::sitting::{self, Notes};
 
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 /// A form that needs an entry which needs an entry, and so on: so far.
 const DEEPEST: u32 = 4;
 /// Every so many entries is amended later, and every so many struck out.
@@ -33,7 +32,7 @@ const NOT_MET: usize = 19;
 
 /// What is to become of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(crate) enum Plan {
     Pass,
     /// A duty asks for it: it goes through within days.
     Prompt,
@@ -52,7 +51,7 @@ pub(super) enum Plan {
 
 /// Something that happens at a time.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(crate) enum Job {
     Publish(String),
     Acknowledge(String, usize),
     /// Stated, and stated again before it runs out, and so on.
@@ -95,30 +94,30 @@ pub struct History<'a> {
     pub app: &'a Arc<App>,
     pub clock: &'a ManualClock,
     pub operator: &'a Caller,
-    pub console: Console,
+    pub progress: &'a dyn Progress,
     pub cast: Cast,
     pub known: Known,
     pub left_out: LeftOut,
     /// From when on its duties count: when the rules came into force.
-    pub(super) installed: Timestamp,
+    pub(crate) installed: Timestamp,
     /// When the first records were written.
-    pub(super) begun: Timestamp,
+    pub(crate) begun: Timestamp,
     /// From when on the organisation keeps its rules here.
-    pub(super) from: Timestamp,
-    pub(super) until: Timestamp,
-    pub(super) chance: Chance,
-    pub(super) queue: BTreeMap<(Timestamp, u64), Job>,
-    pub(super) cases: HashMap<ObjectId, Running>,
-    pub(super) visits: Vec<Visit>,
-    pub(super) notes: Notes,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) chance: Chance,
+    pub(crate) queue: BTreeMap<(Timestamp, u64), Job>,
+    pub(crate) cases: HashMap<ObjectId, Running>,
+    pub(crate) visits: Vec<Visit>,
+    pub(crate) notes: Notes,
     /// Duties whose last occurrence nobody sees to.
-    pub(super) forgotten: BTreeSet<String>,
+    pub(crate) forgotten: BTreeSet<String>,
     /// How often each kind of thing was said.
     said: BTreeMap<&'static str, usize>,
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Entries so far.
     entered: usize,
-    pub(super) story: usize,
+    pub(crate) story: usize,
     /// How often new rules were proposed.
     revisions: u64,
 }
@@ -131,7 +130,7 @@ impl<'a> History<'a> {
         app: &'a Arc<App>,
         clock: &'a ManualClock,
         operator: &'a Caller,
-        console: Console,
+        progress: &'a dyn Progress,
         (cast, known): (Cast, Known),
         visits: Vec<Visit>,
         (installed, until, days): (Timestamp, Timestamp, u32),
@@ -142,7 +141,7 @@ impl<'a> History<'a> {
             app,
             clock,
             operator,
-            console,
+            progress,
             cast,
             known,
             visits,
@@ -172,7 +171,7 @@ impl<'a> History<'a> {
         let pack = self.app.pack().clone();
         self.plan(&pack);
         care::plan(&mut self);
-        let bar = self.console.bar(self.queue.len() as u64, "history");
+        let bar = self.progress.bar(self.queue.len() as u64, "history");
         while let Some(((at, _), job)) = self.queue.pop_first() {
             self.clock.set(at.max(mimamori_domain::Clock::now(self.clock)));
             let what = named(&job);
@@ -187,12 +186,12 @@ impl<'a> History<'a> {
         Ok((self.cast, self.left_out))
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         mimamori_domain::Clock::now(self.clock)
     }
 
     /// What somebody says with an act: the next of what fits, so that nothing is heard twice in a row.
-    pub(super) fn say(&mut self, act: &'static str, object: &str) -> String {
+    pub(crate) fn say(&mut self, act: &'static str, object: &str) -> String {
         let said = self.said.entry(act).or_default();
         *said += 1;
         rules::reason(act, object, *said).to_owned()
@@ -244,7 +243,7 @@ impl<'a> History<'a> {
         }
     }
 
-    pub(super) fn one_of(&mut self, words: &[Who]) -> Option<usize> {
+    pub(crate) fn one_of(&mut self, words: &[Who]) -> Option<usize> {
         let citizens = self.cast.citizens();
         // Where people may apply themselves, they do so as often as everybody else together.
         if words.contains(&Who::Citizen) && !citizens.is_empty() && self.chance.percent(50) {
@@ -277,7 +276,7 @@ impl<'a> History<'a> {
     }
 
     /// A form filled in. What it refers to and is not there yet is written down first.
-    pub(super) async fn filled_in(
+    pub(crate) async fn filled_in(
         &mut self,
         pack: &Pack,
         form: &Form<'_>,
@@ -302,7 +301,7 @@ impl<'a> History<'a> {
     }
 
     /// Attaches the files of a form that was filled in, each a paper of its own.
-    pub(super) async fn attach(
+    pub(crate) async fn attach(
         &mut self,
         form: &Form<'_>,
         caller: &Caller,
@@ -329,7 +328,7 @@ impl<'a> History<'a> {
     /// The rules in force with one of their numbers changed: what a proposal of new rules brings.
     fn revision(&mut self) -> Result<(String, Vec<u8>), Error> {
         self.revisions += 1;
-        let pack = super::revised(self.app.pack(), self.revisions)?;
+        let pack = crate::rules::revised(self.app.pack(), self.revisions)?;
         Ok((format!("{}-{}.zip", pack.id(), self.revisions), pack_archive(&pack)?))
     }
 
@@ -503,7 +502,7 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    pub(super) fn keep(&mut self, asset: bool, register: &str, entry: ObjectId) {
+    pub(crate) fn keep(&mut self, asset: bool, register: &str, entry: ObjectId) {
         if asset {
             self.known.assets.push(entry);
         }
@@ -512,7 +511,7 @@ impl<'a> History<'a> {
 }
 
 /// Whether a field holds the rules that an approved case brings into force.
-pub(super) fn adopts(procedure: &Procedure, field: &str) -> bool {
+pub(crate) fn adopts(procedure: &Procedure, field: &str) -> bool {
     let proposed =
         |source: &Source| matches!(source, Source::Field(at) if at.step.is_none() && at.field == field);
     procedure
@@ -543,6 +542,6 @@ fn named(job: &Job) -> String {
     }
 }
 
-pub(super) fn days(period: Period) -> u32 {
+pub(crate) fn days(period: Period) -> u32 {
     365 * period.years + 30 * period.months + period.days
 }

@@ -10,8 +10,8 @@ use mimamori_domain::{ActorId, Error, InstitutionId, Timestamp};
 use mimamori_policy::model::{StepRule, Who};
 use mimamori_policy::{Pack, Role, RoleScope};
 
-use super::PASSWORD;
-use super::fill::LeftOut;
+use crate::PASSWORD;
+use crate::fill::LeftOut;
 
 /// A sign-in is used again for so long: well within what any rules let somebody be idle.
 const SAME_SITTING: Duration = Duration::from_secs(240);
@@ -251,7 +251,7 @@ impl Cast {
             match app.appoint(operator, &appointment).await {
                 Ok(_) => {}
                 Err(error) => {
-                    return super::fill::leave_out(&error, role.code.as_str(), left_out).ok_or(error);
+                    return crate::fill::leave_out(&error, role.code.as_str(), left_out).ok_or(error);
                 }
             }
         }

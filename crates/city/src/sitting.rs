@@ -11,10 +11,10 @@ use mimamori_domain::{Error, ErrorKind, ObjectId, SubjectId};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::care::{Visit, Written};
-use super::cast::Seat;
-use super::fill::{LeftOut, leave_out, merge};
-use super::history::{History, Job};
+use crate::care::{Visit, Written};
+use crate::cast::Seat;
+use crate::fill::{LeftOut, leave_out, merge};
+use crate::history::{History, Job};
 
 /// So many people write at the same time.
 const TOGETHER: usize = 48;

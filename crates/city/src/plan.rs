@@ -7,7 +7,7 @@ use mimamori_domain::Timestamp;
 use mimamori_policy::Pack;
 use mimamori_policy::model::{Procedure, Proof, Who};
 
-use super::history::{DAY, History, Job, Plan, days};
+use crate::history::{DAY, History, Job, Plan, days};
 
 /// How many days the plan is written for; a shorter history has less of everything.
 const WHOLE: u64 = 183;
@@ -29,7 +29,7 @@ const UNUSED_ACCOUNT: usize = 61;
 type Duty = (String, Vec<Timestamp>, u32, Proof);
 
 impl History<'_> {
-    pub(super) fn plan(&mut self, pack: &Pack) {
+    pub(crate) fn plan(&mut self, pack: &Pack) {
         self.plan_papers(pack);
         for register in pack.registers() {
             let from = if register.assets { (2, 20) } else { (4, 181) };
@@ -239,7 +239,7 @@ impl History<'_> {
         if time < opened.plus(minutes_long(120)) { self.work_time(opened, (2, latest.min(4))) } else { time }
     }
 
-    pub(super) fn at(&mut self, at: Timestamp, job: Job) {
+    pub(crate) fn at(&mut self, at: Timestamp, job: Job) {
         if at < self.until {
             self.number += 1;
             self.queue.insert((at, self.number), job);
@@ -264,7 +264,7 @@ impl History<'_> {
     }
 
     /// A time of a working day in Japan, so many days after another.
-    pub(super) fn work_time(&mut self, from: Timestamp, (least, most): (i32, i32)) -> Timestamp {
+    pub(crate) fn work_time(&mut self, from: Timestamp, (least, most): (i32, i32)) -> Timestamp {
         let days = i64::from(self.chance.between(least, most.max(least)));
         let minutes = i64::from(self.chance.between(8 * 60 + 35, 17 * 60 + 10));
         let day = midnight_in_japan(from).plus(minutes_long(days * 1440));
@@ -282,7 +282,7 @@ fn pressing(procedure: &Procedure) -> bool {
 const JAPAN: Duration = Duration::from_secs(9 * 3_600);
 
 /// The beginning of the day in Japan.
-pub(super) fn midnight_in_japan(time: Timestamp) -> Timestamp {
+pub(crate) fn midnight_in_japan(time: Timestamp) -> Timestamp {
     let day = DAY.as_micros() as i64;
     Timestamp::from_micros(time.plus(JAPAN).as_micros().div_euclid(day) * day).minus(JAPAN)
 }

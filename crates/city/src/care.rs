@@ -1,6 +1,6 @@
 //! The course of care: when what was written about people after each visit is written, what of it still
 //! lies as a draft, who reads, and the few times when somebody had to see a record in an emergency.
-//! [`super::sitting`] writes.
+//! [`crate::sitting`] writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use mimamori_app::{Paging, ReviewQuery, TimelineFilter, Window};
 use mimamori_demo::{DemoFile, DemoResource};
 use mimamori_domain::{ClassCode, Error, ErrorKind, ObjectId, SubjectId, Timestamp};
 
-use super::history::{DAY, History, Job};
+use crate::history::{DAY, History, Job};
 
 /// What is written within so long of each other was written down together.
 const TOGETHER: Duration = Duration::from_secs(45 * 60);
@@ -65,11 +65,11 @@ pub struct Visit {
 /// One record of a visit, and the files it names.
 #[derive(Debug, Clone)]
 pub struct Written {
-    pub(super) fhir: Bytes,
-    pub(super) files: Vec<DemoFile>,
+    pub(crate) fhir: Bytes,
+    pub(crate) files: Vec<DemoFile>,
     /// Of a note: its number, and that of the note it answers.
-    pub(super) note: Option<u32>,
-    pub(super) answers: Option<u32>,
+    pub(crate) note: Option<u32>,
+    pub(crate) answers: Option<u32>,
 }
 
 /// The visits of one person. `author` tells the place of a staff member by their key.
@@ -151,7 +151,7 @@ pub fn plan(history: &mut History<'_>) {
 
 /// When the part of the day that a time in Japan lies in is over.
 fn end_of_part(at: Timestamp, parts: &[u64]) -> Timestamp {
-    let midnight = super::plan::midnight_in_japan(at);
+    let midnight = crate::plan::midnight_in_japan(at);
     let ends = parts.iter().map(|minutes| midnight.plus(Duration::from_secs(60 * minutes)));
     ends.into_iter().find(|end| *end >= at).unwrap_or(at)
 }

@@ -9,9 +9,9 @@ use mimamori_policy::model::{
     EffectKind, Period, Procedure, ProcedureKind, Source, Step, StepKind, StepRule,
 };
 
-use super::fill::leave_out;
-use super::forms::{Earlier, Form, remember};
-use super::history::{History, Job, Plan, days};
+use crate::fill::leave_out;
+use crate::forms::{Earlier, Form, remember};
+use crate::history::{History, Job, Plan, days};
 
 /// Acts on one case at most.
 const MOST_ACTS: u32 = 40;
@@ -21,7 +21,7 @@ const MOST_REMARKS: u32 = 2;
 
 /// A case under way.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     plan: Plan,
     applicant: usize,
     story: usize,
@@ -56,7 +56,7 @@ impl History<'_> {
         }
     }
 
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &mut self,
         pack: &Pack,
         code: &str,
@@ -88,7 +88,7 @@ impl History<'_> {
     }
 
     /// A form that somebody has begun and put aside.
-    pub(super) async fn draft(
+    pub(crate) async fn draft(
         &mut self,
         pack: &Pack,
         code: &str,
@@ -120,7 +120,7 @@ impl History<'_> {
     }
 
     /// The next act on a case.
-    pub(super) async fn go_on(&mut self, pack: &Pack, case: ObjectId) -> Result<(), Error> {
+    pub(crate) async fn go_on(&mut self, pack: &Pack, case: ObjectId) -> Result<(), Error> {
         let Some(running) = self.cases.get_mut(&case) else { return Ok(()) };
         running.acts += 1;
         if running.acts > MOST_ACTS {

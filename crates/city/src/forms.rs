@@ -10,7 +10,7 @@ use mimamori_policy::Pack;
 use mimamori_policy::RoleScope;
 use mimamori_policy::model::{Choices, Condition, EffectKind, Field, FieldType, Procedure};
 
-use super::cast::Cast;
+use crate::cast::Cast;
 
 /// How often a field is filled in that need not be.
 const OPTIONAL_PERCENT: i32 = 65;
