@@ -10,7 +10,7 @@ use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::body::{self, Consent, Proxy, kind, time};
 use crate::caller::Caller;
 use crate::context::SubjectContext;
-use crate::record::{Listed, label_of};
+use crate::record::{Listed, Reach, label_of};
 use crate::{ActorView, App, TeamMember};
 
 /// Who stands around a person, as far as the caller may see it.
@@ -71,16 +71,7 @@ impl App {
     pub async fn around(&self, caller: &Caller, subject: SubjectId) -> Result<Around> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let context = self.subject_context_kept(subject).await?;
-            let permitted = self.permitted(caller, Action::Read, &context, now);
-            if permitted.labels.is_empty()
-                && let Some(decision) = &permitted.refused
-            {
-                if !self.still_as_of(&context).await? {
-                    continue;
-                }
-                return Err(self.refuse(caller, Action::Read, Some(subject), None, decision).await);
-            }
+            let Reach { context, permitted, .. } = self.reach(caller, subject, now).await?;
             let mut around =
                 Around { may_consent: self.may_consent(caller, &context, now), ..Around::default() };
             let mut listed = Listed::default();

@@ -41,10 +41,10 @@ pub(crate) struct Permitted {
 }
 
 /// What a caller may read of a person.
-struct Reach {
-    patient: ObjectVersion,
-    context: Arc<SubjectContext>,
-    permitted: Permitted,
+pub(crate) struct Reach {
+    pub(crate) patient: ObjectVersion,
+    pub(crate) context: Arc<SubjectContext>,
+    pub(crate) permitted: Permitted,
 }
 
 impl Permitted {
@@ -137,7 +137,7 @@ impl App {
     ///
     /// # Errors
     /// Forbidden, and recorded, when that is not even the person's Patient; not found; unavailable.
-    async fn reach(&self, caller: &Caller, subject: SubjectId, now: Timestamp) -> Result<Reach> {
+    pub(crate) async fn reach(&self, caller: &Caller, subject: SubjectId, now: Timestamp) -> Result<Reach> {
         let (mut versions, access_version) = self.versions(ObjectId::from(subject), Wanted::Current).await?;
         let patient = versions.pop().ok_or_else(Error::not_found)?;
         let context = match access_version {

@@ -13,7 +13,7 @@ mod write;
 
 pub use files::{MOST_FILES, RecordFile};
 pub(crate) use index::{clinical_rows, field_number, person_names, person_token_rows, sort_time};
-pub(crate) use list::{Listed, Permitted, TIMELINE_KINDS};
+pub(crate) use list::{Listed, Permitted, Reach, TIMELINE_KINDS};
 pub(crate) use read::{MASTER, authorship_of, label_of, stored};
 pub use write::CreateAs;
 pub(crate) use write::{NewVersion, checked, fault, invalid, own_label, put_version, stated_reason};
