@@ -50,9 +50,8 @@ enum Job {
 
 impl Passwords {
     pub(crate) fn new() -> Result<Self> {
-        let mut hasher = Hasher::new()?;
-        let nobody =
-            hasher.hash(&hex::encode(mimamori_vault::random_token().map_err(Error::unavailable)?))?;
+        let hasher = Hasher::new()?;
+        let nobody = hasher.nobody()?;
         let (known, first) = sync_channel(WAITING);
         let (strangers, second) = sync_channel(WAITING);
         let (bell, rung) = sync_channel(2 * WAITING);
@@ -116,17 +115,48 @@ fn step_back() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }
 
-/// Argon2id with memory that is used again and again.
+/// Argon2id with memory that is used again and again. It is asked of the system with the first password:
+/// most commands see none.
 struct Hasher {
     argon2: Argon2<'static>,
     memory: Vec<Block>,
+    /// The memory grows to so many blocks, enough for the greatest cost of today's hashes.
+    most: usize,
 }
 
 impl Hasher {
     fn new() -> Result<Self> {
         let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(Error::internal)?;
-        let memory = vec![Block::new(); params.block_count()];
-        Ok(Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params), memory })
+        let most = params.block_count();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        Ok(Self { argon2, memory: Vec::new(), most })
+    }
+
+    /// A hash that looks like any other and is of no password: nothing was hashed for it.
+    fn nobody(&self) -> Result<String> {
+        let random = || mimamori_vault::random_token().map_err(Error::unavailable);
+        self.phc(&random()?, &random()?)
+    }
+
+    /// A hash of today's costs in PHC string form.
+    fn phc(&self, salt: &[u8], hash: &[u8]) -> Result<String> {
+        let failed = || Error::internal("a hash could not be written");
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: self.argon2.params().try_into().map_err(|_| failed())?,
+            salt: Some(Salt::new(salt).map_err(|_| failed())?),
+            hash: Some(Output::new(hash).map_err(|_| failed())?),
+        };
+        Ok(hash.to_string())
+    }
+
+    /// Sees to so many blocks of memory, as far as it grows.
+    fn grow(&mut self, blocks: usize) {
+        let wanted = blocks.min(self.most);
+        if self.memory.len() < wanted {
+            self.memory.resize(wanted, Block::new());
+        }
     }
 
     fn run(mut self, bell: &Receiver<()>, lines: &[Receiver<Job>; 2]) {
@@ -139,22 +169,19 @@ impl Hasher {
     }
 
     fn work(&mut self, job: Job) {
-        {
-            // Whoever gave up waiting is passed over: nothing is worked out for nobody.
-            match job {
-                Job::Hash(password, done) if !done.is_closed() => {
-                    let _ = done.send(self.hash(&password));
-                }
-                Job::Verify(password, hash, done) if !done.is_closed() => {
-                    let _ = done.send(self.verify(&password, &hash));
-                }
-                Job::Cost(memory, passes) => self.cost(memory, passes),
-                Job::Hash(..) | Job::Verify(..) => {}
+        // Whoever gave up waiting is passed over: nothing is worked out for nobody.
+        match job {
+            Job::Hash(password, done) if !done.is_closed() => {
+                let _ = done.send(self.hash(&password));
             }
+            Job::Verify(password, hash, done) if !done.is_closed() => {
+                let _ = done.send(self.verify(&password, &hash));
+            }
+            Job::Cost(memory, passes) => self.cost(memory, passes),
+            Job::Hash(..) | Job::Verify(..) => {}
         }
     }
 
-    /// The memory stays as it is: it is enough for the greatest cost.
     fn cost(&mut self, memory: u32, passes: u32) {
         if let Ok(params) = Params::new(memory, passes, 1, None) {
             self.argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -162,27 +189,19 @@ impl Hasher {
     }
 
     fn hash(&mut self, password: &str) -> Result<String> {
-        let failed = |_| Error::internal("a password could not be hashed");
-        let salt = Salt::new(&mimamori_vault::random_token().map_err(Error::unavailable)?)
-            .map_err(|_| Error::internal("a salt could not be made"))?;
-        let params = self.argon2.params();
+        let salt = mimamori_vault::random_token().map_err(Error::unavailable)?;
+        let blocks = self.argon2.params().block_count();
+        self.grow(blocks);
         let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-        let encoded = params.try_into().map_err(failed)?;
         self.argon2
             .hash_password_into_with_memory(password.as_bytes(), &salt, &mut out, &mut self.memory[..])
             .map_err(|_| Error::internal("a password could not be hashed"))?;
-        self.forget(self.argon2.params().block_count());
-        let hash = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: encoded,
-            salt: Some(salt),
-            hash: Some(Output::new(&out).map_err(|_| Error::internal("a password could not be hashed"))?),
-        };
-        Ok(hash.to_string())
+        self.forget(blocks);
+        self.phc(&salt, &out)
     }
 
-    /// A hash made with other costs than today's is checked with those it names, in memory of its own.
+    /// A hash made with other costs than today's is checked with those it names; with greater ones in
+    /// memory of its own.
     fn verify(&mut self, password: &str, hash: &str) -> Result<bool> {
         let unreadable = || Error::internal("a stored password hash is unreadable");
         let hash = PasswordHash::new(hash).map_err(|_| unreadable())?;
@@ -192,6 +211,7 @@ impl Hasher {
         let params = Params::try_from(&hash).map_err(|_| unreadable())?;
         let blocks = params.block_count();
         let argon2 = Argon2::new(algorithm, version.map_err(|_| unreadable())?, params);
+        self.grow(blocks);
         let mut out = vec![0; expected.len()];
         let done = match self.memory.get_mut(..blocks) {
             Some(memory) => {
@@ -243,6 +263,23 @@ mod tests {
         let other = Argon2::new(Algorithm::Argon2id, Version::V0x13, costs);
         let other = other.hash_password(b"natsu-no-yoru-2026").unwrap().to_string();
         assert!(passwords.verify("natsu-no-yoru-2026", Some(other), Line::Stranger).await.unwrap());
+    }
+
+    /// Proves: an unknown name costs what a known one does, and its check is of no use to anybody.
+    #[test]
+    fn nobodys_hash_looks_like_any_other() {
+        let mut hasher = Hasher::new().unwrap();
+        let (nobody, somebody) = (hasher.nobody().unwrap(), hasher.hash("natsu-no-yoru-2026").unwrap());
+        let parts = |hash: &str| hash.split('$').map(str::to_owned).collect::<Vec<_>>();
+        let (ours, theirs) = (parts(&nobody), parts(&somebody));
+        assert_eq!(ours[..4], theirs[..4]);
+        assert_eq!(
+            ours.iter().map(String::len).collect::<Vec<_>>(),
+            theirs.iter().map(String::len).collect::<Vec<_>>()
+        );
+        assert_ne!(ours[4..], theirs[4..]);
+        assert_ne!(nobody, hasher.nobody().unwrap());
+        assert!(!hasher.verify("natsu-no-yoru-2026", &nobody).unwrap());
     }
 
     #[test]
