@@ -78,10 +78,10 @@ def built():
     return [Program(m) for m in messages if m.get("executable") and m["profile"]["test"]]
 
 
-def in_memory():
-    """A folder for temporary files that goes with its end; in memory, unless somebody chose another place."""
-    chosen = "TMPDIR" in os.environ or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM
-    place = None if chosen else MEMORY
+def temporary_folder():
+    """Where the tests put what they make, gone with its end: in memory, unless somebody chose another place."""
+    fits = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+    place = MEMORY if fits and "TMPDIR" not in os.environ else None
     # The tests' database server removes its own folder after them; both at once is no failure.
     return tempfile.TemporaryDirectory(prefix="mimamori-tests-", dir=place, ignore_cleanup_errors=True)
 
@@ -150,7 +150,7 @@ def main(log, everything):
     # Many tests wait more than they compute.
     os.environ.setdefault("RUST_TEST_THREADS", str(2 * (os.cpu_count() or 1)))
     failed, ran = 0, 0
-    with in_memory() as folder:
+    with temporary_folder() as folder:
         # PostgreSQL never runs as root: its user has to come through.
         os.chmod(folder, 0o711)
         environment = {**os.environ, "TMPDIR": folder}
