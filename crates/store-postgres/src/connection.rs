@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Reading, Sql};
 use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Table, Value};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, PgTypeInfo};
@@ -44,7 +44,7 @@ async fn in_time<T>(
 }
 
 #[async_trait]
-impl<C> Connection for Session<C>
+impl<C> Reading for Session<C>
 where
     C: DerefMut<Target = PgConnection> + Send,
 {
@@ -60,6 +60,25 @@ where
         found.iter().map(|row| read(row, columns)).collect()
     }
 
+    async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError> {
+        let types: Vec<PgTypeInfo> = params.iter().map(|param| type_info(*param)).collect();
+        let prepared = self.connection.deref_mut().prepare_with(text(sql), &types);
+        let statement = in_time(self.patience, prepared).await?;
+        let params = match statement.parameters() {
+            Some(sqlx::Either::Left(types)) => types.iter().map(|info| declared(info.name())).collect(),
+            Some(sqlx::Either::Right(count)) => vec![None; count],
+            None => Vec::new(),
+        };
+        let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
+        Ok(Described { params, columns })
+    }
+}
+
+#[async_trait]
+impl<C> Connection for Session<C>
+where
+    C: DerefMut<Target = PgConnection> + Send,
+{
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError> {
         let query = sqlx::query_with(text(sql), bound(args)?);
         let done = in_time(self.patience, self.connection.deref_mut().execute(query)).await?;
@@ -98,19 +117,6 @@ where
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError> {
         in_time(self.patience, self.connection.deref_mut().execute(sqlx::raw_sql(text(sql)))).await?;
         Ok(())
-    }
-
-    async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError> {
-        let types: Vec<PgTypeInfo> = params.iter().map(|param| type_info(*param)).collect();
-        let prepared = self.connection.deref_mut().prepare_with(text(sql), &types);
-        let statement = in_time(self.patience, prepared).await?;
-        let params = match statement.parameters() {
-            Some(sqlx::Either::Left(types)) => types.iter().map(|info| declared(info.name())).collect(),
-            Some(sqlx::Either::Right(count)) => vec![None; count],
-            None => Vec::new(),
-        };
-        let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
-        Ok(Described { params, columns })
     }
 }
 

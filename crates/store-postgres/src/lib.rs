@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mimamori_store::driver::{Connection, Driver, DriverError, DriverErrorKind, Sql};
+use mimamori_store::driver::{Connection, Driver, DriverError, DriverErrorKind, Reading, Sql};
 use mimamori_store::schema::{self, Dialect};
 use mimamori_store::{Engine, EngineOptions, OpenError};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -223,12 +223,12 @@ impl Driver for PostgresDriver {
         }
     }
 
-    async fn reader(&self) -> Result<Box<dyn Connection>, DriverError> {
+    async fn reader(&self) -> Result<Box<dyn Reading>, DriverError> {
         let connection = self.readers.acquire().await.map_err(driver_error)?;
         Ok(Box::new(Session::new(connection, self.patience)))
     }
 
-    async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError> {
+    async fn snapshot(&self) -> Result<Box<dyn Reading>, DriverError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let mut transaction = self.readers.begin_with(begin).await.map_err(driver_error)?;
         // The state seen is that of the first statement: make that now.

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::driver::{Connection, Described, DriverError, DriverErrorKind, Reading, Sql};
 use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Statement, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Connection as _, Executor, Row as _, SqlSafeStr, SqlStr,
+    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr,
     Statement as _, TypeInfo,
 };
 
@@ -51,21 +51,10 @@ impl Session {
         }
     }
 
-    /// Waits until whatever was begun on it has ended.
-    ///
-    /// # Errors
-    /// When the connection is gone.
-    pub(crate) async fn ping(&mut self) -> Result<(), DriverError> {
-        self.connection.ping().await.map_err(driver_error)
-    }
-
-    pub(crate) async fn close(self) -> Result<(), DriverError> {
-        self.connection.close().await.map_err(driver_error)
-    }
 }
 
 #[async_trait]
-impl Connection for Session {
+impl Reading for Session {
     async fn rows(
         &mut self,
         sql: &Sql,
@@ -81,6 +70,20 @@ impl Connection for Session {
         Ok(rows)
     }
 
+    async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {
+        let statement = self.connection.prepare(text(sql)).await.map_err(driver_error)?;
+        let count = match statement.parameters() {
+            Some(sqlx::Either::Right(count)) => count,
+            Some(sqlx::Either::Left(types)) => types.len(),
+            None => 0,
+        };
+        let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
+        Ok(Described { params: vec![None; count], columns })
+    }
+}
+
+#[async_trait]
+impl Connection for Session {
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError> {
         let query = sqlx::query_with(text(sql), bound(args)?);
         let done = self.connection.execute(query).await.map_err(driver_error)?;
@@ -166,17 +169,6 @@ impl Connection for Session {
         self.connection.execute(sqlx::raw_sql(text(sql))).await.map_err(driver_error)?;
         Ok(())
     }
-
-    async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {
-        let statement = self.connection.prepare(text(sql)).await.map_err(driver_error)?;
-        let count = match statement.parameters() {
-            Some(sqlx::Either::Right(count)) => count,
-            Some(sqlx::Either::Left(types)) => types.len(),
-            None => 0,
-        };
-        let columns = statement.columns().iter().map(|column| declared(column.type_info().name())).collect();
-        Ok(Described { params: vec![None; count], columns })
-    }
 }
 
 impl Session {
@@ -225,7 +217,7 @@ fn text(sql: &Sql) -> SqlStr {
     }
 }
 
-fn declared(name: &str) -> Option<ColumnType> {
+pub(crate) fn declared(name: &str) -> Option<ColumnType> {
     match name {
         "INTEGER" | "BIGINT" | "INT8" => Some(ColumnType::Int),
         "TEXT" => Some(ColumnType::Text),

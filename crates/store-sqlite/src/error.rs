@@ -24,14 +24,21 @@ pub(crate) fn driver_error(error: sqlx::Error) -> DriverError {
             // SQLite's messages name tables and columns, never values.
             DriverError::new(kind(code), format!("SQLite {code}: {}", told.message()))
         }
-        sqlx::Error::PoolTimedOut => {
-            DriverError::new(DriverErrorKind::Unavailable, "all reading connections are in use")
-        }
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => {
             DriverError::new(DriverErrorKind::Connection, error.to_string())
         }
         _ => DriverError::new(DriverErrorKind::Refused, error.to_string()),
     }
+}
+
+/// The same of what only reads.
+pub(crate) fn read_error(error: rusqlite::Error) -> DriverError {
+    let (told, message) = match error {
+        rusqlite::Error::SqliteFailure(told, message) => (told, message.unwrap_or_default()),
+        other => return DriverError::new(DriverErrorKind::Refused, other.to_string()),
+    };
+    let code = told.extended_code;
+    DriverError::new(kind(code), format!("SQLite {code}: {message}"))
 }
 
 fn kind(code: i32) -> DriverErrorKind {

@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod folding;
 mod readers;
+mod statements;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mimamori_store::driver::{Connection, Driver, DriverError};
+use mimamori_store::driver::{Connection, Driver, DriverError, Reading};
 use mimamori_store::schema::{self, Dialect};
 use mimamori_store::{Engine, EngineOptions, OpenError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -26,6 +27,7 @@ pub use crate::dialect::DIALECT;
 use crate::error::driver_error;
 use crate::folding::{Fold, Folding, OnFatal};
 use crate::readers::Readers;
+use crate::statements::Opening;
 
 /// The oldest SQLite without the WAL-reset bug (sqlite.org/wal.html, section "The WAL-Reset Bug").
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -33,12 +35,12 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 const NO_PAGE_LIMIT: u32 = 4_294_967_294;
 /// Kept statements per connection; more than there are.
 const STATEMENT_CACHE: usize = 512;
-/// Rows that SQLite's thread may be ahead of their reader, who then seldom waits: each wait is two
-/// switches of threads. As many as [`mimamori_store::WALK_ROWS`] and the end, so that a part of a walk
-/// is fetched while the part before it is looked at.
-const ROWS_AHEAD: usize = mimamori_store::WALK_ROWS + 1;
 /// Page size of a new file, in bytes.
 const PAGE_BYTES: u32 = 4096;
+
+/// What is said to each connection that only reads; up to 64 MiB of pages each.
+const READING: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; \
+     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536";
 
 /// A store on SQLite.
 pub type SqliteStore = Engine<SqliteDriver>;
@@ -142,7 +144,7 @@ where
 #[derive(Debug)]
 pub struct SqliteDriver {
     writing: SqliteConnectOptions,
-    readers: Arc<Readers>,
+    readers: Readers,
     page_limit: Arc<AtomicU32>,
     folding: Option<Folding>,
 }
@@ -171,12 +173,8 @@ impl SqliteDriver {
             // A longer log also folds its hot pages fewer times.
             .pragma("wal_autocheckpoint", "16000")
             .pragma("journal_size_limit", "67108864");
-        let reading = common
-            .read_only(true)
-            .pragma("query_only", "ON")
-            .pragma("cache_size", "-65536")
-            .row_buffer_size(ROWS_AHEAD);
-        let readers = Readers::new(reading, options.readers.max(1), options.patience);
+        let reading = Opening { path: path.to_owned(), patience: options.patience, pragmas: READING };
+        let readers = Readers::new(reading, options.readers.max(1));
         Self { writing, readers, page_limit: Arc::new(AtomicU32::new(NO_PAGE_LIMIT)), folding: None }
     }
 
@@ -247,12 +245,12 @@ impl Driver for SqliteDriver {
         Ok(Box::new(Session::new(connection, Some(page_limit))))
     }
 
-    async fn reader(&self) -> Result<Box<dyn Connection>, DriverError> {
-        Ok(Box::new(self.readers.lend().await?))
+    async fn reader(&self) -> Result<Box<dyn Reading>, DriverError> {
+        Ok(Box::new(self.readers.reader()))
     }
 
-    async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError> {
-        Ok(Box::new(self.readers.lend_snapshot().await?))
+    async fn snapshot(&self) -> Result<Box<dyn Reading>, DriverError> {
+        Ok(Box::new(self.readers.snapshot().await?))
     }
 
     async fn close(&self) {

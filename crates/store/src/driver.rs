@@ -36,19 +36,19 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     /// A new connection that may write. The commit queue holds one.
     async fn writer(&self) -> Result<Box<dyn Connection>, DriverError>;
 
-    /// A connection for one read, from a pool.
-    async fn reader(&self) -> Result<Box<dyn Connection>, DriverError>;
+    /// What reads once.
+    async fn reader(&self) -> Result<Box<dyn Reading>, DriverError>;
 
-    /// A connection inside a read transaction that sees one state; it ends when dropped.
-    async fn snapshot(&self) -> Result<Box<dyn Connection>, DriverError>;
+    /// What reads inside one transaction and so sees one state; it ends when dropped.
+    async fn snapshot(&self) -> Result<Box<dyn Reading>, DriverError>;
 
-    /// Closes the pool.
+    /// Closes what reads.
     async fn close(&self);
 }
 
-/// One connection.
+/// What a connection that only reads can do.
 #[async_trait]
-pub trait Connection: Send {
+pub trait Reading: Send {
     /// Runs a statement and reads its rows as `columns` says.
     async fn rows(
         &mut self,
@@ -57,6 +57,13 @@ pub trait Connection: Send {
         columns: &'static [ColumnType],
     ) -> Result<Vec<Row>, DriverError>;
 
+    /// Prepares a statement without running it.
+    async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError>;
+}
+
+/// A connection that may write.
+#[async_trait]
+pub trait Connection: Reading {
     /// Runs a statement; gives the number of rows touched.
     async fn execute(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, DriverError>;
 
@@ -94,9 +101,6 @@ pub trait Connection: Send {
 
     /// Runs statements without parameters or rows, such as `COMMIT` or a migration.
     async fn script(&mut self, sql: &Sql) -> Result<(), DriverError>;
-
-    /// Prepares a statement without running it.
-    async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError>;
 }
 
 /// What the database knows about a prepared statement. `None` for a type it doesn't tell.

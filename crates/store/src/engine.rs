@@ -11,7 +11,7 @@ use mimamori_domain::{Clock, InstanceId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::check;
-use crate::driver::{Connection, Described, Driver, DriverError, DriverErrorKind, Sql};
+use crate::driver::{Described, Driver, DriverError, DriverErrorKind, Reading, Sql};
 use crate::queue::{Done, EpochStart, Queue, Work};
 use crate::schema::MigrationError;
 use crate::statement::{Effect, Statement};
@@ -293,7 +293,7 @@ impl<D: Driver> Store for Engine<D> {
 }
 
 struct EngineSnapshot {
-    connection: Mutex<Box<dyn Connection>>,
+    connection: Mutex<Box<dyn Reading>>,
     texts: Arc<Texts>,
 }
 

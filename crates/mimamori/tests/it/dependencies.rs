@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Libraries that only some crates may see.
 const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["mimamori-store", "mimamori-store-sqlite", "mimamori-store-postgres"]),
+    ("rusqlite", &["mimamori-store-sqlite"]),
     ("axum", &["mimamori-web", "mimamori"]),
     ("cedar-policy", &["mimamori-policy"]),
     // What draws the demonstration's papers draws nothing else.
