@@ -11,8 +11,7 @@ use mimamori_store::schema::{Dialect, HEAD_COLUMNS};
 use mimamori_store::{ColumnType, Row, Statement, Table, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr,
-    Statement as _, TypeInfo,
+    Arguments, AssertSqlSafe, Column, Executor, Row as _, SqlSafeStr, SqlStr, Statement as _, TypeInfo,
 };
 
 use crate::error::driver_error;
@@ -50,7 +49,6 @@ impl Session {
             page_limit,
         }
     }
-
 }
 
 #[async_trait]

@@ -293,7 +293,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mimamori.db");
         let writer = rusqlite::Connection::open(&path).unwrap();
-        writer.execute_batch("CREATE TABLE ledger_head (id, size); INSERT INTO ledger_head VALUES (1, 7)").unwrap();
+        writer
+            .execute_batch("CREATE TABLE ledger_head (id, size); INSERT INTO ledger_head VALUES (1, 7)")
+            .unwrap();
         let opening = Opening { path, patience, pragmas: "PRAGMA query_only = ON" };
         (Readers::new(opening, 1), folder)
     }

@@ -10,11 +10,9 @@ use mimamori_store::{ColumnType, Row, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
+use crate::STATEMENT_CACHE;
 use crate::connection::declared;
 use crate::error::read_error;
-
-/// Statements kept prepared on one connection; there are fewer, but for lists of many lengths.
-const MOST_PREPARED: usize = 512;
 
 /// How a connection that only reads is opened.
 #[derive(Debug, Clone)]
@@ -101,7 +99,8 @@ impl<'c> Statements<'c> {
 
     fn prepared(&mut self, sql: &Sql) -> Result<&mut Prepared<'c>, DriverError> {
         let text = sql.as_str();
-        if self.prepared.len() >= MOST_PREPARED {
+        // Lists have many lengths; begun anew, those that are used are soon there again.
+        if self.prepared.len() >= STATEMENT_CACHE {
             self.prepared.clear();
         }
         match self.prepared.entry((text.as_ptr() as usize, text.len())) {
@@ -150,8 +149,12 @@ fn read(row: &rusqlite::Row<'_>, columns: &'static [ColumnType]) -> Result<Row, 
                 Ok(text) => Value::from(text.to_owned()),
                 Err(_) => return Err(refused("a text is not Unicode")),
             },
-            (ColumnType::Blob, ValueRef::Blob(bytes)) => Value::from(bytes),
-            _ => return Err(refused("a column has another type")),
+            // Bytes that SQLite joined (`group_concat`) are a text to it.
+            (ColumnType::Blob, ValueRef::Blob(bytes) | ValueRef::Text(bytes)) => Value::from(bytes),
+            (_, other) => {
+                let told = format!("column {at} is {} instead of {column:?}", other.data_type());
+                return Err(DriverError::new(DriverErrorKind::Refused, told));
+            }
         });
     }
     Ok(Row::new(values))
@@ -194,6 +197,11 @@ mod tests {
         assert!(none[0].blob(0).is_err());
         let other = statements.rows(&sql, &[Value::from(1_i64)], &[ColumnType::Text]).unwrap_err();
         assert_eq!(other.kind, DriverErrorKind::Refused);
+        let joined =
+            Sql::Static("SELECT group_concat(part, '') FROM (SELECT $1 AS part UNION ALL SELECT $1)");
+        let bytes = Value::from(vec![0_u8, 0xff]);
+        let joined = statements.rows(&joined, &[bytes], &[ColumnType::Blob]).unwrap();
+        assert_eq!(joined[0].blob(0).unwrap(), [0, 0xff, 0, 0xff]);
     }
 
     #[test]

@@ -191,8 +191,9 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
 
 /// One entry of the notebook; a draft leads to where it is gone on with.
 pub(super) fn entry(ask: &Ask, stored: &Stored, may: May, names: &Names) -> Item {
-    let mut item = present::item(stored, names, ask.texts());
-    item.to_reader = present::is_for(stored, ask.caller.actor_id());
+    let resource = present::read(stored);
+    let mut item = present::item_of(resource.as_ref(), stored, names, ask.texts());
+    item.to_reader = resource.is_some_and(|read| present::is_for(&read, stored, ask.caller.actor_id()));
     item.reply = reply_page(stored, may);
     if stored.state == RecordState::Draft {
         item.page.push_str("/look");

@@ -1,7 +1,7 @@
 //! The files of a record, as people see them.
 
 use mimamori_app::Stored;
-use mimamori_fhir::{JsonKind, Value};
+use mimamori_fhir::{JsonKind, Resource, Value};
 
 use super::read;
 use crate::language::Texts;
@@ -25,7 +25,11 @@ pub(crate) const PICTURES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"]
 
 /// The files that a record names, in its order.
 pub(crate) fn files(stored: &Stored, texts: &Texts) -> Vec<FileShown> {
-    let Some(resource) = read(stored) else { return Vec::new() };
+    read(stored).map(|resource| files_of(&resource, stored, texts)).unwrap_or_default()
+}
+
+/// The same of a record that was read already.
+pub(super) fn files_of(resource: &Resource, stored: &Stored, texts: &Texts) -> Vec<FileShown> {
     let mut found = Vec::new();
     attachments(resource.root(), &mut found);
     let base = format!("/records/{}/{}/files", stored.kind, stored.id);

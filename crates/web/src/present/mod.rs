@@ -17,6 +17,7 @@ use mimamori_fhir::{Limits, Resource, parse};
 use mimamori_policy::Text;
 
 pub(crate) use element::concept;
+use file::files_of;
 pub(crate) use file::{FileShown, PICTURES, files};
 pub(crate) use person::{Allergy, Person, allergies};
 pub(crate) use views::{SHOWN, content};
@@ -254,8 +255,12 @@ pub(crate) fn read(stored: &Stored) -> Option<Resource> {
 
 /// A record as it stands in lists and on its own page.
 pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
-    let resource = read(stored);
-    let content = resource.as_ref().map(|r| content(r, texts)).unwrap_or_default();
+    item_of(read(stored).as_ref(), stored, names, texts)
+}
+
+/// The same of a record that was read already; `None` of one that cannot be read.
+pub(crate) fn item_of(resource: Option<&Resource>, stored: &Stored, names: &Names, texts: &Texts) -> Item {
+    let content = resource.map(|r| content(r, texts)).unwrap_or_default();
     let author = stored.author.map(|a| names.author(a, Some(stored.institution), texts));
     let from = names.institutions.get(&stored.institution).cloned();
     let author = author.unwrap_or_else(|| Author {
@@ -287,9 +292,9 @@ pub(crate) fn item(stored: &Stored, names: &Names, texts: &Texts) -> Item {
         author,
         on_behalf_of: other(stored.on_behalf_of),
         confirmer: other(stored.confirmer),
-        files: files(stored, texts),
-        importance: resource.as_ref().and_then(|r| importance(r, texts)),
-        answers: resource.as_ref().and_then(answers),
+        files: resource.map(|r| files_of(r, stored, texts)).unwrap_or_default(),
+        importance: resource.and_then(|r| importance(r, texts)),
+        answers: resource.and_then(answers),
         to_reader: false,
         reply: None,
         unread: stored.attention.unread,
@@ -319,13 +324,11 @@ fn importance(resource: &Resource, texts: &Texts) -> Option<(String, bool)> {
     }
 }
 
-/// Whether a note is addressed to somebody.
-pub(crate) fn is_for(stored: &Stored, reader: ActorId) -> bool {
+/// Whether a record is a note that is addressed to somebody.
+pub(crate) fn is_for(resource: &Resource, stored: &Stored, reader: ActorId) -> bool {
     let reader = format!("Practitioner/{reader}");
-    let named = |resource: &Resource| {
-        resource.root().items("recipient").any(|to| to.string("reference") == Some(reader.as_str()))
-    };
-    stored.kind.as_str() == "Communication" && read(stored).as_ref().is_some_and(named)
+    stored.kind.as_str() == "Communication"
+        && resource.root().items("recipient").any(|to| to.string("reference") == Some(reader.as_str()))
 }
 
 /// The page of the note that a note answers.
