@@ -1,6 +1,7 @@
 //! Reading one record, one version, or all versions of one.
 
 use bytes::Bytes;
+use futures::future::maybe_done;
 use mimamori_domain::{
     AccessLabel, Action, Authorship, Error, Kind, ObjectId, RecordState, Result, SubjectId, UnitId,
 };
@@ -25,7 +26,7 @@ impl App {
     /// Forbidden without saying whether it exists; gone when its key was destroyed; unavailable
     /// when the access could not be recorded.
     pub async fn read(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Result<Stored> {
-        self.read_rows(caller, kind, id, Wanted::Current).await?.pop().ok_or_else(Error::not_found)
+        self.read_rows(caller, kind, id, Wanted::Current, alone).await?.0.pop().ok_or_else(Error::not_found)
     }
 
     /// One version of a record; versions count from 1.
@@ -33,7 +34,8 @@ impl App {
     /// # Errors
     /// As [`App::read`].
     pub async fn vread(&self, caller: &Caller, kind: &Kind, id: ObjectId, version: u64) -> Result<Stored> {
-        self.read_rows(caller, kind, id, Wanted::Version(version)).await?.pop().ok_or_else(Error::not_found)
+        let (mut found, ()) = self.read_rows(caller, kind, id, Wanted::Version(version), alone).await?;
+        found.pop().ok_or_else(Error::not_found)
     }
 
     /// All versions of a record, newest first. Versions whose key was destroyed are left out.
@@ -41,16 +43,33 @@ impl App {
     /// # Errors
     /// As [`App::read`].
     pub async fn history(&self, caller: &Caller, kind: &Kind, id: ObjectId) -> Result<Vec<Stored>> {
-        self.read_rows(caller, kind, id, Wanted::All).await
+        Ok(self.history_and(caller, kind, id, alone).await?.0)
     }
 
-    async fn read_rows(
+    /// The same, and what else is shown of whom the record belongs to: that is begun once the caller may
+    /// see the record, so that what both leave in the ledger is kept by one commit.
+    ///
+    /// # Errors
+    /// As [`App::read`].
+    pub async fn history_and<T, F: Future<Output = T>>(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        id: ObjectId,
+        more: impl Fn(Option<SubjectId>) -> F,
+    ) -> Result<(Vec<Stored>, T)> {
+        self.read_rows(caller, kind, id, Wanted::All, more).await
+    }
+
+    async fn read_rows<T, F: Future<Output = T>>(
         &self,
         caller: &Caller,
         kind: &Kind,
         id: ObjectId,
         wanted: Wanted,
-    ) -> Result<Vec<Stored>> {
+        more: impl Fn(Option<SubjectId>) -> F,
+    ) -> Result<(Vec<Stored>, T)> {
+        let mut begun = None;
         for _ in 0..ATTEMPTS {
             let (versions, access_version) = self.versions(id, wanted).await?;
             // What has no label any more, a discarded draft, is as if it had never been.
@@ -80,8 +99,12 @@ impl App {
             entry.count = stored.len() as u64;
             entry.commitments = stored.iter().map(|(_, commitment)| *commitment).collect();
             let entry = self.with_sealed(caller, entry, 0, None)?;
-            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
-                return Ok(stored.into_iter().map(|(stored, _)| stored).collect());
+            // Begun before and found already when this is a further attempt.
+            let more = begun.get_or_insert_with(|| Box::pin(maybe_done(more(newest.subject))));
+            let (settled, ()) = futures::join!(self.settle(caller, unit.entry(entry)), more.as_mut());
+            if let Settled::Done = settled? {
+                let found = stored.into_iter().map(|(stored, _)| stored).collect();
+                return more.as_mut().take_output().map(|more| (found, more)).ok_or_else(kept_changing);
             }
         }
         Err(kept_changing())
@@ -244,6 +267,11 @@ impl App {
             Err(error) => error,
         }
     }
+}
+
+/// Nothing more is shown.
+fn alone(_: Option<SubjectId>) -> std::future::Ready<()> {
+    std::future::ready(())
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -65,6 +65,7 @@ const TABLE: &[(&str, Then)] = &[
     ("explain", Reads),
     ("find_in_emergency", Reads),
     ("history", Reads),
+    ("history_and", Reads),
     ("my_people", Reads),
     ("find_in_timeline", Reads),
     ("person", Reads),
@@ -488,6 +489,9 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             app.find_in_emergency(jiro, &query).await.map(drop)
         }
         "history" => app.history(hana, &observed, ids.observation).await.map(drop),
+        "history_and" => {
+            app.history_and(hana, &observed, ids.observation, |_| std::future::ready(())).await.map(drop)
+        }
         "my_people" => app.my_people(jiro, &all).await.map(drop),
         "person" => app.person(haru, ids.subject).await.map(drop),
         "person_and" => app.person_and(haru, ids.subject, std::future::ready(())).await.map(drop),

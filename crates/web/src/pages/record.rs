@@ -79,13 +79,14 @@ pub(crate) async fn show(
     Query(query): Query,
 ) -> Answered {
     let (app, caller, texts) = (&ask.web.app, &ask.caller, ask.texts());
-    let versions = app.history(caller, &fhir_kind(&kind)?, id(&record)?).await?;
+    let of = async |subject| match subject {
+        Some(subject) => Head::ask(&ask, subject).await.map(Some),
+        None => Ok(None),
+    };
+    let (versions, told) = app.history_and(caller, &fhir_kind(&kind)?, id(&record)?, of).await?;
     let newest = versions.first().ok_or_else(Fault::not_found)?;
-    let (reply, head) = match newest.subject {
-        Some(subject) => {
-            let (person, head) = Head::ask(&ask, subject).await?;
-            (reply_page(newest, person.may), Some(head))
-        }
+    let (reply, head) = match told? {
+        Some((person, head)) => (reply_page(newest, person.may), Some(head)),
         None => (None, None),
     };
     let names = Names::of(&ask.web, caller, &versions, &[]).await?;
