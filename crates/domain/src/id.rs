@@ -1,7 +1,8 @@
 //! Typed identifiers: one type per kind of thing, so that they cannot be mixed up.
 //!
-//! Every identifier is 16 random bytes issued by this program (UUID version 4, RFC 9562 section
-//! 5.4). Nothing in one is derived from who or what it names, so identifiers may stand in clear.
+//! Every identifier is issued by this program and random (UUID version 4, RFC 9562 section 5.4); those of
+//! records and keys begin with the time at which they were issued (version 7, section 5.7). Nothing in one is derived
+//! from who or what it names, so identifiers may stand in clear.
 
 use std::fmt;
 use std::str::FromStr;
@@ -112,6 +113,25 @@ typed_ids! {
     InstanceId;
 }
 
+impl ObjectId {
+    /// An identifier for a record or a file of one: it begins with the time, in milliseconds since 1970 UTC.
+    /// What is written together so lies together in every index. Never for a person, an account, an
+    /// institution or a terminal: those say nothing, not even since when they are known.
+    #[must_use]
+    pub fn in_order() -> Self {
+        Self(*Uuid::now_v7().as_bytes())
+    }
+}
+
+impl KeyId {
+    /// An identifier that begins with the time, as [`ObjectId::in_order`]: a person's keys, made together,
+    /// lie together.
+    #[must_use]
+    pub fn in_order() -> Self {
+        Self(*Uuid::now_v7().as_bytes())
+    }
+}
+
 impl From<SubjectId> for ObjectId {
     fn from(id: SubjectId) -> Self {
         Self(id.0)
@@ -171,5 +191,15 @@ mod tests {
         assert!(id.to_string().replace('-', "").parse::<SubjectId>().is_err());
         assert!(format!("urn:uuid:{id}").parse::<SubjectId>().is_err());
         assert!("".parse::<SubjectId>().is_err());
+    }
+
+    #[test]
+    fn ids_of_records_follow_one_another_and_others_say_nothing() {
+        let ids: Vec<ObjectId> = (0..1_000).map(|_| ObjectId::in_order()).collect();
+        assert!(ids.is_sorted());
+        let version = |id: ObjectId| Uuid::from_bytes(*id.as_bytes()).get_version_num();
+        assert!(ids.iter().all(|id| version(*id) == 7));
+        assert_eq!(version(SubjectId::random().into()), 4);
+        assert_eq!(version(ObjectId::random()), 4);
     }
 }

@@ -74,7 +74,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<(SecretKey, WrappedKey)> {
         check_parent(parent, &usage, owner)?;
-        let key = SecretKey::from_parts(KeyId::random(), usage, owner, aead::random_key()?);
+        let key = SecretKey::from_parts(KeyId::in_order(), usage, owner, aead::random_key()?);
         let row = match parent {
             Parent::Ring => self.ring().wrap(&key, now)?,
             Parent::Key(parent) => WrappedKey::wrap(&key, parent.id(), parent.bytes(), now)?,

@@ -146,7 +146,10 @@ impl App {
                     resolved.problems.push((at, format!("{}.identifier", item.kind), SEVERAL));
                     Target::Broken
                 }
-                (None, _) => Target::New(ObjectId::random()),
+                (None, _) => Target::New(match item.group {
+                    Group::Record => ObjectId::in_order(),
+                    Group::Master | Group::Patient => ObjectId::random(),
+                }),
             };
             if another {
                 // By none of its names may anything reach the other person.

@@ -144,7 +144,7 @@ impl App {
         }
         let cut_off = |_| fault("file", "the file is damaged or was cut off; send it again", "value");
         Ok(RecordFile {
-            id: ObjectId::random(),
+            id: ObjectId::in_order(),
             name: name.to_owned(),
             media_type,
             bytes: clean(bytes).map_err(cut_off)?,

@@ -99,7 +99,7 @@ impl App {
         let label = AccessLabel { class, state: RecordState::Confirmed, institution };
         let (data, row) = keys.for_writing(&self.vault, &label.class, now)?;
         unit.changes.extend(row.as_ref().map(insert_key));
-        let object = ObjectId::random();
+        let object = ObjectId::in_order();
         let sealed = version(object, kind::FLAGS, &label, &flags).seal(&data, Some(subject), unit.id)?;
         commitments.push(put_version(unit, sealed, now));
         keys.add(data);

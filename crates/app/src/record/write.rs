@@ -165,7 +165,7 @@ impl App {
                 .await);
         }
         let version = NewVersion {
-            object: ObjectId::random(),
+            object: ObjectId::in_order(),
             version: 1,
             kind: kind.clone(),
             label: label.clone(),
