@@ -8,14 +8,14 @@ use mimamori_domain::{
     Result, SubjectId, Timestamp,
 };
 use mimamori_policy::{Decision, GeneralTarget};
-use mimamori_store::{AccessKey, Change, ObjectVersion, Unit, tables};
+use mimamori_store::{AccessKey, Change, ObjectVersion, Question, Unit, tables};
 
+use crate::App;
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{self, Body, BreakGlass, Consent, Flags, Proxy, kind};
 use crate::caller::Caller;
-use crate::context::{SubjectContext, object_from_row, open_with};
+use crate::context::{SubjectContext, deciding_question, object_from_row, open_with};
 use crate::record::{NewVersion, fault, label_of, put_version, stated_reason};
-use crate::{App, sql};
 
 /// A change to one deciding object of a subject: the version it follows and its new body.
 struct Deciding {
@@ -100,7 +100,7 @@ impl App {
             };
             change(&mut team, now)?;
             Ok(Deciding {
-                object: previous.map_or_else(ObjectId::random, |(version, _)| version.object),
+                object: previous.map_or_else(ObjectId::in_order, |(version, _)| version.object),
                 previous: previous.map(|(version, _)| version.clone()),
                 kind: kind::CARE_TEAM,
                 class: "team",
@@ -367,11 +367,8 @@ impl App {
         &self,
         context: &SubjectContext,
     ) -> Result<Vec<(ObjectVersion, Vec<u8>)>> {
-        let kinds = crate::context::DECIDING.iter().map(|kind| (*kind).into()).collect();
-        let mut rows = self
-            .store
-            .query_lists(&sql::CURRENT_OF_SUBJECT, vec![context.subject.into()], vec![kinds])
-            .await?;
+        let Question { statement, args, lists } = deciding_question(context.subject);
+        let mut rows = self.store.query_lists(statement, args, lists).await?;
         rows.iter_mut()
             .map(|row| {
                 let version = object_from_row(row)?;
@@ -433,7 +430,7 @@ fn participants(team: &mut serde_json::Value) -> Result<&mut Vec<serde_json::Val
 
 fn new_object<T: Body>(body: &T, class: &'static str) -> Result<Deciding> {
     Ok(Deciding {
-        object: ObjectId::random(),
+        object: ObjectId::in_order(),
         previous: None,
         kind: T::KIND,
         class,

@@ -12,7 +12,7 @@ use mimamori_domain::{
     AccessLabel, ActorId, Error, InstitutionId, KeyId, ObjectId, Result, SubjectId, Timestamp,
 };
 use mimamori_policy::{ConsentEffect, ConsentFact, ProxyFact, SubjectFacts};
-use mimamori_store::{AccessKey, Guard, ObjectVersion, Row, Value};
+use mimamori_store::{AccessKey, Guard, ObjectVersion, Question, Row, Value};
 use mimamori_vault::{KeyUse, Parent, Place, SecretKey, key_id_of};
 use zeroize::Zeroizing;
 
@@ -90,22 +90,49 @@ impl App {
         if let Some(context) = self.subjects.get(&subject).filter(|context| context.version == version) {
             return Ok(context);
         }
-        let mut rows = self.store.query(&sql::KEYS_OF, vec![subject.into()]).await?;
-        if rows.is_empty() {
+        let found = self.store.query_together(context_questions(subject).into()).await?;
+        self.subject_context_of(subject, version, found)
+    }
+
+    /// A subject's Patient and context; what is not in memory is asked for at once.
+    ///
+    /// # Errors
+    /// Not found when there is no such person; unavailable.
+    pub(crate) async fn patient_in_context(
+        &self,
+        subject: SubjectId,
+    ) -> Result<(ObjectVersion, Arc<SubjectContext>)> {
+        let kept = self.subjects.get(&subject);
+        let mut questions = vec![Question::of(&sql::CURRENT_GUARDED, vec![subject.into()])];
+        if kept.is_none() {
+            questions.extend(context_questions(subject));
+        }
+        let mut found = self.store.query_together(questions).await?;
+        // The access version comes first: whatever is read with it or after it is guarded on it.
+        let mut patient = found.remove(0).pop().ok_or_else(Error::not_found)?;
+        let version = patient.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
+        let context = match kept {
+            Some(_) => self.subject_context_as_of(subject, version).await?,
+            None => self.subject_context_of(subject, version, found)?,
+        };
+        Ok((object_from_row(&mut patient)?, context))
+    }
+
+    /// The context that is made of the answers to [`context_questions`], kept in memory from now on.
+    fn subject_context_of(
+        &self,
+        subject: SubjectId,
+        version: i64,
+        found: Vec<Vec<Row>>,
+    ) -> Result<Arc<SubjectContext>> {
+        let [mut keys, labels, objects] = <[Vec<Row>; 3]>::try_from(found)
+            .map_err(|_| Error::internal("a context has another number of answers"))?;
+        if keys.is_empty() {
             return Err(Error::not_found());
         }
-        let wrapped = rows.iter_mut().map(key_from_row).collect::<Result<Vec<_>>>()?;
+        let wrapped = keys.iter_mut().map(key_from_row).collect::<Result<Vec<_>>>()?;
         let keys = SubjectKeys::open(&self.vault, &wrapped)?;
-        let labels = self
-            .store
-            .query(&sql::LABELS, vec![subject.into()])
-            .await?
-            .iter()
-            .map(label_from_row)
-            .collect::<Result<Vec<_>>>()?;
-        let deciding = DECIDING.iter().map(|kind| (*kind).into()).collect();
-        let objects =
-            self.store.query_lists(&sql::CURRENT_OF_SUBJECT, vec![subject.into()], vec![deciding]).await?;
+        let labels = labels.iter().map(label_from_row).collect::<Result<Vec<_>>>()?;
 
         let mut facts = SubjectFacts::new(subject);
         let mut emergencies = Vec::new();
@@ -274,6 +301,21 @@ impl App {
         self.sessions.forget(key.id);
         self.vault.evict_owner(key.id);
     }
+}
+
+/// What a subject's context is made of.
+fn context_questions(subject: SubjectId) -> [Question; 3] {
+    [
+        Question::of(&sql::KEYS_OF, vec![subject.into()]),
+        Question::of(&sql::LABELS, vec![subject.into()]),
+        deciding_question(subject),
+    ]
+}
+
+/// The current versions of what decides who may see a subject's record.
+pub(crate) fn deciding_question(subject: SubjectId) -> Question {
+    let kinds = DECIDING.iter().map(|kind| (*kind).into()).collect();
+    Question { statement: &sql::CURRENT_OF_SUBJECT, args: vec![subject.into()], lists: vec![kinds] }
 }
 
 /// Reads an object's version; a row changed behind the program's back is refused.

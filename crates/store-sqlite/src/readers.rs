@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use async_trait::async_trait;
-use mimamori_store::driver::{Described, DriverError, DriverErrorKind, Reading, Sql};
+use mimamori_store::driver::{Asked, Described, DriverError, DriverErrorKind, Reading, Sql};
 use mimamori_store::{ColumnType, Row, Value};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -103,6 +103,11 @@ impl Reading for Reader {
     ) -> Result<Vec<Row>, DriverError> {
         let (sql, args) = (sql.clone(), args.to_vec());
         self.threads.ask(move |statements| statements.rows(&sql, &args, columns)).await
+    }
+
+    async fn rows_of_each(&mut self, asked: &Arc<[Asked]>) -> Result<Vec<Vec<Row>>, DriverError> {
+        let asked = Arc::clone(asked);
+        self.threads.ask(move |statements| statements.rows_of_each(&asked)).await
     }
 
     async fn describe(&mut self, sql: &Sql, _: &[ColumnType]) -> Result<Described, DriverError> {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mimamori_store::driver::{Described, DriverError, DriverErrorKind, Sql};
+use mimamori_store::driver::{Asked, Described, DriverError, DriverErrorKind, Sql};
 use mimamori_store::{ColumnType, Row, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
@@ -83,6 +83,16 @@ impl<'c> Statements<'c> {
         // What was asked for is not kept for longer than the answer takes.
         statement.clear_bindings();
         outcome
+    }
+
+    /// All of one state: between two statements of their own the connection would look whether somebody
+    /// committed, and read again what it has in memory.
+    pub(crate) fn rows_of_each(&mut self, asked: &[Asked]) -> Result<Vec<Vec<Row>>, DriverError> {
+        // Given up when dropped, so no state stays behind. A snapshot is in its own transaction already.
+        let connection = self.connection;
+        let alone = connection.is_autocommit();
+        let _state = alone.then(|| connection.unchecked_transaction()).transpose().map_err(read_error)?;
+        asked.iter().map(|one| self.rows(&one.sql, &one.args, one.columns)).collect()
     }
 
     /// Runs statements without parameters or rows.
@@ -202,6 +212,32 @@ mod tests {
         let bytes = Value::from(vec![0_u8, 0xff]);
         let joined = statements.rows(&joined, &[bytes], &[ColumnType::Blob]).unwrap();
         assert_eq!(joined[0].blob(0).unwrap(), [0, 0xff, 0, 0xff]);
+    }
+
+    #[test]
+    fn several_statements_see_one_state_and_leave_none_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.db");
+        let writer = Connection::open(&path).unwrap();
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE kept (n); INSERT INTO kept VALUES (1)")
+            .unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let mut statements = Statements::new(&connection);
+        let ask = |sql| Asked { sql: Sql::Static(sql), args: Vec::new(), columns: &[ColumnType::Int] };
+        let count = || ask("SELECT count(*) FROM kept");
+        let found = statements.rows_of_each(&[count(), count()]).unwrap();
+        assert_eq!((found[0][0].int(0).unwrap(), found[1][0].int(0).unwrap()), (1, 1));
+        let failed = statements.rows_of_each(&[count(), ask("SELECT nothing FROM kept"), count()]);
+        assert_eq!(failed.unwrap_err().kind, DriverErrorKind::Refused);
+        assert!(connection.is_autocommit());
+        writer.execute_batch("INSERT INTO kept VALUES (2)").unwrap();
+        assert_eq!(statements.rows_of_each(&[count()]).unwrap()[0][0].int(0).unwrap(), 2);
+        // Inside a transaction of its own it stays in that.
+        statements.script("BEGIN").unwrap();
+        statements.rows_of_each(&[count()]).unwrap();
+        writer.execute_batch("INSERT INTO kept VALUES (3)").unwrap();
+        assert_eq!(statements.rows_of_each(&[count()]).unwrap()[0][0].int(0).unwrap(), 2);
     }
 
     #[test]

@@ -79,6 +79,7 @@ macro_rules! contract_tests {
             sessions_know_access_versions
             long_lists_are_asked_in_parts
             a_snapshot_sees_one_state
+            questions_are_answered_together
         );
     };
     (@ $fresh:path: $($name:ident)*) => {$(

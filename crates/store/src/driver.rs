@@ -46,6 +46,14 @@ pub trait Driver: Send + Sync + fmt::Debug + 'static {
     async fn close(&self);
 }
 
+/// One statement that reads, with its arguments.
+#[derive(Debug)]
+pub struct Asked {
+    pub sql: Sql,
+    pub args: Vec<Value>,
+    pub columns: &'static [ColumnType],
+}
+
 /// What a connection that only reads can do.
 #[async_trait]
 pub trait Reading: Send {
@@ -56,6 +64,16 @@ pub trait Reading: Send {
         args: &[Value],
         columns: &'static [ColumnType],
     ) -> Result<Vec<Row>, DriverError>;
+
+    /// Runs statements in order; what a later one sees is never older than what an earlier one saw. A database
+    /// whose journeys cost more than its work makes one of them.
+    async fn rows_of_each(&mut self, asked: &Arc<[Asked]>) -> Result<Vec<Vec<Row>>, DriverError> {
+        let mut found = Vec::with_capacity(asked.len());
+        for one in &**asked {
+            found.push(self.rows(&one.sql, &one.args, one.columns).await?);
+        }
+        Ok(found)
+    }
 
     /// Prepares a statement without running it.
     async fn describe(&mut self, sql: &Sql, params: &[ColumnType]) -> Result<Described, DriverError>;

@@ -11,12 +11,14 @@ use mimamori_domain::{Clock, InstanceId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::check;
-use crate::driver::{Described, Driver, DriverError, DriverErrorKind, Reading, Sql};
+use crate::driver::{Asked, Described, Driver, DriverError, DriverErrorKind, Reading, Sql};
 use crate::queue::{Done, EpochStart, Queue, Work};
 use crate::schema::MigrationError;
 use crate::statement::{Effect, Statement};
 use crate::statements::{ledger, upkeep};
-use crate::store::{DurableSetting, Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept};
+use crate::store::{
+    DurableSetting, Head, Lease, NewEpoch, Question, ReadError, Reads, Snapshot, Store, Upkept,
+};
 use crate::unit::{Change, CommitError, Committed, Unit};
 use crate::value::{Row, Value};
 
@@ -186,6 +188,33 @@ impl<D: Driver> Reads for Engine<D> {
                 result => return result.map_err(read_error),
             }
         }
+    }
+
+    async fn query_together(&self, questions: Vec<Question>) -> Result<Vec<Vec<Row>>, ReadError> {
+        let mut found = Vec::new();
+        found.resize_with(questions.len(), Vec::new);
+        let (mut places, mut asked) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
+        for (place, Question { statement, args, lists }) in questions.into_iter().enumerate() {
+            if let Some((sql, args)) = self.texts.prepare(statement, args, lists)? {
+                places.push(place);
+                asked.push(Asked { sql, args, columns: statement.columns });
+            }
+        }
+        let asked = Arc::from(asked);
+        let mut attempt = 1;
+        let rows = loop {
+            let mut connection = self.driver.reader().await.map_err(read_error)?;
+            match connection.rows_of_each(&asked).await {
+                Err(error) if error.is_connection() && attempt < READ_ATTEMPTS => attempt += 1,
+                result => break result.map_err(read_error)?,
+            }
+        };
+        for (place, rows) in places.into_iter().zip(rows) {
+            if let Some(found) = found.get_mut(place) {
+                *found = rows;
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -27,7 +27,7 @@ pub use ledger_time::sequence_at;
 pub use object::{ObjectHead, ObjectVersion, ObjectVersionError};
 pub use statement::{ARITIES, Column, Effect, Keeping, MAX_LIST, Statement, Table, arity_for};
 pub use store::{
-    DurableSetting, Head, Lease, NewEpoch, ReadError, Reads, Snapshot, Store, Upkept, WALK_ROWS,
+    DurableSetting, Head, Lease, NewEpoch, Question, ReadError, Reads, Snapshot, Store, Upkept, WALK_ROWS,
 };
 pub use unit::{AccessKey, AccessScope, Change, CommitError, Committed, Expect, Guard, Unit};
 pub use value::{ColumnType, RawId, Row, RowError, Typed, Value};

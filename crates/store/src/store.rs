@@ -36,6 +36,23 @@ impl From<ReadError> for mimamori_domain::Error {
     }
 }
 
+/// A reading statement and what it is asked with.
+#[derive(Debug)]
+pub struct Question {
+    pub statement: &'static Statement,
+    pub args: Vec<Value>,
+    /// Each list is its items' values one after the other.
+    pub lists: Vec<Vec<Value>>,
+}
+
+impl Question {
+    /// One without lists.
+    #[must_use]
+    pub fn of(statement: &'static Statement, args: Vec<Value>) -> Self {
+        Self { statement, args, lists: Vec::new() }
+    }
+}
+
 /// Reading, from the database as it is now or from a snapshot.
 #[async_trait]
 pub trait Reads: Send + Sync {
@@ -58,6 +75,19 @@ pub trait Reads: Send + Sync {
         args: Vec<Value>,
         lists: Vec<Vec<Value>>,
     ) -> Result<Vec<Row>, ReadError>;
+
+    /// Runs several reading statements in order and gives the rows of each; what a later one sees is never
+    /// older than what an earlier one saw.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    async fn query_together(&self, questions: Vec<Question>) -> Result<Vec<Vec<Row>>, ReadError> {
+        let mut found = Vec::with_capacity(questions.len());
+        for Question { statement, args, lists } in questions {
+            found.push(self.query_lists(statement, args, lists).await?);
+        }
+        Ok(found)
+    }
 
     /// Runs a statement with one list of any length, in parts; the rows of all parts, unordered.
     /// Not for statements with a limit.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::maybe_done;
-use mimamori_domain::{AccessLabel, Action, Authorship, Error, ObjectId, Result, SubjectId, Timestamp};
+use mimamori_domain::{AccessLabel, Action, Authorship, Error, Result, SubjectId, Timestamp};
 use mimamori_ledger::EntryDraft;
 use mimamori_policy::Decision;
 use mimamori_store::{ObjectVersion, Unit, Value};
 
-use super::read::{Wanted, label_of, stored};
+use super::read::{label_of, stored};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
@@ -138,12 +138,7 @@ impl App {
     /// # Errors
     /// Forbidden, and recorded, when that is not even the person's Patient; not found; unavailable.
     pub(crate) async fn reach(&self, caller: &Caller, subject: SubjectId, now: Timestamp) -> Result<Reach> {
-        let (mut versions, access_version) = self.versions(ObjectId::from(subject), Wanted::Current).await?;
-        let patient = versions.pop().ok_or_else(Error::not_found)?;
-        let context = match access_version {
-            Some(version) => self.subject_context_as_of(subject, version).await?,
-            None => self.subject_context(subject).await?,
-        };
+        let (patient, context) = self.patient_in_context(subject).await?;
         let permitted = self.permitted(caller, Action::Read, &context, now);
         match (permitted.labels.get(&label_of(&patient)?), permitted.refused.as_ref()) {
             (None, Some(decision)) => {

@@ -10,8 +10,8 @@ use mimamori_domain::{
 use super::{START, TestDatabase, draft, reading, ready};
 use crate::statements::{access, ledger, objects, search, upkeep};
 use crate::{
-    AccessKey, Change, CommitError, MAX_LIST, ObjectHead, ObjectVersion, ObjectVersionError, Store, Unit,
-    Value, tables,
+    AccessKey, Change, CommitError, MAX_LIST, ObjectHead, ObjectVersion, ObjectVersionError, Question,
+    ReadError, Store, Unit, Value, tables,
 };
 
 impl ObjectVersion {
@@ -345,5 +345,38 @@ pub async fn a_snapshot_sees_one_state(database: &dyn TestDatabase) {
     for _ in 0..20 {
         drop(store.snapshot().await.unwrap());
     }
+    store.close().await;
+}
+
+pub async fn questions_are_answered_together(database: &dyn TestDatabase) {
+    let store = ready(database).await;
+    let subject = SubjectId::random();
+    let questions = |lists: Vec<Vec<Value>>| {
+        let empty = vec![Vec::new()];
+        vec![
+            Question { statement: &access::VERSIONS, args: vec![], lists: empty },
+            Question { statement: &access::VERSIONS, args: vec![], lists },
+            Question::of(&ledger::HEAD, vec![]),
+        ]
+    };
+    let subjects = vec![vec![Value::from(subject)]];
+    let snapshot = store.snapshot().await.unwrap();
+    // Time and again: no answer keeps the state of an earlier one.
+    for round in 1..4_u64 {
+        store.commit(reading(subject).bump(subject.into())).await.unwrap();
+        let found = store.query_together(questions(subjects.clone())).await.unwrap();
+        let [nothing, versions, head] = found.as_slice() else { panic!("{} answers", found.len()) };
+        assert!(nothing.is_empty());
+        assert_eq!(versions[0].int(2).unwrap(), i64::try_from(round).unwrap());
+        assert_eq!(head[0].unsigned(1).unwrap(), round + 1);
+        // One that is wrongly asked spoils all of them, and nothing else.
+        let refused = store.query_together(questions(Vec::new())).await.unwrap_err();
+        assert!(matches!(refused, ReadError::Invalid(_)), "{refused}");
+    }
+    let found = snapshot.query_together(questions(subjects)).await.unwrap();
+    assert!(found[1].is_empty());
+    assert_eq!(found[2][0].unsigned(1).unwrap(), 1);
+    drop(snapshot);
+    assert!(store.query_together(Vec::new()).await.unwrap().is_empty());
     store.close().await;
 }
