@@ -22,8 +22,9 @@ use tokio::task::JoinHandle;
 
 use crate::error::driver_error;
 
-/// Pages of the log that are worth folding beside: an eighth of what a commit folds itself.
-const WORTH: i64 = 2_000;
+/// Pages of the log that are worth folding beside. With more at once everybody who waits for a processor
+/// waits longer; with fewer, pages that change all the time are written too often (docs/performance.md).
+const WORTH: i64 = 500;
 /// How long the log is left alone while it grows, and while it does not.
 const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(1);
