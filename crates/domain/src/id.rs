@@ -1,8 +1,8 @@
 //! Typed identifiers: one type per kind of thing, so that they cannot be mixed up.
 //!
 //! Every identifier is issued by this program and random (UUID version 4, RFC 9562 section 5.4); those of
-//! records and keys begin with the time at which they were issued (version 7, section 5.7). Nothing in one is derived
-//! from who or what it names, so identifiers may stand in clear.
+//! records and keys begin with the time at which they were issued (version 7, section 5.7). Nothing in one
+//! is derived from who or what it names, so identifiers may stand in clear.
 
 use std::fmt;
 use std::str::FromStr;
