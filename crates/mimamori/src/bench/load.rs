@@ -110,7 +110,8 @@ pub async fn round(
 }
 
 /// As [`round`], from a client of one thread: its connections hand over to one another without waking a
-/// processor that the server is at work on. For what is asked for less than some 10,000 times a second.
+/// processor that the server is at work on. For what is asked for less than some 10,000 times a second. It
+/// ends by the time alone.
 ///
 /// # Errors
 /// As [`round`].
@@ -119,12 +120,11 @@ pub async fn round_from_one_thread(
     connections: u16,
     time: Duration,
     next: &Arc<AtomicU64>,
-    end: u64,
 ) -> Result<Samples> {
     let (work, next) = (work.clone(), Arc::clone(next));
     let client = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
-        runtime.block_on(round(&work, connections, time, &next, end))
+        runtime.block_on(round(&work, connections, time, &next, u64::MAX))
     };
     tokio::task::spawn_blocking(client).await.map_err(broken)?
 }

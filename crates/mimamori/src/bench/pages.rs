@@ -57,8 +57,8 @@ pub async fn measure(asked: &Asked, both: &Both<'_>, report: &mut Report) -> Res
     for page in &PAGES {
         let work = asked.pages(page.path);
         let next = Arc::new(AtomicU64::new(0));
-        load::round_from_one_thread(&work, PEOPLE, both.time / 2, &next, u64::MAX).await?;
-        let samples = load::round_from_one_thread(&work, PEOPLE, both.time, &next, u64::MAX).await?;
+        load::round_from_one_thread(&work, PEOPLE, both.time / 2, &next).await?;
+        let samples = load::round_from_one_thread(&work, PEOPLE, both.time, &next).await?;
         report.keep(numbers(page.alone, &samples));
     }
     for (page, samples) in PAGES.iter().zip(mixed(asked, both.time * LONGER).await?) {
