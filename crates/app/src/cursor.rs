@@ -21,7 +21,7 @@ pub(crate) fn page_size(count: u32) -> usize {
 }
 
 /// A position in a list that is sorted by a number and then by an identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Position {
     pub(crate) number: i64,
     pub(crate) id: [u8; 16],

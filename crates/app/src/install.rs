@@ -174,6 +174,7 @@ impl App {
             provider: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
+            counts: crate::review::Counts::default(),
             began: std::sync::OnceLock::new(),
             signing: tokio::sync::Mutex::new(None),
             tile_step: crate::ledger::TILE_STEP.into(),

@@ -42,6 +42,7 @@ mod sessions;
 mod sign_in;
 pub mod sql;
 mod terminals;
+mod together;
 mod view;
 mod who_sees;
 
@@ -180,6 +181,8 @@ pub struct Shared {
     pub(crate) provider: std::sync::OnceLock<Arc<provider::Provider>>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
+    /// What reviews of the ledger counted.
+    pub(crate) counts: review::Counts,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.
     pub(crate) signing: tokio::sync::Mutex<Option<ledger::Signing>>,
     /// How many entries' full tiles the signer keeps in one unit.

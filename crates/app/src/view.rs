@@ -103,7 +103,7 @@ pub struct Paging {
 }
 
 /// A half-open window of recorded time, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     pub from: Timestamp,
     pub until: Timestamp,
@@ -309,10 +309,10 @@ impl std::fmt::Debug for SubjectCount {
 }
 
 /// Accesses to people's records, counted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AccessCounts {
     /// How many there were in each of the windows that were asked about, in their order.
     pub windows: Vec<u64>,
     /// In all of them together, by person, the most first.
-    pub people: Vec<SubjectCount>,
+    pub people: Page<SubjectCount>,
 }

@@ -161,16 +161,16 @@ async fn who_looked_is_told_to_the_person_and_to_auditors_only() {
     );
     let rows = site.app.who_looked(&kansa, subject, window, &Paging::default()).await.unwrap();
     assert!(rows.items.iter().all(|row| row.subject.as_ref().is_none_or(|(_, name)| name.is_empty())));
-    let counts = site.app.review_counts(&kansa, &[window]).await.unwrap();
-    assert_eq!(counts.people.iter().map(|count| count.subject).collect::<Vec<_>>(), [subject]);
-    assert_eq!(counts.windows, [counts.people[0].count]);
+    let counts = site.app.review_counts(&kansa, &[window], &Paging::default()).await.unwrap();
+    assert_eq!(counts.people.items.iter().map(|count| count.subject).collect::<Vec<_>>(), [subject]);
+    assert_eq!(counts.windows, [counts.people.items[0].count]);
     // Day by day the same.
     let before = Window { from: START.minus(std::time::Duration::from_secs(3600)), until: START };
-    let split = site.app.review_counts(&kansa, &[before, window]).await.unwrap();
-    assert_eq!((split.windows, split.people.len()), (vec![0, counts.windows[0]], 1));
-    let many = site.app.review_counts(&kansa, &[window; 101]).await.unwrap_err();
+    let split = site.app.review_counts(&kansa, &[before, window], &Paging::default()).await.unwrap();
+    assert_eq!((split.windows, split.people.items.len()), (vec![0, counts.windows[0]], 1));
+    let many = site.app.review_counts(&kansa, &[window; 101], &Paging::default()).await.unwrap_err();
     assert_eq!(many.kind(), ErrorKind::Invalid);
-    let refused = site.app.review_counts(&hana, &[window]).await.unwrap_err();
+    let refused = site.app.review_counts(&hana, &[window], &Paging::default()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Forbidden);
     assert!(site.app.person(&kansa, subject).await.is_err(), "no role opens a record");
 }

@@ -501,7 +501,7 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             let query = ReviewQuery { subject: None, actor: Some(ids.hana), institution: None, window };
             app.review(kansa, &query, &all).await.map(drop)
         }
-        "review_counts" => app.review_counts(kansa, &[window]).await.map(drop),
+        "review_counts" => app.review_counts(kansa, &[window], &Paging::default()).await.map(drop),
         "search" => {
             let asked = [("patient".to_owned(), ids.subject.to_string())];
             let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();

@@ -408,7 +408,10 @@ async fn an_appointment_to_a_unit_gives_no_power_beyond_it() {
     // What a security manager of the installation may see by the policies, this one may not.
     let window = mimamori_app::Window { from: START, until: MONDAY };
     assert_eq!(refused(app.accounts(&plain).await), ErrorKind::Forbidden);
-    assert_eq!(refused(app.review_counts(&plain, &[window]).await), ErrorKind::Forbidden);
+    assert_eq!(
+        refused(app.review_counts(&plain, &[window], &mimamori_app::Paging::default()).await),
+        ErrorKind::Forbidden
+    );
     assert_eq!(refused(app.document(&plain, "inner-plan").await), ErrorKind::Forbidden);
     // They appoint in their unit, and nowhere else.
     let clerk = office.appointment("other", "unit-clerk");

@@ -40,6 +40,7 @@ mod quiet;
 mod record_files;
 mod registers;
 mod reminders;
+mod review_counts;
 mod rollback;
 mod sessions;
 mod shared_ids;

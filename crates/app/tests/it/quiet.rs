@@ -122,7 +122,10 @@ async fn logs_and_debug_output_name_nobody() {
         &format!("{:?}", app.review(&kansa, &review, &Paging::default()).await.unwrap()),
         "review",
     );
-    nothing_personal(&format!("{:?}", app.review_counts(&kansa, &[window]).await.unwrap()), "SubjectCount");
+    nothing_personal(
+        &format!("{:?}", app.review_counts(&kansa, &[window], &Paging::default()).await.unwrap()),
+        "SubjectCount",
+    );
     nothing_personal(&format!("{:?}", app.accounts(&operator).await.unwrap()), "AccountView");
     app.break_glass(&caller, subject, "自宅で転倒した").await.unwrap();
 

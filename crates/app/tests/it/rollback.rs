@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use mimamori_app::{App, ErrorKind};
+use mimamori_app::{App, ErrorKind, Window};
 use mimamori_domain::{Kind, ManualClock};
 use tempfile::TempDir;
 
-use crate::support::{On, Site, parts};
+use crate::support::{On, START, Site, parts};
 use crate::tamper::{MINUTE, close};
 use crate::town::Town;
 
@@ -69,6 +69,13 @@ async fn an_older_database_is_noticed(on: On) {
     site.app.read(&hana, &Kind::of("Communication"), ids.note).await.unwrap();
     let lost = site.app.read(&hana, &Kind::of("Observation"), kept).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::NotFound);
+    // Accesses are counted in both epochs.
+    let kansa = site.sign_in("kansa").await;
+    let window = Window { from: START, until: START.plus(MINUTE * 60 * 24 * 365) };
+    for _ in 0..2 {
+        site.app.read(&hana, &Kind::of("Communication"), ids.note).await.unwrap();
+        crate::review_counts::agree(&site.app, &*site.store, &kansa, &[window], 20).await;
+    }
     site.app.checkpoint().await.unwrap();
     // The first entry of the new epoch names what was lost: taken away, it is missed.
     site.database.drop_triggers().await;

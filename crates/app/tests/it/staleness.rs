@@ -372,7 +372,7 @@ async fn a_name_in_a_review(stage: &Stage, given: ObjectId) {
     let window = Window { from: START, until: START.plus(std::time::Duration::from_secs(3600)) };
     let query = ReviewQuery { subject: None, actor: None, institution: None, window };
     let named = async |app: &App| -> Vec<bool> {
-        let counts = app.review_counts(&caller, &[window]).await.unwrap().people;
+        let counts = app.review_counts(&caller, &[window], &Paging::default()).await.unwrap().people.items;
         let page = app.review(&caller, &query, &Paging { count: 200, cursor: None }).await.unwrap();
         let in_page = page.items.iter().any(|row| {
             row.subject.as_ref().is_some_and(|(subject, name)| *subject == ids.subject && !name.is_empty())

@@ -307,8 +307,17 @@ async fn review(context: &Context, installation: &Installation, query: &Review) 
     // Whose record was looked at is personal data: the rules show it to people, not to machines.
     let reviewer = installation.signed_in(context.console, &query.login, query.password_stdin).await?;
     if query.counts {
-        let counts = app.review_counts(&reviewer.caller().await?, &[window]).await?.people;
+        let (mut counts, mut paging) = (Vec::new(), Paging { count: 200, cursor: None });
+        while counts.len() < query.most {
+            let page = app.review_counts(&reviewer.caller().await?, &[window], &paging).await?.people;
+            counts.extend(page.items);
+            match page.next {
+                Some(next) => paging.cursor = Some(next),
+                None => break,
+            }
+        }
         reviewer.sign_out().await?;
+        counts.truncate(query.most);
         let values: Vec<Value> = counts
             .iter()
             .map(|count| json!({"subject": count.subject, "name": count.name, "count": count.count}))

@@ -106,7 +106,11 @@ pub(super) struct Counts {
     /// By day, or by longer stretches where there are many days.
     pub(super) course: Columns,
     pub(super) stretches: Vec<Stretch>,
+    /// The people of this page.
     pub(super) rows: Vec<Count>,
+    /// How many people there are in all.
+    pub(super) people: u64,
+    pub(super) next: Option<String>,
 }
 
 /// How many accesses a day or several had.
@@ -134,8 +138,12 @@ pub(crate) async fn counts(ask: Ask, Query(query): Query) -> Answered {
     let texts = ask.texts();
     let stretches = days.split(STRETCHES);
     let windows_of = stretches.iter().map(Days::window).collect::<Result<Vec<_>, _>>()?;
-    let counts = ask.web.app.review_counts(&ask.caller, &windows_of).await?;
-    let rows = counts.people.into_iter().map(|c| Count {
+    let counts = ask.web.app.review_counts(&ask.caller, &windows_of, &paging(&query, ROWS)).await?;
+    let people = counts.people.total.unwrap_or_default();
+    let next = counts.people.next.map(|cursor| {
+        format!("/review/counts?from={}&until={}&cursor={}#people", days.from, days.until, encoded(&cursor))
+    });
+    let rows = counts.people.items.into_iter().map(|c| Count {
         name: if c.name.is_empty() { numbered(c.subject, texts) } else { c.name },
         count: c.count,
         link: format!("/review?from={}&until={}&subject={}", days.from, days.until, c.subject),
@@ -160,6 +168,8 @@ pub(crate) async fn counts(ask: Ask, Query(query): Query) -> Answered {
         course: Columns::draw(&drawn),
         stretches: stretches.iter().zip(counted).map(stretch).collect(),
         rows: rows.collect(),
+        people,
+        next,
         days,
     })
 }

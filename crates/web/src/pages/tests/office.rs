@@ -65,6 +65,8 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 course: Columns::draw(&[(12, HOSTILE.to_owned(), HOSTILE.to_owned())]),
                 stretches: some.then_some(stretch).into_iter().collect(),
                 rows: some.then_some(row).into_iter().collect(),
+                people: 12_345,
+                next: some.then(|| "/review/counts?cursor=x".to_owned()),
             }
             .render(),
         );

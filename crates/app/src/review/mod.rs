@@ -1,33 +1,29 @@
 //! Looking at the ledger: who looked at a record, and review by those whose duty it is.
 
-use std::collections::HashMap;
+mod counts;
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, ClassCode, Error, Kind, ObjectId, Outcome, Purpose, RecordState, Result,
-    SubjectId,
+    AccessLabel, Action, ActorId, ClassCode, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, RecordState,
+    Result, SubjectId,
 };
 use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
-use mimamori_store::statements::ledger;
-use mimamori_store::{Guard, Row, Unit, Value, sequence_at};
+use mimamori_store::statements::{access, ledger};
+use mimamori_store::{AccessKey, Guard, Head, MAX_LIST, Question, Row, Unit, Value, sequence_at};
 use mimamori_vault::Place;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
-use crate::context::open_with;
+use crate::context::{object_from_row, open_with};
 use crate::cursor::{Position, page_size};
 use crate::record::{Listed, label_of};
-use crate::{AccessCounts, AccessRow, App, Page, Paging, ReviewQuery, SubjectCount, Window, fhir_read};
+use crate::{AccessRow, App, Page, Paging, ReviewQuery, Window, fhir_read, sql};
 
-/// People counted in one review, at most.
-const MOST_COUNTED: usize = 10_000;
-
-/// Windows that one question counts.
-const MOST_WINDOWS: usize = 100;
-
-/// Names opened for one list of counts: the greatest counts have names, the rest their ids.
-const MOST_NAMED: usize = 200;
+pub(crate) use counts::Counts;
 
 /// Places in a unit at which the sealed part of an entry is looked for.
 const MOST_SEALED: u32 = 32;
@@ -90,8 +86,10 @@ impl App {
             let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
             let mut items = Vec::with_capacity(entries.len());
             let mut names = Names::default();
+            self.find_names(caller, entries.iter().filter_map(|entry| entry.draft.subject), &mut names)
+                .await?;
             for entry in entries {
-                items.push(self.access_row(caller, entry, &mut names).await?);
+                items.push(self.access_row(entry, &names).await?);
             }
             let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
             entry.subject = query.subject;
@@ -108,66 +106,6 @@ impl App {
             }
         }
         Err(kept_changing())
-    }
-
-    /// How often people's records were accessed: in each of the windows, which do not overlap, and by person,
-    /// the most first.
-    ///
-    /// # Errors
-    /// Invalid with more than a hundred windows; forbidden; unavailable.
-    pub async fn review_counts(&self, caller: &Caller, windows: &[Window]) -> Result<AccessCounts> {
-        if windows.len() > MOST_WINDOWS {
-            return Err(Error::invalid("too many windows of time are asked about at once"));
-        }
-        let caller = &caller.for_purpose(Purpose::Audit);
-        let decision =
-            self.require_general(caller, Action::Review, GeneralTarget::of(Kind::of("ledger"))).await?;
-        let (each, sums) = self.sums(windows).await?;
-        for _ in 0..ATTEMPTS {
-            let mut names = Names::default();
-            let mut counts = Vec::with_capacity(sums.len());
-            for (at, (subject, count)) in sums.iter().copied().enumerate() {
-                let name = if at < MOST_NAMED {
-                    self.subject_name(caller, subject, &mut names).await?
-                } else {
-                    String::new()
-                };
-                counts.push(SubjectCount { subject, name, count });
-            }
-            let unit = Unit::new();
-            let mut entry = decided(caller.entry(unit.id, Action::Review), &decision);
-            entry.resource = Some((Kind::of("ledger"), None));
-            entry.count = counts.len() as u64;
-            let entry = self.with_sealed(caller, entry, 0, None)?;
-            let unit = names.note(caller, unit.entry(entry), None);
-            if let Settled::Done = self.settle(caller, unit).await? {
-                return Ok(AccessCounts { windows: each.clone(), people: counts });
-            }
-        }
-        Err(kept_changing())
-    }
-
-    /// How many entries about somebody each window has, and each person in all of them, the most first.
-    async fn sums(&self, windows: &[Window]) -> Result<(Vec<u64>, Vec<(SubjectId, u64)>)> {
-        let mut sums: HashMap<SubjectId, u64> = HashMap::new();
-        let mut each = Vec::with_capacity(windows.len());
-        for window in windows {
-            let mut all = 0;
-            for span in self.spans(*window).await? {
-                let args = vec![span.epoch.into(), span.from.into(), span.until.into(), i64::MAX.into()];
-                for row in self.store.query(&ledger::COUNT_PER_SUBJECT, args).await? {
-                    let subject = row.id_of(0).map_err(Error::unavailable)?;
-                    let count = row.unsigned(1).map_err(Error::unavailable)?;
-                    *sums.entry(subject).or_insert(0) += count;
-                    all += count;
-                }
-            }
-            each.push(all);
-        }
-        let mut sums: Vec<(SubjectId, u64)> = sums.into_iter().collect();
-        sums.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
-        sums.truncate(MOST_COUNTED);
-        Ok((each, sums))
     }
 
     /// The person and their proxies may see who looked at their record; everybody else needs a role
@@ -247,10 +185,28 @@ impl App {
     /// The ranges of sequences that a window of recorded time covers: time follows sequence.
     async fn spans(&self, window: Window) -> Result<Vec<Span>> {
         let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
-        let mut spans = Vec::new();
+        self.spans_within(window, &head).await
+    }
+
+    /// Every epoch up to a head, with how many entries it has.
+    async fn epochs(&self, head: &Head) -> Result<Vec<(u32, u64)>> {
+        let mut epochs = Vec::new();
         for row in self.store.query(&ledger::EPOCHS, Vec::new()).await? {
             let epoch = row.epoch(0).map_err(Error::unavailable)?;
-            let size = if epoch == head.epoch { head.size } else { self.epoch_size(epoch).await? };
+            match epoch.cmp(&head.epoch) {
+                Ordering::Less => epochs.push((epoch, self.epoch_size(epoch).await?)),
+                Ordering::Equal => epochs.push((epoch, head.size)),
+                // Begun since that head was read.
+                Ordering::Greater => {}
+            }
+        }
+        Ok(epochs)
+    }
+
+    /// The same up to a head.
+    async fn spans_within(&self, window: Window, head: &Head) -> Result<Vec<Span>> {
+        let mut spans = Vec::new();
+        for (epoch, size) in self.epochs(head).await? {
             let from = sequence_at(&*self.store, epoch, size, window.from).await?;
             let until = sequence_at(&*self.store, epoch, size, window.until).await?;
             if from < until {
@@ -289,7 +245,7 @@ impl App {
         Ok(self.store.query(statement, key.into_iter().chain(range).collect()).await?)
     }
 
-    async fn access_row(&self, caller: &Caller, entry: Entry, names: &mut Names) -> Result<AccessRow> {
+    async fn access_row(&self, entry: Entry, names: &Names) -> Result<AccessRow> {
         let draft = entry.draft;
         let actor = match draft.actor {
             Some(actor) => self.actor_view(actor).await?,
@@ -303,10 +259,7 @@ impl App {
             Some(id) => self.institution_name(id).await?.map(|name| (id, name)),
             None => None,
         };
-        let subject = match draft.subject {
-            Some(subject) => Some((subject, self.subject_name(caller, subject, names).await?)),
-            None => None,
-        };
+        let subject = draft.subject.map(|subject| (subject, names.of(subject)));
         let privileges = self.privileges_of(&draft)?;
         let (kind, resource) = draft.resource.unzip();
         Ok(AccessRow {
@@ -347,32 +300,70 @@ impl App {
         Ok(told.into_iter().flatten().filter_map(role).collect())
     }
 
-    /// A person's name for whom may see it; empty for everybody else, who see the id.
-    async fn subject_name(&self, caller: &Caller, subject: SubjectId, names: &mut Names) -> Result<String> {
-        if let Some(name) = names.shown.get(&subject) {
-            return Ok(name.clone());
-        }
-        let Some(version) = self.current(ObjectId::from(subject)).await? else { return Ok(String::new()) };
-        let context = self.subject_context(subject).await?;
-        let label = label_of(&version)?;
+    /// The names of people for whom may see them; the others are told by their ids.
+    async fn find_names(
+        &self,
+        caller: &Caller,
+        subjects: impl Iterator<Item = SubjectId>,
+        names: &mut Names,
+    ) -> Result<()> {
+        let subjects: Vec<SubjectId> = subjects.collect::<HashSet<_>>().into_iter().collect();
         let looking = looking(caller);
-        let decision = self.decide(&looking, Action::Read, &context, &label, None, self.clock.now());
-        let opened = if decision.allowed { open_with(&context.keys, &version).map(Some) } else { Ok(None) };
-        let name = match opened {
-            Ok(Some(plain)) => fhir_read::person_name(&plain)?,
-            Ok(None) => String::new(),
-            Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => String::new(),
-            Err(error) => return Err(error),
-        };
-        if !name.is_empty() {
-            names.guards.push(context.guard());
-            let mut listed = Listed::default();
-            listed.add(&decision, version.commitment());
-            names.opened.push((subject, listed));
+        for some in subjects.chunks(MAX_LIST) {
+            let ids = || vec![some.iter().copied().map(Value::from).collect()];
+            // The access versions come first: what is read with them is guarded on them.
+            let questions = vec![
+                Question { statement: &access::VERSIONS, args: Vec::new(), lists: ids() },
+                Question { statement: &sql::CURRENT_OF, args: Vec::new(), lists: ids() },
+            ];
+            let found = self.store.query_together(questions).await?;
+            let [versions, mut patients] = <[Vec<Row>; 2]>::try_from(found)
+                .map_err(|_| Error::internal("names have another number of answers"))?;
+            let versions = versions_of_subjects(&versions)?;
+            for row in &mut patients {
+                let patient = object_from_row(row)?;
+                let subject = SubjectId::from(patient.object);
+                let version = versions.get(&subject).copied().unwrap_or(0);
+                let context = match self.subject_context_as_of(subject, version).await {
+                    Ok(context) => context,
+                    // Nothing of theirs can be opened any more.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                };
+                let label = label_of(&patient)?;
+                let decision = self.decide(&looking, Action::Read, &context, &label, None, self.clock.now());
+                if !decision.allowed {
+                    continue;
+                }
+                let name = match open_with(&context.keys, &patient) {
+                    Ok(plain) => fhir_read::person_name(&plain)?,
+                    Err(error) if error.kind() == ErrorKind::Gone => continue,
+                    Err(error) => return Err(error),
+                };
+                if !name.is_empty() {
+                    let mut listed = Listed::default();
+                    listed.add(&decision, patient.commitment());
+                    names.guards.push(context.guard());
+                    names.opened.push((subject, listed));
+                    names.shown.insert(subject, name);
+                }
+            }
         }
-        names.shown.insert(subject, name.clone());
-        Ok(name)
+        Ok(())
     }
+}
+
+/// The access versions of people among rows of ids, scopes and versions.
+fn versions_of_subjects(rows: &[Row]) -> Result<HashMap<SubjectId, i64>> {
+    let mut versions = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let subject: SubjectId = row.id_of(0).map_err(Error::unavailable)?;
+        let key = AccessKey::from(subject);
+        if row.int(1).map_err(Error::unavailable)? == i64::from(key.scope as u8) {
+            versions.insert(subject, row.int(2).map_err(Error::unavailable)?);
+        }
+    }
+    Ok(versions)
 }
 
 /// Who looks at a person's name while reviewing does so with their rights at work.
@@ -393,6 +384,11 @@ struct Names {
 }
 
 impl Names {
+    /// A person's name; empty where the caller may not see it.
+    fn of(&self, subject: SubjectId) -> String {
+        self.shown.get(&subject).cloned().unwrap_or_default()
+    }
+
     /// Adds to a unit that these people were looked at. The person whom the whole review is about is
     /// named by the review's own entry.
     fn note(self, caller: &Caller, mut unit: Unit, about: Option<SubjectId>) -> Unit {
