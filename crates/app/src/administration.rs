@@ -1,5 +1,8 @@
 //! Administration: doing operating work as somebody appointed to it, and the accounts of an institution.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use mimamori_domain::{
     Action, ActorId, Error, InstitutionId, LegalBasis, ObjectId, Purpose, Result, RoleCode, Timestamp,
 };
@@ -11,10 +14,10 @@ use crate::accounts::{AccountSort, AccountView, LifeView};
 use crate::body::{AccountKind, kind};
 use crate::caller::{ActorContext, Caller};
 use crate::record::stated_reason;
+use crate::together::each;
 use crate::{App, sql};
 
-/// Accounts read at a time, and shown at most.
-const STRIDE: i64 = 500;
+/// Accounts shown at most.
 const MOST_SHOWN: usize = 5_000;
 
 /// An account as those see it who administer accounts.
@@ -89,24 +92,11 @@ impl App {
     ) -> Result<Vec<AccountDetail>> {
         let target = GeneralTarget::of(kind::ACCOUNT).at(institution);
         let decision = self.require_general(caller, Action::Search, target).await?;
-        let mut found = Vec::new();
-        let mut after = ObjectId::from_bytes([0; 16]);
-        loop {
-            let args = vec![institution.into(), "works-for".into(), after.into(), STRIDE.into()];
-            let rows = self.store.query(&sql::LINKS_TO, args).await?;
-            for row in &rows {
-                after = row.id_of(0).map_err(Error::unavailable)?;
-                let context = self.actor_context_now(ActorId::from(after)).await?;
-                let account = &context.account;
-                if account.kind == AccountKind::Staff && account.institution == Some(institution) {
-                    found.push(self.detail_of(caller, &context).await?);
-                }
-            }
-            if (rows.len() as i64) < STRIDE || found.len() >= MOST_SHOWN {
-                break;
-            }
-        }
-        found.sort_by(|a, b| a.account.login.cmp(&b.account.login));
+        let facts = Box::pin(async { self.facts_within(institution).await.map(Arc::new) });
+        let facts = self.asked.staff.ask((self.pack.hash(), institution), facts).await?;
+        let mut may = MayOfAccounts::default();
+        let found: Vec<AccountDetail> =
+            facts.iter().map(|facts| self.detail_among(caller, facts, &mut may)).collect::<Result<_>>()?;
         let unit = Unit::new();
         let mut entry = decided(caller.entry(unit.id, Action::Search), &decision);
         entry.resource = Some((kind::ACCOUNT, None));
@@ -125,7 +115,7 @@ impl App {
     pub async fn account(&self, caller: &Caller, actor: ActorId) -> Result<AccountDetail> {
         let context = self.actor_context_now(actor).await?;
         let decision = self.require_general(caller, Action::Read, target_of(&context)).await?;
-        let detail = self.detail_of(caller, &context).await?;
+        let detail = self.detail_of(caller, context).await?;
         let unit = Unit::new();
         let mut entry = decided(caller.entry(unit.id, Action::Read), &decision);
         entry.resource = Some((kind::ACCOUNT, Some(ObjectId::from(actor))));
@@ -173,13 +163,47 @@ impl App {
         .await
     }
 
-    pub(crate) async fn detail_of(&self, caller: &Caller, context: &ActorContext) -> Result<AccountDetail> {
+    /// The staff of an institution, by sign-in name.
+    async fn facts_within(&self, institution: InstitutionId) -> Result<Vec<AccountFacts>> {
+        let people = self.everybody().await?;
+        let works = |one: &&Arc<ActorContext>| {
+            one.account.kind == AccountKind::Staff && one.account.institution == Some(institution)
+        };
+        let mut staff: Vec<Arc<ActorContext>> = people.iter().filter(works).cloned().collect();
+        staff.sort_by(|a, b| a.account.login.cmp(&b.account.login));
+        staff.truncate(MOST_SHOWN);
+        each(staff.into_iter().map(|context| self.facts_of(context)).collect()).await
+    }
+
+    /// What is told of an account, whoever asks.
+    pub(crate) async fn facts_of(&self, context: Arc<ActorContext>) -> Result<AccountFacts> {
         let last = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
         let last = last.map(|row| row.time(0)).transpose().map_err(Error::unavailable)?;
+        let locked_until = self.locked_until(&context.account.login, self.clock.now()).await?;
+        Ok(AccountFacts { context, last, locked_until })
+    }
+
+    async fn detail_of(&self, caller: &Caller, context: Arc<ActorContext>) -> Result<AccountDetail> {
+        let facts = self.facts_of(context).await?;
+        self.detail_among(caller, &facts, &mut MayOfAccounts::default())
+    }
+
+    /// An account in a list, with what the caller may do with it.
+    pub(crate) fn detail_among(
+        &self,
+        caller: &Caller,
+        AccountFacts { context, last, locked_until }: &AccountFacts,
+        known: &mut MayOfAccounts,
+    ) -> Result<AccountDetail> {
+        let (last, locked_until) = (*last, *locked_until);
         let (account, now) = (&context.account, self.clock.now());
-        let locked_until = self.locked_until(&account.login, now).await?;
-        let may = |action| self.decide_general(caller, action, &target_of(context), now).allowed;
         let other = context.actor != caller.actor;
+        // What the rules say of accounts differs by where they belong and whether they are one's own.
+        let may = *known.0.entry((account.institution, other)).or_insert_with(|| {
+            [Action::Update, Action::Withdraw, Action::Administer]
+                .map(|action| self.decide_general(caller, action, &target_of(context), now).allowed)
+        });
+        let [may_update, may_withdraw, may_administer] = may;
         Ok(AccountDetail {
             account: AccountView {
                 actor: context.actor,
@@ -190,37 +214,48 @@ impl App {
                 institution: account.institution,
             },
             mail: account.mail.clone(),
-            may_change: !context.stopped && account.kind == AccountKind::Staff && may(Action::Update),
+            may_change: !context.stopped && account.kind == AccountKind::Staff && may_update,
             roles: context.grants(now).into_iter().map(|grant| grant.role).collect(),
             last_sign_in: last,
-            may_stop: other && !context.stopped && may(Action::Withdraw),
+            may_stop: other && !context.stopped && may_withdraw,
             may_resume: other
                 && context.stopped
                 && account.life.closed.is_none()
                 && account.credential.leaked.is_none()
-                && may(Action::Update),
+                && may_update,
             // Nobody signs in to a shared id: there is no password to give out and nobody to link.
             may_reissue: other
                 && account.life.sort != AccountSort::Shared
                 && (!context.stopped || account.credential.leaked.is_some())
-                && may(Action::Update),
+                && may_update,
             locked_until,
             unused: account.active && self.long_unused(&account.credential, last, now)?,
             first_until: account.credential.first_until.map(crate::body::time),
             leaked: account.credential.leaked.is_some(),
             citizen: account.kind == AccountKind::Citizen,
-            may_end: other && account.life.closed.is_none() && (may(Action::Withdraw) || may(Action::Update)),
-            may_close: other && account.life.closed.is_none() && may(Action::Administer),
+            may_end: other && account.life.closed.is_none() && (may_withdraw || may_update),
+            may_close: other && account.life.closed.is_none() && may_administer,
             link: self.link_view(account),
             may_link: other
                 && account.life.sort != AccountSort::Shared
                 && account.life.closed.is_none()
                 && self.provider.get().is_some()
-                && may(Action::Update),
+                && may_update,
             life: LifeView::of(account, now),
         })
     }
 }
+
+/// What is told of an account, whoever asks: it, its last sign-in, and until when tries are refused.
+pub(crate) struct AccountFacts {
+    context: Arc<ActorContext>,
+    last: Option<Timestamp>,
+    locked_until: Option<Timestamp>,
+}
+
+/// Whether the caller may change, stop and close accounts, by institution, and of others or their own.
+#[derive(Default)]
+pub(crate) struct MayOfAccounts(HashMap<(Option<InstitutionId>, bool), [bool; 3]>);
 
 pub(crate) fn target_of(context: &ActorContext) -> GeneralTarget {
     let target = GeneralTarget::of(kind::ACCOUNT).owned_by(context.actor);

@@ -168,6 +168,15 @@ impl App {
     /// their account is stopped.
     pub(crate) async fn actor_context_now(&self, actor: ActorId) -> Result<Arc<ActorContext>> {
         let version = self.access_version(AccessKey::from(actor)).await?;
+        self.actor_context_as_of(actor, version).await
+    }
+
+    /// The same, by somebody who has just read the actor's access version.
+    pub(crate) async fn actor_context_as_of(
+        &self,
+        actor: ActorId,
+        version: i64,
+    ) -> Result<Arc<ActorContext>> {
         if self.actors.get(&actor).is_some_and(|context| context.version != version) {
             self.actors.remove(&actor);
         }

@@ -39,6 +39,7 @@ mod refusals;
 mod review;
 mod seen;
 mod sessions;
+mod several;
 mod sign_in;
 pub mod sql;
 mod terminals;
@@ -181,6 +182,8 @@ pub struct Shared {
     pub(crate) provider: std::sync::OnceLock<Arc<provider::Provider>>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
+    /// What is worked out of the organisation's own for all who ask.
+    pub(crate) asked: governance::Asked,
     /// What reviews of the ledger counted.
     pub(crate) counts: review::Counts,
     /// What the checkpoint signer keeps between checkpoints, while this program is the signer.

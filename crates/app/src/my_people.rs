@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use mimamori_domain::{
-    AccessLabel, Action, Error, ErrorKind, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
+    AccessLabel, Action, Error, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
 };
 use mimamori_policy::Decision;
 use mimamori_store::{MAX_LIST, ObjectVersion, Statement, Unit, Value};
 
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
-use crate::context::object_from_row;
+use crate::context::{SubjectContext, object_from_row};
 use crate::cursor::{Position, page_size};
-use crate::people::Found;
+use crate::people::{ABREAST, Found};
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
 use crate::seen::{Addressed, Tidings, since};
 use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
@@ -99,11 +99,8 @@ impl App {
             let (mut found, last) = self.page_of_mine(caller, start, size, &above).await?;
             let unknown: Vec<SubjectId> =
                 found.subjects().filter(|subject| !news.contains_key(subject)).collect();
-            for (subject, tidings) in self.tidings(caller, &unknown, &addressed, now).await? {
-                news.extend(
-                    self.permitted_news(caller, subject, &tidings, now).await?.map(|of| (subject, of)),
-                );
-            }
+            let tidings = self.tidings(caller, &unknown, &addressed, now).await?;
+            self.permitted_news(caller, tidings, now, &mut news).await?;
             self.tell_news(&news, [&mut unread, &mut found]).await?;
             let mut others = Found::default();
             let (mut unfinished, mut urgent) = (Vec::new(), Vec::new());
@@ -150,13 +147,19 @@ impl App {
         loop {
             let rows = self.linked(caller, position).await?;
             let last = rows.len() < STRIDE;
-            for subject in rows {
-                if found.cards.len() == size {
-                    return Ok((found, Some(position)));
-                }
-                position = Position::after(0, ObjectId::from(subject));
-                if !above.contains(&subject) {
-                    self.add_permitted(caller, subject, |_| true, &mut found).await?;
+            for some in rows.chunks(ABREAST) {
+                let others: Vec<_> = some.iter().copied().filter(|one| !above.contains(one)).collect();
+                // Nobody is asked for who would stand on the next page.
+                let people =
+                    if found.cards.len() < size { self.several(&others).await? } else { HashMap::new() };
+                for subject in some {
+                    if found.cards.len() == size {
+                        return Ok((found, Some(position)));
+                    }
+                    position = Position::after(0, ObjectId::from(*subject));
+                    if let Some(person) = people.get(subject) {
+                        self.add_permitted(caller, person, |_| true, &mut found)?;
+                    }
                 }
             }
             if last {
@@ -192,14 +195,10 @@ impl App {
         while looked < MOST_LOOKED {
             let people = self.linked(caller, position).await?;
             looked += STRIDE;
-            for (subject, tidings) in self.tidings(caller, &people, addressed, now).await? {
-                // Whoever has nothing unread at all is asked about only when they are shown.
-                if tidings.iter().any(|of| of.unread > 0)
-                    && let Some(of) = self.permitted_news(caller, subject, &tidings, now).await?
-                {
-                    news.insert(subject, of);
-                }
-            }
+            let mut tidings = self.tidings(caller, &people, addressed, now).await?;
+            // Whoever has nothing unread at all is asked about only when they are shown.
+            tidings.retain(|_, tidings| tidings.iter().any(|of| of.unread > 0));
+            self.permitted_news(caller, tidings, now, news).await?;
             match people.last() {
                 Some(last) if people.len() == STRIDE => position = Position::after(0, ObjectId::from(*last)),
                 _ => break,
@@ -211,32 +210,47 @@ impl App {
             .map(|(subject, of)| (of.addressed > 0, of.newest.0, *subject))
             .collect();
         first.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, _, subject) in first {
-            if unread.cards.len() == MOST_UNREAD {
-                break;
+        let first: Vec<SubjectId> = first.into_iter().map(|(.., subject)| subject).collect();
+        for some in first.chunks(MOST_UNREAD) {
+            let people = self.several(some).await?;
+            for person in some.iter().filter_map(|subject| people.get(subject)) {
+                if unread.cards.len() == MOST_UNREAD {
+                    return Ok(());
+                }
+                self.add_permitted(caller, person, |_| true, unread)?;
             }
-            self.add_permitted(caller, subject, |_| true, unread).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what of the tidings about people the caller may see.
+    async fn permitted_news(
+        &self,
+        caller: &Caller,
+        tidings: HashMap<SubjectId, Vec<Tidings>>,
+        now: Timestamp,
+        news: &mut HashMap<SubjectId, News>,
+    ) -> Result<()> {
+        let subjects: Vec<SubjectId> = tidings.keys().copied().collect();
+        // Of whom everything was erased is not there.
+        for (subject, context) in self.several_contexts(&subjects).await? {
+            let Some(tidings) = tidings.get(&subject) else { continue };
+            news.extend(self.news_of(caller, &context, tidings, now).map(|of| (subject, of)));
         }
         Ok(())
     }
 
     /// What of the tidings about a person the caller may see; `None` when that is nothing.
-    async fn permitted_news(
+    fn news_of(
         &self,
         caller: &Caller,
-        subject: SubjectId,
+        context: &SubjectContext,
         tidings: &[Tidings],
         now: Timestamp,
-    ) -> Result<Option<News>> {
-        let context = match self.subject_context(subject).await {
-            Ok(context) => context,
-            // Everything of them was erased.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+    ) -> Option<News> {
         let mut news: Option<News> = None;
         for of in tidings {
-            let decision = self.decide(caller, Action::Read, &context, &of.label, None, now);
+            let decision = self.decide(caller, Action::Read, context, &of.label, None, now);
             if !decision.allowed {
                 continue;
             }
@@ -250,7 +264,7 @@ impl App {
                 },
             });
         }
-        Ok(news)
+        news
     }
 
     /// Puts the news on the cards: how much is unread, and the newest record's kind, author and time, which
@@ -313,18 +327,22 @@ impl App {
         args: Vec<Value>,
     ) -> Result<Vec<Unfinished>> {
         let mut all = Vec::new();
-        for mut row in self.store.query(statement, args).await? {
-            let version = object_from_row(&mut row)?;
+        let mut rows = self.store.query(statement, args).await?;
+        let versions = rows.iter_mut().map(object_from_row).collect::<Result<Vec<_>>>()?;
+        let subjects: Vec<SubjectId> = versions.iter().filter_map(|version| version.subject).collect();
+        let people = self.several(&subjects).await?;
+        for version in versions {
             let (Some(subject), Ok(label)) = (version.subject, label_of(&version)) else { continue };
-            let context = self.subject_context(subject).await?;
+            let Some(person) = people.get(&subject) else { continue };
+            let context = &person.context;
             let authorship = authorship_of(&version);
-            let decision = self.decide(caller, Action::Read, &context, &label, authorship.as_ref(), now);
+            let decision = self.decide(caller, Action::Read, context, &label, authorship.as_ref(), now);
             if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
                 continue;
             }
             if !parts.iter().any(|part| part.subjects().any(|shown| shown == subject)) {
                 let [_, _, others] = parts;
-                self.add_permitted(caller, subject, |_| true, others).await?;
+                self.add_permitted(caller, person, |_| true, others)?;
             }
             let shown = parts.iter_mut().find_map(|part| part.of(subject));
             let Some((card, listed)) = shown else { continue };

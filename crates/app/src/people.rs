@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::context::{SubjectContext, open_with};
 use crate::cursor::{Position, page_size};
 use crate::record::{Listed, authorship_of, field_number, label_of, person_names, stored};
+use crate::several::Person;
 use crate::{App, Page, Paging, PeopleQuery, PersonCard, Stored, sql};
 
 /// How many candidates one question looks at, at most: a very common beginning is asked to be
@@ -35,6 +36,9 @@ impl Condition {
         self.tokens.iter().map(|token| token.to_vec().into()).collect()
     }
 }
+
+/// People who are looked at together on the way to a page of them.
+pub(crate) const ABREAST: usize = 32;
 
 impl App {
     /// People found by name, kana, birth date or identifier; only those the caller may see.
@@ -63,14 +67,19 @@ impl App {
             while more && found.cards.len() < size {
                 let (candidates, last) = self.candidates(&conditions, &query.ids, position).await?;
                 more = last.is_some();
-                for subject in candidates {
-                    if found.cards.len() == size {
-                        more = true;
-                        break;
+                'found: for some in candidates.chunks(ABREAST) {
+                    let people = self.several(some).await?;
+                    for subject in some {
+                        if found.cards.len() == size {
+                            more = true;
+                            break 'found;
+                        }
+                        position = Position::after(0, ObjectId::from(*subject));
+                        let answers = |values: &SearchValues| answers(&names, query, values);
+                        if let Some(person) = people.get(subject) {
+                            self.add_permitted(caller, person, answers, &mut found)?;
+                        }
                     }
-                    position = Position::after(0, ObjectId::from(subject));
-                    let answers = |values: &SearchValues| answers(&names, query, values);
-                    self.add_permitted(caller, subject, answers, &mut found).await?;
                 }
                 if found.cards.len() < size
                     && let Some(last) = last
@@ -194,27 +203,21 @@ impl App {
     }
 
     /// Adds a person to a list when the caller may see their Patient and it answers the question.
-    pub(crate) async fn add_permitted(
+    pub(crate) fn add_permitted(
         &self,
         caller: &Caller,
-        subject: SubjectId,
+        Person { patient: version, context }: &Person,
         answers: impl Fn(&SearchValues) -> bool,
         found: &mut Found,
     ) -> Result<()> {
-        let context = match self.subject_context(subject).await {
-            Ok(context) => context,
-            Err(error) if error.kind() == mimamori_domain::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let Some(version) = self.current(ObjectId::from(subject)).await? else { return Ok(()) };
-        let label = label_of(&version)?;
+        let label = label_of(version)?;
         let now = self.clock.now();
-        let authorship = authorship_of(&version);
-        let decision = self.decide(caller, Action::Search, &context, &label, authorship.as_ref(), now);
+        let authorship = authorship_of(version);
+        let decision = self.decide(caller, Action::Search, context, &label, authorship.as_ref(), now);
         if !decision.allowed || !caller.facts.scopes_cover(&version.kind, false) {
             return Ok(());
         }
-        let plain = match open_with(&context.keys, &version) {
+        let plain = match open_with(&context.keys, version) {
             Ok(plain) => plain,
             Err(error) if error.kind() == mimamori_domain::ErrorKind::Gone => return Ok(()),
             Err(error) => return Err(error),
@@ -224,7 +227,7 @@ impl App {
         }
         let mut listed = Listed::default();
         listed.add(&decision, version.commitment());
-        found.add(&context, stored(&version, label, &plain), listed);
+        found.add(context, stored(version, label, &plain), listed);
         Ok(())
     }
 

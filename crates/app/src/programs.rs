@@ -166,7 +166,7 @@ impl App {
             last.insert(row.id_of::<ActorId>(0).map_err(Error::unavailable)?, at);
         }
         let mut found = Vec::new();
-        for context in self.everybody().await? {
+        for context in self.everybody().await?.iter() {
             let account = &context.account;
             let Some(client) = account.client.as_ref().filter(|_| account.kind == AccountKind::Program)
             else {

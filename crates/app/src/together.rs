@@ -7,8 +7,21 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mimamori_domain::Result;
 use tokio::sync::OnceCell;
+
+/// Parts of one work that wait for the database at the same time.
+const AT_ONCE: usize = 32;
+
+/// The answers of many parts of one work, in their order, not waiting for one after the other.
+///
+/// # Errors
+/// The first that a part gives.
+pub(crate) async fn each<T, F: Future<Output = Result<T>>>(parts: Vec<F>) -> Result<Vec<T>> {
+    stream::iter(parts).buffered(AT_ONCE).try_collect().await
+}
 
 /// Answers that are being waited for, by what was asked.
 pub(crate) struct Together<K, V> {
@@ -30,14 +43,14 @@ impl<K: Eq + Hash + Clone, V: Clone> Together<K, V> {
     ///
     /// # Errors
     /// What the work gives.
-    pub(crate) async fn ask(&self, key: K, work: impl AsyncFnOnce() -> Result<V>) -> Result<V> {
+    pub(crate) async fn ask(&self, key: K, work: BoxFuture<'_, Result<V>>) -> Result<V> {
         let answer = self.next(&key);
-        let begin = async || {
+        let begin = async {
             let _turn = self.turn.lock().await;
             self.begun(&key, &answer);
-            work().await
+            work.await
         };
-        answer.get_or_try_init(begin).await.cloned()
+        answer.get_or_try_init(|| begin).await.cloned()
     }
 
     /// The answer that is begun next.
@@ -89,7 +102,7 @@ mod tests {
         let work = Arc::new(Work { go: Some(Semaphore::new(0)), ..Work::default() });
         let ask = |key| {
             let (together, work) = (Arc::clone(&together), Arc::clone(&work));
-            tokio::spawn(async move { together.ask(key, async || work.once().await).await })
+            tokio::spawn(async move { together.ask(key, Box::pin(work.once())).await })
         };
         let first = ask("a");
         while work.begun.load(Ordering::SeqCst) == 0 {
@@ -116,7 +129,7 @@ mod tests {
         let work = Arc::new(Work { go: Some(Semaphore::new(0)), ..Work::default() });
         let ask = || {
             let (together, work) = (Arc::clone(&together), Arc::clone(&work));
-            tokio::spawn(async move { together.ask("a", async || work.once().await).await })
+            tokio::spawn(async move { together.ask("a", Box::pin(work.once())).await })
         };
         let gone = ask();
         while work.begun.load(Ordering::SeqCst) == 0 {
@@ -131,8 +144,8 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_not_kept() {
         let together = Together::<(), u64>::default();
-        let failed = together.ask((), async || Err(Error::unavailable("no database"))).await;
+        let failed = together.ask((), Box::pin(async { Err(Error::unavailable("no database")) })).await;
         assert!(failed.is_err());
-        assert_eq!(together.ask((), async || Ok(7)).await.unwrap(), 7);
+        assert_eq!(together.ask((), Box::pin(async { Ok(7) })).await.unwrap(), 7);
     }
 }

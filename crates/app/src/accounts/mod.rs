@@ -1,6 +1,6 @@
 //! Institutions, accounts, appointments and programs' tokens.
 
-mod citizens;
+pub(crate) mod citizens;
 mod held;
 mod institutions;
 mod keep;

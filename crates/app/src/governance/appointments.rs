@@ -1,17 +1,19 @@
 //! Appointments to roles: who holds what, from when to when, where, and who appointed them.
 
+use std::sync::Arc;
+
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, InstitutionId, Kind, ObjectId, RecordState, Result,
     RoleCode, Timestamp,
 };
 use mimamori_policy::model::Who;
 use mimamori_policy::{Decision, Role, RoleScope, Text};
-use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
+use mimamori_store::{AccessKey, AccessScope, Change, ColumnType, Guard, Unit, Value, tables};
 use mimamori_vault::SecretKey;
 
 use super::object::Look;
-use super::purpose;
 use super::who::{Reach, Whereabouts, target};
+use super::{People, purpose};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::{self, AccountKind, kind, time};
 use crate::caller::{ActorContext, Caller};
@@ -387,9 +389,8 @@ impl App {
     /// installation has left it.
     pub(crate) async fn administrators(&self) -> Result<u64> {
         let mut count = 0;
-        for context in self.everybody().await? {
-            let context = self.actor_context_now(context.actor).await?;
-            count += u64::from(self.is_administrator(&context));
+        for context in self.everybody().await?.iter() {
+            count += u64::from(self.is_administrator(context));
         }
         Ok(count)
     }
@@ -446,16 +447,26 @@ impl App {
     }
 
     /// The contexts of every account of staff and citizens.
-    pub(crate) async fn everybody(&self) -> Result<Vec<std::sync::Arc<ActorContext>>> {
+    pub(crate) async fn everybody(&self) -> Result<People> {
+        self.asked
+            .people
+            .ask(self.pack.hash(), Box::pin(async { self.all_people().await.map(Arc::new) }))
+            .await
+    }
+
+    async fn all_people(&self) -> Result<Vec<Arc<ActorContext>>> {
         let mut people = Vec::new();
         let mut after = ObjectId::from_bytes([0; 16]);
+        let scope = i64::from(AccessScope::Actor as u8);
         loop {
-            let args = vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into()];
-            let rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
+            let args =
+                vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into(), scope.into()];
+            let rows = self.store.query(&sql::OBJECTS_WITH_ACCESS, args).await?;
             let last = (rows.len() as i64) < STRIDE;
             for row in rows {
                 after = row.id_of(0).map_err(Error::unavailable)?;
-                people.push(self.actor_context(ActorId::from(after)).await?);
+                let version = row.int(1).map_err(Error::unavailable)?;
+                people.push(self.actor_context_as_of(ActorId::from(after), version).await?);
             }
             if last {
                 return Ok(people);
@@ -502,7 +513,7 @@ impl App {
         let mut views = self.vanished_roles(&people).await?;
         for role in self.pack.roles() {
             let mut appointments = Vec::new();
-            for context in &people {
+            for context in people.iter() {
                 for (held, (id, version)) in context.roles.iter().zip(&context.role_objects) {
                     if held.role != role.code {
                         continue;
@@ -549,7 +560,7 @@ impl App {
         }
     }
 
-    async fn vanished_roles(&self, people: &[std::sync::Arc<ActorContext>]) -> Result<Vec<RoleView>> {
+    async fn vanished_roles(&self, people: &[Arc<ActorContext>]) -> Result<Vec<RoleView>> {
         let now = self.clock.now();
         let mut views: Vec<RoleView> = Vec::new();
         for context in people {

@@ -2,24 +2,26 @@
 //! now, and each can fail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Error, InstitutionId, Kind, ObjectId, Purpose, RecordState, Result,
-    SubjectId,
+    AccessLabel, Action, ActorId, Error, InstitutionId, KeyId, Kind, ObjectId, Purpose, RecordState, Result,
+    SubjectId, Timestamp,
 };
 use mimamori_policy::model::Measure;
 use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
-use mimamori_store::DurableSetting;
+use mimamori_store::{DurableSetting, Row};
 
 use super::controls::THING;
 use super::documents::Standing;
 use super::object::Look;
-use super::purpose;
 use super::who::{Reach, in_force, target};
+use super::{People, purpose};
 use crate::body::{AccountKind, BreakGlass, kind};
 use crate::caller::Caller;
 use crate::context::{object_from_row, open_with};
+use crate::together::each;
 use crate::{App, Origin, body, sql};
 
 /// What a check found.
@@ -114,28 +116,28 @@ impl App {
     ///
     /// # Errors
     /// Unavailable. An unknown check is [`Finding::Unknown`]: a newer pack may know more of them.
-    pub(crate) async fn measure(&self, check: &str) -> Result<Measured> {
+    pub(crate) async fn measure(&self, check: &str, people: &People) -> Result<Measured> {
         let mut needed = NEEDED.iter().filter(|(of, _)| *of == check).map(|(_, key)| *key);
         if let Some(key) = needed.find(|key| self.is_unset(key)) {
             return Ok(Measured { finding: Finding::Unknown, seen: unset(key) });
         }
         match check {
             "access-decisions" => self.check_access_decisions(),
-            "accounts-unused" => self.check_accounts_unused().await,
-            "administrators-limit" => self.check_administrators_limit().await,
-            "appointments-separate" => self.check_appointments_separate().await,
+            "accounts-unused" => self.check_accounts_unused(people).await,
+            "administrators-limit" => self.check_administrators_limit(people),
+            "appointments-separate" => self.check_appointments_separate(people),
             "break-glass-reviewed" => self.check_break_glass_reviewed().await,
             "database-durable" => self.check_database_durable().await,
             "encryption-at-rest" => self.check_encryption_at_rest().await,
-            "individual-accounts" => self.check_individual_accounts().await,
+            "individual-accounts" => self.check_individual_accounts(people),
             "ledger-checkpoint" => self.check_ledger_checkpoint().await,
             "ledger-complete" => self.check_ledger_complete().await,
             "ledger-retention" => self.check_ledger_retention().await,
             "lock-out" => self.check_lock_out(),
-            "password-rules" => self.check_password_rules().await,
+            "password-rules" => self.check_password_rules(people),
             "record-versions" => self.check_record_versions().await,
             "records-retention" => self.check_records_retention().await,
-            "second-factors" => self.check_second_factors().await,
+            "second-factors" => self.check_second_factors(people),
             "session-limits" => self.check_session_limits().await,
             "sign-in-notice" => self.check_sign_in_notice().await,
             "transport-encryption" => Ok(self.check_transport()),
@@ -183,26 +185,12 @@ impl App {
         })
     }
 
-    async fn check_accounts_unused(&self) -> Result<Measured> {
+    async fn check_accounts_unused(&self, people: &People) -> Result<Measured> {
         let days = self.pack.parameter_u64("accounts.unused-days")?;
         let limit = self.clock.now().minus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
-        let mut unused = 0;
-        for context in self.everybody().await? {
-            if !context.account.active || context.account.kind != AccountKind::Staff {
-                continue;
-            }
-            let signed_in = self.store.query_one(&sql::LAST_SESSION, vec![context.actor.into()]).await?;
-            let last = match signed_in {
-                Some(row) => row.time(0).map_err(Error::unavailable)?,
-                None => match self.current(ObjectId::from(context.actor)).await? {
-                    Some(account) => account.recorded,
-                    None => continue,
-                },
-            };
-            if last < limit {
-                unused += 1;
-            }
-        }
+        let staff = people.iter().filter(|one| one.account.active && one.account.kind == AccountKind::Staff);
+        let unused = each(staff.map(|one| self.unused_since(one.actor, limit)).collect()).await?;
+        let unused = unused.into_iter().filter(|unused| *unused).count();
         Ok(Measured::new(
             unused == 0,
             format!("{days}日使われていない有効なアカウント：{unused}件"),
@@ -210,9 +198,22 @@ impl App {
         ))
     }
 
-    async fn check_administrators_limit(&self) -> Result<Measured> {
+    /// Whether an account was not used since a time: never signed in with, it counts from when it was last
+    /// changed.
+    async fn unused_since(&self, actor: ActorId, limit: Timestamp) -> Result<bool> {
+        let last = match self.store.query_one(&sql::LAST_SESSION, vec![actor.into()]).await? {
+            Some(row) => row.time(0).map_err(Error::unavailable)?,
+            None => match self.current(ObjectId::from(actor)).await? {
+                Some(account) => account.recorded,
+                None => return Ok(false),
+            },
+        };
+        Ok(last < limit)
+    }
+
+    fn check_administrators_limit(&self, people: &People) -> Result<Measured> {
         let most = self.pack.parameter_u64("accounts.most-administrators")?;
-        let count = self.administrators().await?;
+        let count = people.iter().filter(|context| self.is_administrator(context)).count() as u64;
         Ok(Measured::new(
             count <= most,
             format!("特権を持つ人は{count}人（上限{most}人）"),
@@ -220,10 +221,10 @@ impl App {
         ))
     }
 
-    async fn check_appointments_separate(&self) -> Result<Measured> {
+    fn check_appointments_separate(&self, people: &People) -> Result<Measured> {
         let now = self.clock.now();
         let mut clashes = 0;
-        for context in self.everybody().await? {
+        for context in people.iter() {
             let held: Vec<_> = context
                 .roles
                 .iter()
@@ -332,10 +333,10 @@ impl App {
 
     /// One person, one account: no two active staff accounts carry the same name, kana, institution
     /// and occupation.
-    async fn check_individual_accounts(&self) -> Result<Measured> {
+    fn check_individual_accounts(&self, people: &People) -> Result<Measured> {
         let mut seen = BTreeSet::new();
         let (mut doubles, mut nameless) = (0, 0);
-        for context in self.everybody().await? {
+        for context in people.iter() {
             let account = &context.account;
             if !account.active || account.kind != AccountKind::Staff {
                 continue;
@@ -423,11 +424,11 @@ impl App {
     }
 
     /// The parameters, and that every password is kept as an Argon2id hash.
-    async fn check_password_rules(&self) -> Result<Measured> {
+    fn check_password_rules(&self, people: &People) -> Result<Measured> {
         let alone = self.pack.parameter_u64("password.least-characters")?;
         let second = self.pack.parameter_u64("password.least-characters-with-second-factor")?;
         let mut weak = 0;
-        for context in self.everybody().await? {
+        for context in people.iter() {
             let hash = context.account.password.as_deref();
             if hash.is_some_and(|hash| !hash.starts_with("$argon2id$")) {
                 weak += 1;
@@ -441,17 +442,17 @@ impl App {
     }
 
     /// Whoever holds a privileged role is asked for a second factor; without one nothing opens to them.
-    async fn check_second_factors(&self) -> Result<Measured> {
+    fn check_second_factors(&self, people: &People) -> Result<Measured> {
         let now = self.clock.now();
         let (mut asked, mut enrolled, mut unasked) = (0, 0, 0);
-        for context in self.everybody().await? {
+        for context in people.iter() {
             if !context.account.active || context.account.kind == AccountKind::Program {
                 continue;
             }
-            if self.wants_second(&context, &Origin::default(), now)? {
+            if self.wants_second(context, &Origin::default(), now)? {
                 asked += 1;
                 enrolled += usize::from(!context.account.credential.factors.kept.is_empty());
-            } else if self.holds_privileged(&context, now) {
+            } else if self.holds_privileged(context, now) {
                 unasked += 1;
             }
         }
@@ -470,24 +471,14 @@ impl App {
 
     /// A sample of records has every version from the first.
     async fn check_record_versions(&self) -> Result<Measured> {
-        let (mut seen, mut broken) = (0, 0);
+        let mut sample = Vec::new();
         for kind in [kind::PATIENT, kind::CARE_TEAM, super::registers::ENTRY] {
             let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-            for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
-                seen += 1;
-                let Ok(current) = object_from_row(&mut row) else {
-                    broken += 1;
-                    continue;
-                };
-                let args = vec![current.object.into(), 1_000_i64.into()];
-                let versions = self.store.query(&sql::VERSIONS_OF, args).await?;
-                let whole = versions.len() as u64 == current.version.min(1_000);
-                // Reading a row compares it with its commitment.
-                if !whole || versions.into_iter().any(|mut row| object_from_row(&mut row).is_err()) {
-                    broken += 1;
-                }
-            }
+            sample.extend(self.store.query(&sql::CURRENT_OF_KIND, args).await?);
         }
+        let seen = sample.len();
+        let whole = each(sample.into_iter().map(|row| self.has_all_versions(row)).collect()).await?;
+        let broken = whole.into_iter().filter(|whole| !whole).count();
         Ok(Measured::new(
             broken == 0,
             format!("抜き取り{seen}件のうち版の欠けや食い違い：{broken}件"),
@@ -495,37 +486,44 @@ impl App {
         ))
     }
 
+    async fn has_all_versions(&self, mut current: Row) -> Result<bool> {
+        let Ok(current) = object_from_row(&mut current) else { return Ok(false) };
+        let args = vec![current.object.into(), 1_000_i64.into()];
+        let versions = self.store.query(&sql::VERSIONS_OF, args).await?;
+        let whole = versions.len() as u64 == current.version.min(1_000);
+        // Reading a row compares it with its commitment.
+        Ok(whole && versions.into_iter().all(|mut row| object_from_row(&mut row).is_ok()))
+    }
+
     /// No record of a sample lost its key, and with it its content, before its time.
     async fn check_records_retention(&self) -> Result<Measured> {
         let years = self.pack.parameter_u64("retention.records-years")?;
         let limit = self.clock.now().minus(DAY * u32::try_from(years * 366).unwrap_or(u32::MAX));
-        let (mut seen, mut lost) = (0, 0);
-        let mut known = BTreeMap::new();
+        let mut seen = 0;
+        // How many records of the sample need each key.
+        let mut needed: BTreeMap<KeyId, u64> = BTreeMap::new();
         for kind in ["Patient", "Observation", "Communication", "Encounter"].map(Kind::of) {
             let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
             for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
                 seen += 1;
                 // What is not as it was committed to is for the check of versions to tell.
                 let Ok(version) = object_from_row(&mut row) else { continue };
-                let Some(key) = version.key.filter(|_| version.recorded >= limit) else { continue };
-                let there = match known.get(&key) {
-                    Some(there) => *there,
-                    None => {
-                        let there = self.store.query_one(&sql::KEY, vec![key.into()]).await?.is_some();
-                        known.insert(key, there);
-                        there
-                    }
-                };
-                if !there {
-                    lost += 1;
+                if let Some(key) = version.key.filter(|_| version.recorded >= limit) {
+                    *needed.entry(key).or_insert(0) += 1;
                 }
             }
         }
+        let there = each(needed.keys().map(|key| self.has_key(*key)).collect()).await?;
+        let lost: u64 = needed.values().zip(there).filter(|(_, there)| !there).map(|(count, _)| count).sum();
         Ok(Measured::new(
             lost == 0,
             format!("抜き取り{seen}件のうち、{years}年たたずに読めなくなったもの：{lost}件"),
             format!("of a sample of {seen}, {lost} were made unreadable before {years} years had passed"),
         ))
+    }
+
+    async fn has_key(&self, key: KeyId) -> Result<bool> {
+        Ok(self.store.query_one(&sql::KEY, vec![key.into()]).await?.is_some())
     }
 
     /// No session lives beyond the pack's limit.
@@ -601,7 +599,7 @@ impl App {
     ///
     /// # Errors
     /// Forbidden, unavailable.
-    pub async fn measures(&self, caller: &Caller) -> Result<Vec<(Measure, Measured)>> {
+    pub async fn measures(&self, caller: &Caller) -> Result<Arc<Vec<(Measure, Measured)>>> {
         let caller = purpose(caller);
         let now = self.clock.now();
         let named = self
@@ -610,11 +608,16 @@ impl App {
             .iter()
             .any(|attestation| caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some());
         let decision = self.require_general(&caller, Action::Search, target(THING, named)).await?;
-        let mut found = Vec::new();
-        for measure in self.pack.measures() {
-            found.push((measure.clone(), self.measure(&measure.check).await?));
-        }
+        let found = Box::pin(async { self.measured_now().await.map(Arc::new) });
+        let found = self.asked.measures.ask(self.pack.hash(), found).await?;
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(found.len())).await?;
         Ok(found)
+    }
+
+    async fn measured_now(&self) -> Result<Vec<(Measure, Measured)>> {
+        let people = self.everybody().await?;
+        let measures = self.pack.measures();
+        let found = each(measures.iter().map(|one| self.measure(&one.check, &people)).collect()).await?;
+        Ok(measures.iter().cloned().zip(found).collect())
     }
 }

@@ -37,7 +37,7 @@ impl App {
         let decision =
             self.require_general(&caller, Action::Search, target(thing, caller.is_staff())).await?;
         let mut found = Vec::new();
-        for context in self.everybody().await? {
+        for context in self.everybody().await?.iter() {
             if context.account.active && context.account.kind == AccountKind::Staff {
                 let institution = match context.account.institution {
                     Some(id) => self.institution_name(id).await?,

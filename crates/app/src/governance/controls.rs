@@ -1,5 +1,7 @@
 //! Controls: attestations (申告), a named person's dated statement with evidence.
 
+use std::sync::Arc;
+
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::model::Attestation;
 use mimamori_store::Unit;
@@ -14,6 +16,7 @@ use crate::App;
 use crate::body::{Body, time};
 use crate::caller::Caller;
 use crate::record::fault;
+use crate::together::each;
 
 /// What controls are to the policies.
 pub(crate) const THING: Kind = Kind::of("control");
@@ -107,7 +110,18 @@ impl App {
 
     /// The newest statement of an attestation.
     pub(crate) async fn newest_statement(&self, code: &str) -> Result<Option<Governed<AttestationBody>>> {
-        Ok(self.governed_list::<AttestationBody>(code).await?.0.into_iter().next())
+        self.newest_governed(code, Timestamp::from_micros(i64::MAX)).await
+    }
+
+    async fn newest_told_of(&self, codes: &[String]) -> Result<Arc<Vec<Option<Statement>>>> {
+        each(codes.iter().map(|code| self.newest_told(code)).collect()).await.map(Arc::new)
+    }
+
+    async fn newest_told(&self, code: &str) -> Result<Option<Statement>> {
+        match self.newest_statement(code).await? {
+            Some(newest) => self.statement(newest).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The attestations that are the caller's to state, and all for who oversees them, each with its
@@ -119,21 +133,22 @@ impl App {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
-        let mut views = Vec::new();
-        for attestation in self.pack.attestations() {
-            let mine = caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some();
-            if !(mine || oversees) {
-                continue;
-            }
-            let newest = self.newest_statement(&attestation.code).await?;
-            let statements = match newest {
-                Some(newest) => vec![self.statement(newest).await?],
-                None => Vec::new(),
-            };
-            views.push(AttestationView { attestation: attestation.clone(), statements, mine });
-        }
+        let all = self.pack.attestations().iter().map(|attestation| {
+            (attestation, caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some())
+        });
+        let shown: Vec<_> = all.filter(|(_, mine)| *mine || oversees).collect();
         let decision =
-            self.require_general(&caller, Action::Search, target(THING, !views.is_empty())).await?;
+            self.require_general(&caller, Action::Search, target(THING, !shown.is_empty())).await?;
+        let codes: Vec<String> = shown.iter().map(|(attestation, _)| attestation.code.clone()).collect();
+        let newest = Box::pin(self.newest_told_of(&codes));
+        let newest = self.asked.statements.ask((self.pack.hash(), codes.clone()), newest).await?;
+        let views =
+            shown.into_iter().zip(newest.iter()).map(|((attestation, mine), newest)| AttestationView {
+                attestation: attestation.clone(),
+                statements: newest.iter().cloned().collect(),
+                mine,
+            });
+        let views: Vec<AttestationView> = views.collect();
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(views.len())).await?;
         Ok(views)
     }

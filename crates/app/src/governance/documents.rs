@@ -468,13 +468,13 @@ impl App {
 
     /// The active users whom these words name, each once.
     pub(crate) async fn people_named(&self, words: &[Who], now: Timestamp) -> Result<Vec<ActorId>> {
-        let mut people = self.everybody().await?;
-        people.retain(|context| {
+        let people = self.everybody().await?;
+        let wanted = people.iter().filter(|context| {
             context.account.active
                 && context.account.kind != AccountKind::Program
                 && named(context, words, Reach::Anywhere, None, now).is_some()
         });
-        Ok(people.into_iter().map(|context| context.actor).collect())
+        Ok(wanted.map(|context| context.actor).collect())
     }
 }
 

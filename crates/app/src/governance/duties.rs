@@ -5,6 +5,7 @@
 //! result that the system holds. Only a duty that was skipped leaves a mark of its own, with the
 //! reason.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
@@ -21,6 +22,7 @@ use super::who::{Reach, target};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::record::fault;
+use crate::together::each;
 use crate::{App, Window, sql};
 
 /// What duties are to the policies.
@@ -223,6 +225,15 @@ impl App {
         Ok(views)
     }
 
+    /// The same of several duties, in the order in which they are due.
+    async fn occurrences_of_all(&self, duties: &[Duty<'_>], window: Window) -> Result<Vec<DutyView>> {
+        let now = self.clock.now();
+        let found = each(duties.iter().map(|duty| self.occurrences(duty, window, now)).collect()).await?;
+        let mut views: Vec<DutyView> = found.into_iter().flatten().collect();
+        views.sort_by_key(|view| (view.due, view.opens));
+        Ok(views)
+    }
+
     /// Why no job proved a duty within a window.
     async fn trouble(&self, proof: &Proof, from: Timestamp, until: Timestamp) -> Result<Option<JobTrouble>> {
         let Proof::Job(code) = proof else { return Ok(None) };
@@ -281,18 +292,17 @@ impl App {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
-        let mut views = Vec::new();
-        let mut any = false;
-        for duty in self.duties_of_pack() {
-            let mine = caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
-            any |= mine;
-            if mine || oversees {
-                let found = self.occurrences(&duty, window, now).await?;
-                views.extend(found.into_iter().map(|view| DutyView { mine, ..view }));
-            }
-        }
-        let decision = self.require_general(&caller, Action::Search, target(THING, any)).await?;
-        views.sort_by_key(|view| (view.due, view.opens));
+        let mine = |duty: &Duty<'_>| caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
+        let mut duties = self.duties_of_pack();
+        let own: Vec<String> =
+            duties.iter().filter(|duty| mine(duty)).map(|duty| duty.code.clone()).collect();
+        let decision = self.require_general(&caller, Action::Search, target(THING, !own.is_empty())).await?;
+        duties.retain(|duty| oversees || own.contains(&duty.code));
+        let codes = duties.iter().map(|duty| duty.code.clone()).collect();
+        let found = Box::pin(async { self.occurrences_of_all(&duties, window).await.map(Arc::new) });
+        let found = self.asked.duties.ask((self.pack.hash(), codes, window), found).await?;
+        let mut views = found.as_ref().clone();
+        views.iter_mut().for_each(|view| view.mine = own.contains(&view.code));
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(views.len())).await?;
         Ok(views)
     }

@@ -29,9 +29,44 @@ pub(crate) mod system;
 pub(crate) mod values;
 pub(crate) mod who;
 
-use mimamori_domain::Purpose;
+use std::sync::Arc;
 
-use crate::caller::Caller;
+use mimamori_domain::{ActorId, InstitutionId, Purpose, RecordState};
+use mimamori_policy::model::Measure;
+
+use crate::Window;
+use crate::accounts::citizens::CitizensPage;
+use crate::administration::AccountFacts;
+use crate::caller::{ActorContext, Caller};
+use crate::together::Together;
+
+/// Everybody who has an account.
+pub(crate) type People = Arc<Vec<Arc<ActorContext>>>;
+/// The newest statement of each of some attestations.
+type Newest = Arc<Vec<Option<controls::Statement>>>;
+/// The hash of the rules that an answer is about.
+type Rules = [u8; 32];
+
+type WhichCases = (Rules, Option<String>, &'static [RecordState]);
+
+/// What is worked out from much of what the system holds, once for everybody who asks at the same time.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) people: Together<Rules, People>,
+    pub(crate) clauses: Together<Rules, Arc<Vec<status::ClauseState>>>,
+    pub(crate) measures: Together<Rules, Arc<Vec<(Measure, checks::Measured)>>>,
+    /// By the codes of the duties, and when they open.
+    pub(crate) duties: Together<(Rules, Vec<String>, Window), Arc<Vec<duties::DutyView>>>,
+    /// By the codes of the attestations.
+    pub(crate) statements: Together<(Rules, Vec<String>), Newest>,
+    /// Accounts of staff, by institution.
+    pub(crate) staff: Together<(Rules, InstitutionId), Arc<Vec<AccountFacts>>>,
+    /// A page of the accounts of citizens, by the one it begins after.
+    pub(crate) citizens: Together<(Rules, Option<ActorId>), Arc<CitizensPage>>,
+    /// Cases, by procedure and states.
+    pub(crate) cases: Together<WhichCases, Arc<procedures::Cases>>,
+    pub(crate) packs: Together<Rules, Arc<Vec<adoption::PackVersion>>>,
+}
 
 /// The caller, doing the organisation's own work: staff for running it, citizens for themselves.
 pub(crate) fn purpose(caller: &Caller) -> Caller {

@@ -5,6 +5,7 @@
 //! of the pack behind it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{Action, Result, Timestamp};
@@ -14,13 +15,14 @@ use mimamori_policy::{Pack, Text};
 use super::checks::Finding;
 use super::controls::THING;
 use super::documents::{Standing, day};
-use super::duties::{DutyState, last_day};
+use super::duties::{Duty, DutyState, last_day};
 use super::object::Look;
-use super::purpose;
 use super::registers::RegisterEntry;
 use super::who::{Reach, in_force, named, target};
+use super::{People, purpose};
 use crate::body::time;
-use crate::caller::{ActorContext, Caller};
+use crate::caller::Caller;
+use crate::together::each;
 use crate::{App, Window};
 
 /// How a clause, or what answers it, stands; from best to worst.
@@ -107,12 +109,12 @@ pub struct ClauseState {
 }
 
 /// What all answers are looked at with.
-struct Looking {
+struct Looking<'a> {
     now: Timestamp,
-    people: Vec<std::sync::Arc<ActorContext>>,
+    people: People,
+    duties: Vec<Duty<'a>>,
     /// Codes of the procedures that have an open case which is late, once for each case.
     late: Vec<String>,
-    known: BTreeMap<(ObjectKind, String), (State, Text)>,
 }
 
 /// How far back occurrences of duties are looked at: two years and some time to spare.
@@ -124,7 +126,7 @@ impl App {
     ///
     /// # Errors
     /// Forbidden for whom the pack names for no control and who oversees none; unavailable.
-    pub async fn clause_states(&self, caller: &Caller) -> Result<Vec<ClauseState>> {
+    pub async fn clause_states(&self, caller: &Caller) -> Result<Arc<Vec<ClauseState>>> {
         let caller = purpose(caller);
         let now = self.clock.now();
         let named = self
@@ -133,40 +135,49 @@ impl App {
             .iter()
             .any(|attestation| caller.named(&attestation.owner, Reach::Anywhere, None, now).is_some());
         let decision = self.require_general(&caller, Action::Search, target(THING, named)).await?;
-        let mut looking = Looking {
-            now,
-            people: self.everybody().await?,
-            late: self.overdue_cases().await?,
-            known: BTreeMap::new(),
-        };
-        let pack = std::sync::Arc::clone(&self.pack);
-        let mut states = Vec::new();
-        for clause in pack.clauses() {
-            let mut answers = Vec::new();
-            for answer in pack.answers(&clause.id) {
-                let key = (answer.kind, answer.code.clone());
-                let (state, seen) = match looking.known.get(&key) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let found = self.answer_state(&pack, &looking, answer).await?;
-                        looking.known.insert(key, found.clone());
-                        found
-                    }
-                };
-                answers.push(AnswerState { answer: answer.clone(), state, seen });
-            }
-            let state = answers.iter().map(|answer| answer.state).reduce(State::worse);
-            states.push(ClauseState {
-                id: clause.id.clone(),
-                answers,
-                state: state.unwrap_or(State::NotAnswered),
-            });
-        }
+        let states = Box::pin(async { self.states_of_clauses().await.map(Arc::new) });
+        let states = self.asked.clauses.ask(self.pack.hash(), states).await?;
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(states.len())).await?;
         Ok(states)
     }
 
-    async fn answer_state(&self, pack: &Pack, looking: &Looking, answer: &Answer) -> Result<(State, Text)> {
+    async fn states_of_clauses(&self) -> Result<Vec<ClauseState>> {
+        let pack = Arc::clone(&self.pack);
+        let looking = Looking {
+            now: self.clock.now(),
+            people: self.everybody().await?,
+            duties: self.duties_of_pack(),
+            late: self.overdue_cases().await?,
+        };
+        // What answers several clauses is looked at once.
+        let mut wanted = BTreeMap::new();
+        for answer in pack.clauses().flat_map(|clause| pack.answers(&clause.id)) {
+            wanted.entry((answer.kind, answer.code.as_str())).or_insert(answer);
+        }
+        let look = wanted.iter().map(|(key, answer)| {
+            let found = self.answer_state(&pack, &looking, answer);
+            async move { Ok((*key, found.await?)) }
+        });
+        let known: BTreeMap<_, _> = each(look.collect()).await?.into_iter().collect();
+        let states = pack.clauses().map(|clause| {
+            let answers = pack.answers(&clause.id).iter().map(|answer| {
+                let found = known.get(&(answer.kind, answer.code.as_str()));
+                let (state, seen) = found.cloned().unwrap_or_else(missing);
+                AnswerState { answer: answer.clone(), state, seen }
+            });
+            let answers: Vec<AnswerState> = answers.collect();
+            let state = answers.iter().map(|answer| answer.state).reduce(State::worse);
+            ClauseState { id: clause.id.clone(), answers, state: state.unwrap_or(State::NotAnswered) }
+        });
+        Ok(states.collect())
+    }
+
+    async fn answer_state(
+        &self,
+        pack: &Pack,
+        looking: &Looking<'_>,
+        answer: &Answer,
+    ) -> Result<(State, Text)> {
         let code = answer.code.as_str();
         match answer.kind {
             ObjectKind::Register => self.register_state(pack, looking, code).await,
@@ -180,7 +191,7 @@ impl App {
             ObjectKind::Attestation => self.attestation_state(looking, code).await,
             ObjectKind::Measure => match pack.measure(code) {
                 Some(measure) => {
-                    let measured = self.measure(&measure.check).await?;
+                    let measured = self.measure(&measure.check, &looking.people).await?;
                     let state = match measured.finding {
                         Finding::Kept => State::Kept,
                         Finding::NotKept => State::NotKept,
@@ -205,7 +216,7 @@ impl App {
         }
     }
 
-    async fn register_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
+    async fn register_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
         let Some(register) = pack.register(code) else { return Ok(missing()) };
         if register.review.is_some() {
             let review = format!("review-{code}");
@@ -226,9 +237,8 @@ impl App {
 
     /// How a duty stands: overdue as long as one occurrence was neither done nor skipped with a reason,
     /// otherwise as its newest one; `Unknown` when there is no such duty.
-    async fn duty_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
-        let duties = self.duties_of_pack();
-        let Some(duty) = duties.iter().find(|duty| duty.code == code) else {
+    async fn duty_state(&self, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
+        let Some(duty) = looking.duties.iter().find(|duty| duty.code == code) else {
             let parameter = self.pack.schedule(code).and_then(|schedule| schedule.rule_parameter.as_deref());
             let none = || Text::new("時期が定められていない", "no time is set");
             return Ok((State::Unknown, parameter.map_or_else(none, super::checks::unset)));
@@ -261,7 +271,7 @@ impl App {
         })
     }
 
-    async fn document_state(&self, pack: &Pack, looking: &Looking, code: &str) -> Result<(State, Text)> {
+    async fn document_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
         let Some(document) = pack.document(code) else { return Ok(missing()) };
         Ok(match self.document_standing(document, looking.now).await? {
             Standing::Missing => (State::NeverDone, Text::new("まだ定められていない", "not published yet")),
@@ -283,7 +293,7 @@ impl App {
         })
     }
 
-    async fn attestation_state(&self, looking: &Looking, code: &str) -> Result<(State, Text)> {
+    async fn attestation_state(&self, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
         Ok(match self.newest_statement(code).await? {
             None => (State::NeverDone, Text::new("申告がない", "nobody has stated it")),
             Some(found) if !found.body.holds => {
@@ -312,7 +322,7 @@ fn missing() -> (State, Text) {
     (State::NotAnswered, Text::new("規程パックにない", "not in the pack"))
 }
 
-fn procedure_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
+fn procedure_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {
     let Some(procedure) = pack.procedure(code) else { return missing() };
     let late = looking.late.iter().filter(|late| *late == code).count();
     if late > 0 {
@@ -335,7 +345,7 @@ fn procedure_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) 
     (State::Kept, Text::new("いつでも行える", "ready to run"))
 }
 
-fn role_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
+fn role_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {
     let outside = pack.roles().iter().any(|role| role.code.as_str() == code && role.outside);
     if outside {
         return (State::Kept, Text::new("外部の相手として定めている", "named as somebody outside"));
@@ -352,7 +362,7 @@ fn role_state(pack: &Pack, looking: &Looking, code: &str) -> (State, Text) {
 }
 
 /// The first word of a step for which nobody stands ready.
-fn unfilled(procedure: &Procedure, looking: &Looking) -> Option<String> {
+fn unfilled(procedure: &Procedure, looking: &Looking<'_>) -> Option<String> {
     let acts = procedure.steps.iter().filter(|step| step.kind != StepKind::Inform || !step.by.is_empty());
     acts.filter(|step| step.person.is_none()).find_map(|step| {
         let applicant = step.by.contains(&Who::Applicant);

@@ -13,19 +13,20 @@ use mimamori_domain::{Action, Error, Kind, Purpose, Result, SubjectId, Timestamp
 use mimamori_policy::GeneralTarget;
 use mimamori_store::Unit;
 use mimamori_store::statements::ledger;
+use quick_cache::sync::Cache;
 
 use super::Names;
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::caller::Caller;
 use crate::cursor::{Position, page_size};
-use crate::together::Together;
+use crate::together::{Together, each};
 use crate::{AccessCounts, App, Page, Paging, SubjectCount, Window};
 
 /// Windows that one question counts.
 const MOST_WINDOWS: usize = 100;
 
 /// Questions whose counts stay in memory: some 100 bytes for each person whom they are about.
-const MOST_KEPT: usize = 4;
+const MOST_KEPT: usize = 8;
 
 /// One page of a count, by the windows and the position it begins after.
 type Asked = (Vec<Window>, Position, usize);
@@ -40,12 +41,22 @@ struct Sums {
     next: Option<Position>,
 }
 
+/// Places of times in the ledger that stay in memory.
+const PLACES: usize = 4_096;
+
 /// The counts that a program keeps.
-#[derive(Default)]
 pub(crate) struct Counts {
     together: Together<Asked, Sums>,
+    /// Where the entries from a time on begin, by epoch and time: of times before the newest entry.
+    pub(super) places: Cache<(u32, Timestamp), u64>,
     /// The last asked for at the end.
     kept: Mutex<Vec<Tally>>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { together: Together::default(), places: Cache::new(PLACES), kept: Mutex::default() }
+    }
 }
 
 impl Counts {
@@ -147,7 +158,7 @@ impl App {
             std::iter::once(&b"review-counts"[..]).chain(bounds.iter().map(<[u8; 8]>::as_slice)).collect();
         let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
         let asked = (windows.to_vec(), start, page_size(paging.count));
-        let sums = self.counts.together.ask(asked.clone(), async || self.count_on(asked).await).await?;
+        let sums = self.counts.together.ask(asked.clone(), Box::pin(self.count_on(asked))).await?;
         let next = sums.next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
         for _ in 0..ATTEMPTS {
             let mut names = Names::default();
@@ -177,16 +188,15 @@ impl App {
         let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
         // What fails half-way is not kept.
         let mut tally = self.counts.take(&windows).unwrap_or_else(|| Tally::new(windows));
-        for at in 0..tally.windows.len() {
-            let Some(window) = tally.windows.get(at).copied() else { break };
-            // Recorded time never runs backwards: nothing more is added to what has ended.
-            if window.until <= tally.at {
-                continue;
-            }
+        // Recorded time never runs backwards: nothing more is added to what has ended.
+        let open = tally.windows.iter().copied().enumerate().filter(|(_, window)| window.until > tally.at);
+        let open: Vec<(usize, Window)> = open.collect();
+        let spans = each(open.iter().map(|(_, window)| self.spans_within(*window, &head)).collect()).await?;
+        for ((at, _), spans) in open.into_iter().zip(spans) {
             let mut all = 0;
-            for span in self.spans_within(window, &head).await? {
-                let from =
-                    tally.counted.get(&span.epoch).map_or(span.from, |counted| span.from.max(*counted));
+            for span in spans {
+                let counted = tally.counted.get(&span.epoch).copied().unwrap_or(0);
+                let from = span.from.max(counted);
                 if from >= span.until {
                     continue;
                 }

@@ -3,25 +3,26 @@
 mod counts;
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use mimamori_domain::{
     AccessLabel, Action, ActorId, ClassCode, Error, ErrorKind, Kind, ObjectId, Outcome, Purpose, RecordState,
-    Result, SubjectId,
+    Result, SubjectId, Timestamp,
 };
 use mimamori_ledger::{Entry, EntryDraft};
 use mimamori_policy::{Decision, GeneralTarget};
-use mimamori_store::statements::{access, ledger};
-use mimamori_store::{AccessKey, Guard, Head, MAX_LIST, Question, Row, Unit, Value, sequence_at};
+use mimamori_store::statements::ledger;
+use mimamori_store::{Guard, Head, Row, Unit, Value, sequence_at};
 use mimamori_vault::Place;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
-use crate::context::{object_from_row, open_with};
+use crate::context::open_with;
 use crate::cursor::{Position, page_size};
 use crate::record::{Listed, label_of};
-use crate::{AccessRow, App, Page, Paging, ReviewQuery, Window, fhir_read, sql};
+use crate::several::Person;
+use crate::{AccessRow, App, Page, Paging, ReviewQuery, Window, fhir_read};
 
 pub(crate) use counts::Counts;
 
@@ -207,13 +208,28 @@ impl App {
     async fn spans_within(&self, window: Window, head: &Head) -> Result<Vec<Span>> {
         let mut spans = Vec::new();
         for (epoch, size) in self.epochs(head).await? {
-            let from = sequence_at(&*self.store, epoch, size, window.from).await?;
-            let until = sequence_at(&*self.store, epoch, size, window.until).await?;
+            let from = self.place(head, epoch, size, window.from).await?;
+            let until = self.place(head, epoch, size, window.until).await?;
             if from < until {
                 spans.push(Span { epoch, from, until });
             }
         }
         Ok(spans)
+    }
+
+    /// The first sequence of an epoch of `size` entries at or after a time. What lies before the newest entry
+    /// is found once: time follows sequence, and entries are only added.
+    async fn place(&self, head: &Head, epoch: u32, size: u64, time: Timestamp) -> Result<u64> {
+        let known = epoch < head.epoch || time <= head.recorded;
+        if !known {
+            return Ok(size);
+        }
+        if let Some(place) = self.counts.places.get(&(epoch, time)) {
+            return Ok(place);
+        }
+        let place = sequence_at(&*self.store, epoch, size, time).await?;
+        self.counts.places.insert((epoch, time), place);
+        Ok(place)
     }
 
     /// How many entries an ended epoch has.
@@ -307,63 +323,29 @@ impl App {
         subjects: impl Iterator<Item = SubjectId>,
         names: &mut Names,
     ) -> Result<()> {
-        let subjects: Vec<SubjectId> = subjects.collect::<HashSet<_>>().into_iter().collect();
+        let subjects: Vec<SubjectId> = subjects.collect();
         let looking = looking(caller);
-        for some in subjects.chunks(MAX_LIST) {
-            let ids = || vec![some.iter().copied().map(Value::from).collect()];
-            // The access versions come first: what is read with them is guarded on them.
-            let questions = vec![
-                Question { statement: &access::VERSIONS, args: Vec::new(), lists: ids() },
-                Question { statement: &sql::CURRENT_OF, args: Vec::new(), lists: ids() },
-            ];
-            let found = self.store.query_together(questions).await?;
-            let [versions, mut patients] = <[Vec<Row>; 2]>::try_from(found)
-                .map_err(|_| Error::internal("names have another number of answers"))?;
-            let versions = versions_of_subjects(&versions)?;
-            for row in &mut patients {
-                let patient = object_from_row(row)?;
-                let subject = SubjectId::from(patient.object);
-                let version = versions.get(&subject).copied().unwrap_or(0);
-                let context = match self.subject_context_as_of(subject, version).await {
-                    Ok(context) => context,
-                    // Nothing of theirs can be opened any more.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                };
-                let label = label_of(&patient)?;
-                let decision = self.decide(&looking, Action::Read, &context, &label, None, self.clock.now());
-                if !decision.allowed {
-                    continue;
-                }
-                let name = match open_with(&context.keys, &patient) {
-                    Ok(plain) => fhir_read::person_name(&plain)?,
-                    Err(error) if error.kind() == ErrorKind::Gone => continue,
-                    Err(error) => return Err(error),
-                };
-                if !name.is_empty() {
-                    let mut listed = Listed::default();
-                    listed.add(&decision, patient.commitment());
-                    names.guards.push(context.guard());
-                    names.opened.push((subject, listed));
-                    names.shown.insert(subject, name);
-                }
+        for (subject, Person { patient, context }) in self.several(&subjects).await? {
+            let label = label_of(&patient)?;
+            let decision = self.decide(&looking, Action::Read, &context, &label, None, self.clock.now());
+            if !decision.allowed {
+                continue;
+            }
+            let name = match open_with(&context.keys, &patient) {
+                Ok(plain) => fhir_read::person_name(&plain)?,
+                Err(error) if error.kind() == ErrorKind::Gone => continue,
+                Err(error) => return Err(error),
+            };
+            if !name.is_empty() {
+                let mut listed = Listed::default();
+                listed.add(&decision, patient.commitment());
+                names.guards.push(context.guard());
+                names.opened.push((subject, listed));
+                names.shown.insert(subject, name);
             }
         }
         Ok(())
     }
-}
-
-/// The access versions of people among rows of ids, scopes and versions.
-fn versions_of_subjects(rows: &[Row]) -> Result<HashMap<SubjectId, i64>> {
-    let mut versions = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let subject: SubjectId = row.id_of(0).map_err(Error::unavailable)?;
-        let key = AccessKey::from(subject);
-        if row.int(1).map_err(Error::unavailable)? == i64::from(key.scope as u8) {
-            versions.insert(subject, row.int(2).map_err(Error::unavailable)?);
-        }
-    }
-    Ok(versions)
 }
 
 /// Who looks at a person's name while reviewing does so with their rights at work.

@@ -132,6 +132,16 @@ pub static CURRENT_OF_KIND: Statement = Statement::read(
     VERSION,
 );
 
+/// Every object of a kind, in pages by id, with its access version in a scope ($4).
+pub static OBJECTS_WITH_ACCESS: Statement = Statement::read(
+    "app.objects_with_access",
+    "SELECT h.object, COALESCE(a.version, 0) FROM object_head h \
+     LEFT JOIN access_version a ON a.id = h.object AND a.scope = $4 \
+     WHERE h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT ($3 + 0)",
+    &[Text, Blob, Int, Int],
+    &[Blob, Int],
+);
+
 /// Every object of a kind, in pages by id.
 pub static OBJECTS_OF_KIND: Statement = Statement::read(
     "app.objects_of_kind",
@@ -507,6 +517,7 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF_SUBJECT,
     &CURRENT_OF_KIND,
     &OBJECTS_OF_KIND,
+    &OBJECTS_WITH_ACCESS,
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,

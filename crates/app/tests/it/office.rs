@@ -289,7 +289,7 @@ pub fn document(effective: &str) -> NewDocument {
 
 pub async fn clause_of(app: &App, caller: &Caller, id: &str) -> (State, Vec<String>) {
     let states = app.clause_states(caller).await.unwrap();
-    let found = states.into_iter().find(|state| state.id == format!("office.{id}")).unwrap();
+    let found = states.iter().find(|state| state.id == format!("office.{id}")).unwrap();
     let words = found
         .answers
         .iter()
@@ -300,7 +300,7 @@ pub async fn clause_of(app: &App, caller: &Caller, id: &str) -> (State, Vec<Stri
 
 pub async fn finds(app: &App, caller: &Caller, check: &str) -> Finding {
     let found = app.measures(caller).await.unwrap();
-    found.into_iter().find(|(measure, _)| measure.check == check).unwrap().1.finding
+    found.iter().find(|(measure, _)| measure.check == check).unwrap().1.finding
 }
 
 /// Everything that opens within two months of the beginning.

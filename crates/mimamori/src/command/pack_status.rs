@@ -41,7 +41,7 @@ pub async fn run(context: &Context, status: &Status) -> Result<Exit> {
     let language = if status.language == "en" { Language::En } else { Language::Ja };
     let mut chapters: Vec<(String, String, Counts)> = Vec::new();
     let mut shown = Vec::new();
-    for state in &states {
+    for state in states.iter() {
         let Some(clause) = pack.clause(&state.id) else { continue };
         if status.catalogue.as_deref().is_some_and(|wanted| wanted != clause.catalogue()) {
             continue;

@@ -26,6 +26,9 @@ const AT_A_TIME: u32 = 200;
 const MOST_READINGS: usize = 5;
 /// Rows of a table: newest first.
 const MOST_ROWS: usize = 60;
+/// Rows and dots that a whole page shows at most, so that it stays light however much was measured.
+const PAGE_ROWS: usize = 210;
+const PAGE_DOTS: usize = 200;
 /// Names of days below a drawing.
 const NAMED_DAYS: i32 = 3;
 
@@ -101,7 +104,9 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
                 chosen: days == length,
             })
             .collect(),
-        courses: COURSES.iter().filter_map(|course| shown(course, &measured, first, today, texts)).collect(),
+        courses: light(
+            COURSES.iter().filter_map(|course| shown(course, &measured, first, today, texts)).collect(),
+        ),
         more,
         may_write: person.may.write_vital_signs,
     })
@@ -209,6 +214,22 @@ fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts
         rows: rows.into_iter().take(MOST_ROWS).collect(),
         unit,
     })
+}
+
+/// Leaves no more rows and dots than one page bears, the same for each drawing and line.
+fn light(mut courses: Vec<Shown>) -> Vec<Shown> {
+    let rows = PAGE_ROWS / courses.len().max(1);
+    let lines = || courses.iter().flat_map(|course| &course.chart.series);
+    let dots: usize = lines().map(|line| line.points.len()).sum();
+    let each = PAGE_DOTS / lines().count().max(1);
+    for course in &mut courses {
+        course.rows_left += course.rows.len().saturating_sub(rows) as u64;
+        course.rows.truncate(rows);
+        if dots > PAGE_DOTS {
+            course.chart.series.iter_mut().for_each(|line| line.thin(each));
+        }
+    }
+    courses
 }
 
 /// What was measured, newest first; lines that were measured at the same moment stand together.

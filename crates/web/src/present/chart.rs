@@ -238,6 +238,22 @@ fn drawn(points: &[Point], gap: f64, x: impl Fn(Timestamp) -> f64, y: impl Fn(f6
     }
 }
 
+impl Series {
+    /// Leaves at most so many dots: first those within the usual range go, then some of the others.
+    pub(crate) fn thin(&mut self, most: usize) {
+        if self.points.len() <= most {
+            return;
+        }
+        self.points.retain(|dot| dot.beyond);
+        let every = self.points.len().div_ceil(most.max(1)).max(1);
+        let mut place = 0;
+        self.points.retain(|_| {
+            place += 1;
+            (place - 1) % every == 0
+        });
+    }
+}
+
 /// The measurements that have a dot.
 fn dotted(points: &[Point]) -> impl Iterator<Item = &Point> {
     let many = points.len() > MOST_DOTS;
@@ -346,6 +362,21 @@ mod tests {
         assert!(dots(of(|_| false)).is_empty());
         assert_eq!(dots(of(|n| n % 100 == 0)).len(), 10);
         assert!((60..=MOST_DOTS).contains(&dots(of(|_| true)).len()));
+    }
+
+    #[test]
+    fn dots_are_thinned_from_within_the_usual_range_first() {
+        let dot = |n: usize, beyond| Dot { x: n.to_string(), y: String::new(), words: String::new(), beyond };
+        let of = |beyond: fn(usize) -> bool, most| {
+            let mut series =
+                Series { lines: Vec::new(), points: (0..90).map(|n| dot(n, beyond(n))).collect() };
+            series.thin(most);
+            series.points.iter().map(|dot| dot.x.parse::<usize>().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(|_| false, 90).len(), 90);
+        assert_eq!(of(|n| n % 30 == 0, 25), [0, 30, 60]);
+        assert_eq!(of(|_| true, 30), (0..90).step_by(3).collect::<Vec<_>>());
+        assert!((20..=25).contains(&of(|_| true, 25).len()));
     }
 
     #[test]

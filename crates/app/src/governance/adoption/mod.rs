@@ -188,11 +188,25 @@ impl App {
     ///
     /// # Errors
     /// Forbidden, unavailable.
-    pub async fn pack_history(&self, caller: &Caller) -> Result<Vec<PackVersion>> {
+    pub async fn pack_history(&self, caller: &Caller) -> Result<Arc<Vec<PackVersion>>> {
         let caller = purpose(caller);
         let named = caller.is_staff();
         let decision = self.require_general(&caller, Action::Read, target(procedures::THING, named)).await?;
         let object = object_of_rules(&*self.store).await?;
+        let versions = Box::pin(async { self.versions_of_rules(object).await.map(Arc::new) });
+        let versions = self.asked.packs.ask(self.pack.hash(), versions).await?;
+        let unit = Unit::new();
+        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
+        line.resource = Some((kind::PACK, Some(object)));
+        line.count = versions.len() as u64;
+        let line = self.with_sealed(&caller, line, 0, None)?;
+        match self.settle(&caller, unit.entry(line)).await? {
+            Settled::Done => Ok(versions),
+            Settled::Again => Err(kept_changing()),
+        }
+    }
+
+    async fn versions_of_rules(&self, object: ObjectId) -> Result<Vec<PackVersion>> {
         let rows = self.store.query(&sql::VERSIONS_OF, vec![object.into(), MOST_VERSIONS.into()]).await?;
         let mut versions = Vec::with_capacity(rows.len());
         for mut row in rows {
@@ -208,15 +222,7 @@ impl App {
                 by: self.name_of(by).await?,
             });
         }
-        let unit = Unit::new();
-        let mut line = decided(caller.entry(unit.id, Action::Read), &decision);
-        line.resource = Some((kind::PACK, Some(object)));
-        line.count = versions.len() as u64;
-        let line = self.with_sealed(&caller, line, 0, None)?;
-        match self.settle(&caller, unit.entry(line)).await? {
-            Settled::Done => Ok(versions),
-            Settled::Again => Err(kept_changing()),
-        }
+        Ok(versions)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mimamori_domain::{Action, ActorId, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::Text;
 use mimamori_policy::model::{FieldType, Procedure, Who};
+use tokio::sync::OnceCell;
 
 use super::people::Standing;
 use super::view::{Opened, rights, stage};
@@ -104,6 +105,25 @@ pub struct CasePage {
     pub truncated: bool,
 }
 
+/// Cases, opened for everybody who asks at the same time.
+#[derive(Default)]
+pub(crate) struct Cases {
+    found: Vec<ListedCase>,
+    /// There are more than one list reads.
+    truncated: bool,
+}
+
+struct ListedCase {
+    opened: Opened,
+    /// What a row says of it, once somebody is shown it.
+    told: OnceCell<ToldCase>,
+}
+
+struct ToldCase {
+    summary: Vec<Label>,
+    applicant: String,
+}
+
 /// Cases on a page.
 const ON_PAGE: usize = 50;
 /// How many fields of a form a list shows.
@@ -141,17 +161,15 @@ impl App {
         let directory = self.directory().await?;
         let now = self.clock.now();
         let mut inbox = Inbox::default();
-        let (open, _) = self.governed_in_state::<Case>(RecordState::AwaitingConfirmation).await?;
-        for current in open {
-            let opened = self.opened(current).await?;
-            let standing = opened.standing(&directory, now)?;
+        for listed in &self.cases_in(None, &[RecordState::AwaitingConfirmation]).await?.found {
+            let standing = listed.opened.standing(&directory, now)?;
             let may = rights(&caller, &standing);
             let may = CaseRights { end: self.may_end(&caller, &standing), ..may };
             let mine = standing.case.applicant == caller.actor;
             if !mine && !may.waits() && !may.end {
                 continue;
             }
-            let row = self.case_row(&opened, &standing, may).await?;
+            let row = self.case_row(listed, &standing, may).await?;
             if may.end {
                 inbox.stuck.push(row);
                 continue;
@@ -167,12 +185,11 @@ impl App {
             }
         }
         inbox.waiting.sort_by_key(|row| (row.deadline.is_none(), row.deadline, row.submitted));
-        let (drafts, _) = self.governed_in_state::<Case>(RecordState::Draft).await?;
-        for current in drafts.into_iter().filter(|draft| draft.body.applicant == caller.actor) {
-            let opened = self.opened(current).await?;
-            let standing = opened.standing(&directory, now)?;
+        let drafts = self.cases_in(None, &[RecordState::Draft]).await?;
+        for listed in drafts.found.iter().filter(|one| one.opened.current.body.applicant == caller.actor) {
+            let standing = listed.opened.standing(&directory, now)?;
             let may = rights(&caller, &standing);
-            inbox.drafts.push(self.case_row(&opened, &standing, may).await?);
+            inbox.drafts.push(self.case_row(listed, &standing, may).await?);
         }
         inbox.by_hand = self.open_tasks(&caller, false).await?;
         self.note_look(
@@ -201,9 +218,11 @@ impl App {
         let named = caller.context.is_some() && !oversees;
         let decision = self.require_case(&caller, Action::Search, named).await?;
         let directory = self.directory().await?;
-        let (found, truncated) = self.cases_stored(filter).await?;
-        let mut kept: Vec<(i64, Opened)> = Vec::new();
-        for current in found {
+        let stored = self.cases_stored(filter).await?;
+        let truncated = stored.truncated;
+        let mut kept: Vec<(i64, &ListedCase)> = Vec::new();
+        for listed in &stored.found {
+            let current = &listed.opened.current;
             let mine = current.body.applicant == caller.actor;
             let drafted = stage(&current.body) == CaseStage::Draft;
             if (filter.mine || drafted) && !mine
@@ -212,14 +231,13 @@ impl App {
             {
                 continue;
             }
-            let opened = self.opened(current).await?;
-            let standing = opened.standing(&directory, now)?;
+            let standing = listed.opened.standing(&directory, now)?;
             let concerned = || caller.context.as_deref().is_some_and(|context| standing.concerns(context));
             let late = !filter.overdue || standing.case.overdue(standing.procedure, now);
             if late && (oversees || mine || concerned()) {
-                let case = &opened.current.body;
+                let case = &current.body;
                 let at = case.finished.or(case.submitted).unwrap_or(case.begun);
-                kept.push((at, opened));
+                kept.push((at, listed));
             }
         }
         kept.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -227,24 +245,21 @@ impl App {
         let pages = total.div_ceil(ON_PAGE).max(1);
         let page = filter.page.clamp(1, pages);
         let mut rows = Vec::new();
-        for (_, opened) in kept.into_iter().skip((page - 1) * ON_PAGE).take(ON_PAGE) {
-            let standing = opened.standing(&directory, now)?;
+        for (_, listed) in kept.into_iter().skip((page - 1) * ON_PAGE).take(ON_PAGE) {
+            let standing = listed.opened.standing(&directory, now)?;
             let may = rights(&caller, &standing);
-            rows.push(self.case_row(&opened, &standing, may).await?);
+            rows.push(self.case_row(listed, &standing, may).await?);
         }
         let look = Look::at(Action::Search, THING).count(rows.len()).stated(filter.procedure.as_deref());
         self.note_look(&caller, &decision, look).await?;
         Ok(CasePage { rows, total, page, pages, truncated })
     }
 
-    async fn cases_stored(
-        &self,
-        filter: &CaseFilter,
-    ) -> Result<(Vec<crate::governance::object::Governed<Case>>, bool)> {
+    async fn cases_stored(&self, filter: &CaseFilter) -> Result<Arc<Cases>> {
         if let Some(code) = &filter.procedure {
-            return self.governed_list::<Case>(code).await;
+            return self.cases_in(Some(code), &[]).await;
         }
-        let states: &[RecordState] = match filter.stage {
+        let states: &'static [RecordState] = match filter.stage {
             Some(CaseStage::Draft) => &[RecordState::Draft],
             Some(CaseStage::Open | CaseStage::Returned) => &[RecordState::AwaitingConfirmation],
             Some(CaseStage::Finished) => &[RecordState::Confirmed],
@@ -256,13 +271,33 @@ impl App {
                 RecordState::Withdrawn,
             ],
         };
-        let (mut found, mut truncated) = (Vec::new(), false);
-        for state in states {
-            let (more, cut) = self.governed_in_state::<Case>(*state).await?;
-            found.extend(more);
-            truncated |= cut;
+        self.cases_in(None, states).await
+    }
+
+    /// The cases of a procedure, or those in some states.
+    async fn cases_in(&self, procedure: Option<&str>, states: &'static [RecordState]) -> Result<Arc<Cases>> {
+        let found = Box::pin(async { self.all_cases(procedure, states).await.map(Arc::new) });
+        self.asked.cases.ask((self.pack.hash(), procedure.map(str::to_owned), states), found).await
+    }
+
+    async fn all_cases(&self, procedure: Option<&str>, states: &[RecordState]) -> Result<Cases> {
+        let mut parts = Vec::new();
+        match procedure {
+            Some(code) => parts.push(self.governed_list::<Case>(code).await?),
+            None => {
+                for state in states {
+                    parts.push(self.governed_in_state::<Case>(*state).await?);
+                }
+            }
         }
-        Ok((found, truncated))
+        let mut cases = Cases::default();
+        for (some, truncated) in parts {
+            cases.truncated |= truncated;
+            for current in some {
+                cases.found.push(ListedCase { opened: self.opened(current).await?, told: OnceCell::new() });
+            }
+        }
+        Ok(cases)
     }
 
     /// Tasks to be carried out by hand that are open: the caller's, or all for those who oversee them.
@@ -296,9 +331,8 @@ impl App {
         let callers: Vec<Caller> =
             people.iter().map(|context| Caller::considered(Arc::clone(context), self.pack.hash())).collect();
         let mut counts = HashMap::new();
-        for current in self.governed_in_state::<Case>(RecordState::AwaitingConfirmation).await?.0 {
-            let opened = self.opened(current).await?;
-            let standing = opened.standing(&directory, now)?;
+        for listed in &self.cases_in(None, &[RecordState::AwaitingConfirmation]).await?.found {
+            let standing = listed.opened.standing(&directory, now)?;
             for caller in callers.iter().filter(|caller| rights(caller, &standing).waits()) {
                 *counts.entry(caller.actor).or_insert(0) += 1;
             }
@@ -311,23 +345,22 @@ impl App {
         Ok(counts)
     }
 
-    async fn case_row(&self, opened: &Opened, standing: &Standing<'_>, may: CaseRights) -> Result<CaseRow> {
-        let (case, procedure) = (standing.case, standing.procedure);
-        let telling = |kind: &FieldType| {
-            !matches!(kind, FieldType::LongText { .. } | FieldType::File | FieldType::Derived(_))
-        };
-        let fields: Vec<_> = procedure.fields.iter().filter(|field| telling(&field.kind)).cloned().collect();
-        let first: Vec<_> =
-            fields.into_iter().filter(|field| case.values.contains_key(&field.code)).take(SUMMARY).collect();
-        let mut shown: Shown = self.show_values(&opened.pack, &first, &case.values).await?;
+    async fn case_row(
+        &self,
+        listed: &ListedCase,
+        standing: &Standing<'_>,
+        may: CaseRights,
+    ) -> Result<CaseRow> {
+        let (case, procedure, opened) = (standing.case, standing.procedure, &listed.opened);
+        let told = listed.told.get_or_try_init(|| self.row_told(opened, standing)).await?;
         let step = case.at().and_then(|code| procedure.step(code));
         Ok(CaseRow {
             id: opened.current.object,
             version: opened.current.version,
             procedure: procedure.code.clone(),
             name: procedure.name.clone(),
-            summary: first.iter().filter_map(|field| shown.remove(&field.code)).flatten().collect(),
-            applicant: (case.applicant, self.name_of(Some(case.applicant)).await?),
+            summary: told.summary.clone(),
+            applicant: (case.applicant, told.applicant.clone()),
             stage: stage(case),
             step: step.map(|step| step.name.clone()),
             emergency: case.emergency,
@@ -340,12 +373,26 @@ impl App {
         })
     }
 
+    async fn row_told(&self, opened: &Opened, standing: &Standing<'_>) -> Result<ToldCase> {
+        let (case, procedure) = (standing.case, standing.procedure);
+        let telling = |kind: &FieldType| {
+            !matches!(kind, FieldType::LongText { .. } | FieldType::File | FieldType::Derived(_))
+        };
+        let fields: Vec<_> = procedure.fields.iter().filter(|field| telling(&field.kind)).cloned().collect();
+        let first: Vec<_> =
+            fields.into_iter().filter(|field| case.values.contains_key(&field.code)).take(SUMMARY).collect();
+        let mut shown: Shown = self.show_values(&opened.pack, &first, &case.values).await?;
+        let summary = first.iter().filter_map(|field| shown.remove(&field.code)).flatten().collect();
+        Ok(ToldCase { summary, applicant: self.name_of(Some(case.applicant)).await? })
+    }
+
     /// The procedure of each open case that is late: for the state of the clauses.
     pub(crate) async fn overdue_cases(&self) -> Result<Vec<String>> {
         let now = self.clock.now();
         let mut late = Vec::new();
-        for current in self.governed_in_state::<Case>(RecordState::AwaitingConfirmation).await?.0 {
-            let opened = self.opened(current).await?;
+        for ListedCase { opened, .. } in
+            &self.cases_in(None, &[RecordState::AwaitingConfirmation]).await?.found
+        {
             if opened.current.body.overdue(opened.procedure()?, now) {
                 late.push(opened.current.code.as_str().to_owned());
             }

@@ -22,6 +22,7 @@ use serde_json::Value;
 pub use self::act::Act;
 pub(crate) use self::effects::words;
 pub use self::flow::Mark;
+pub(crate) use self::lists::Cases;
 pub use self::lists::{CaseFilter, CasePage, CaseRow, Inbox, ProcedureSummary};
 pub use self::people::How;
 pub use self::view::{

@@ -315,8 +315,8 @@ pub(crate) fn actors_in(value: &Value) -> Vec<ActorId> {
 impl App {
     /// Every active staff member with their appointments.
     pub(crate) async fn directory(&self) -> Result<Vec<Arc<ActorContext>>> {
-        let mut people = self.everybody().await?;
-        people.retain(|person| person.account.active && person.account.kind == AccountKind::Staff);
-        Ok(people)
+        let people = self.everybody().await?;
+        let staff = people.iter().filter(|one| one.account.active && one.account.kind == AccountKind::Staff);
+        Ok(staff.cloned().collect())
     }
 }

@@ -133,7 +133,7 @@ struct Seen {
 pub(crate) async fn measures(ask: Ask) -> Answered {
     let texts = ask.texts();
     let found = ask.web.app.measures(&ask.caller).await?;
-    let row = |(measure, measured): (Measure, Measured)| {
+    let row = |(measure, measured): &(Measure, Measured)| {
         let (style, key) = match measured.finding {
             Finding::Kept => ("good", "measure-kept"),
             Finding::NotKept => ("late", "measure-broken"),
@@ -151,7 +151,7 @@ pub(crate) async fn measures(ask: Ask) -> Answered {
         l: ask.layout("measures-title").current("rules"),
         crumbs: crumbs(&ask, &[("/rules/controls", &texts.get("controls-title"))]),
         at: dates::date_time(ask.web.now(), texts),
-        rows: found.into_iter().map(row).collect(),
+        rows: found.iter().map(row).collect(),
     })
 }
 

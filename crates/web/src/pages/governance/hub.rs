@@ -3,7 +3,7 @@
 use askama::Template;
 use futures::TryFutureExt;
 use mimamori_app::{DutyState, Inbox, RuleParts, Window};
-use mimamori_domain::Timestamp;
+use mimamori_domain::{Error, Timestamp};
 
 use super::asking::{acknowledges, has_duties, reads_documents};
 use super::cases::{Row, Task};
@@ -119,7 +119,10 @@ async fn duties(ask: &Ask) -> Result<Vec<Duty>, Fault> {
     }
     let (now, texts): (Timestamp, _) = (ask.web.now(), ask.texts());
     let days = |n: u64| DAY * u32::try_from(n).unwrap_or(u32::MAX);
-    let window = Window { from: now.minus(days(DAYS_BACK)), until: now.plus(days(1)) };
+    // Whole days, so that all who ask on one day ask the same.
+    let tomorrow = dates::day_of(now).tomorrow().ok().and_then(dates::start_of);
+    let until = tomorrow.ok_or_else(|| Error::internal("a day beyond the calendar"))?.plus(DAY);
+    let window = Window { from: until.minus(days(DAYS_BACK)), until };
     let found = ask.web.app.duties(&ask.caller, window).await?;
     let open = found.into_iter().filter(|duty| {
         let soon = duty.due <= now.plus(days(DAYS_AHEAD));
