@@ -100,6 +100,23 @@ pub async fn fill(world: &World, arguments: &Arguments, report: &mut Report) -> 
     Ok(Filled { bearer, session, records: Arc::new(records), observation: observation.into() })
 }
 
+/// Fills people and their records into a city that is there already, at an institution of their own.
+///
+/// # Errors
+/// As [`fill`].
+pub async fn add_others(world: &World, arguments: &Arguments) -> Result<()> {
+    let installation = world.open().await?;
+    let operator = installation.operator();
+    // Other people than those of the city.
+    let options = Options::bench(arguments.seed + 1, arguments.people, installation.clock.now());
+    let made = city(&options);
+    let organization = made.institutions.first().ok_or_else(|| broken("the city has no institution"))?;
+    let institution = installation.app.add_institution(&operator, &organization.organization).await?;
+    import(&installation, &operator, institution, &options, &made).await?;
+    installation.close().await;
+    Ok(())
+}
+
 async fn sign_in_doctor(app: &App, operator: &Caller, institution: InstitutionId) -> Result<String> {
     let doctor = NewStaff {
         login: "doctor".to_owned(),

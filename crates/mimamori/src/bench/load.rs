@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -185,6 +185,20 @@ async fn answer(
 pub async fn once(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
     let mut sender = connect(address).await?;
     tokio::time::timeout(LONGEST_ANSWER, answer(&mut sender, request)).await.map_err(broken)?
+}
+
+/// Asks one thing once, and gives all of the answer.
+///
+/// # Errors
+/// As [`once`].
+pub async fn fetch(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
+    let mut sender = connect(address).await?;
+    let whole = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let (parts, body) = response.into_parts();
+        Ok(Response::from_parts(parts, body.collect().await.map_err(broken)?.to_bytes()))
+    };
+    tokio::time::timeout(LONGEST_ANSWER, whole).await.map_err(broken)?
 }
 
 /// As [`once`], from an address of the loopback network.

@@ -6,6 +6,7 @@
 //! same bytes. `docs/performance.md` says how to read the result.
 
 mod child;
+mod every_page;
 mod filled;
 mod flood;
 mod http;
@@ -80,6 +81,8 @@ enum Part {
     Timeline,
     /// The pages that people open all day, at 64 connections
     Pages,
+    /// Every page that people of the demonstration's city come to, among so many others; only when named
+    EveryPage,
     /// Durable creates of one resource
     Create,
     /// Nine reads to one create, and the memory after it
@@ -127,6 +130,15 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
 }
 
 async fn measure(context: &Context, arguments: &Arguments) -> Result<Report> {
+    if arguments.only.contains(&Part::EveryPage) {
+        if arguments.only.len() > 1 {
+            return Err(Failure::new(Exit::Usage, "every-page makes a city of its own: name it alone"));
+        }
+        let world = World::of_city(context, arguments).await?;
+        let mut report = Report::begin(&world, arguments)?;
+        every_page::measure(&world, arguments, &mut report).await?;
+        return Ok(report);
+    }
     let world = World::make(context, arguments).await?;
     let mut report = Report::begin(&world, arguments)?;
     if arguments.wants(Part::Pack) {

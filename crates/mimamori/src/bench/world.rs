@@ -7,11 +7,15 @@ use mimamori_domain::UnitId;
 
 use super::{Arguments, broken, child, report};
 use crate::cli::Context;
+use crate::command::demo;
 use crate::config::{Config, Database};
 use crate::console::Console;
 use crate::exit::{Exit, Failure, Result};
 use crate::home::Home;
 use crate::installation::{Installation, load_config};
+
+/// A setting of the installation and its value.
+type Setting = (&'static str, String);
 
 /// A new installation; its folder goes when this is dropped.
 #[derive(Debug)]
@@ -28,6 +32,26 @@ impl World {
     /// # Errors
     /// When the database is not empty or the folder keeps nothing on a disk.
     pub async fn make(context: &Context, arguments: &Arguments) -> Result<Self> {
+        let (folder, context, home, values) = Self::prepared(context, arguments)?;
+        let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        Installation::create(&context, "bench.mimamori", &values).await?;
+        let config = load_config(&context)?;
+        Ok(Self { folder, context, home, config })
+    }
+
+    /// Makes the folder and the demonstration's city in it.
+    ///
+    /// # Errors
+    /// As [`World::make`], and when something of the city could not be made.
+    pub async fn of_city(context: &Context, arguments: &Arguments) -> Result<Self> {
+        let (folder, context, home, values) = Self::prepared(context, arguments)?;
+        let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        demo::make_city(&context, &home, arguments.seed, &values).await?;
+        let config = load_config(&context)?;
+        Ok(Self { folder, context, home, config })
+    }
+
+    fn prepared(context: &Context, arguments: &Arguments) -> Result<(Folder, Context, Home, Vec<Setting>)> {
         let folder = Folder::make(arguments.folder.as_deref())?;
         if in_memory(&folder.0) {
             return Err(Failure::new(
@@ -48,20 +72,17 @@ impl World {
         }
         let (staff, fhir) = child::free_addresses()?;
         let connections = arguments.connections.iter().copied().max().unwrap_or(1).max(128).to_string();
-        let (staff, fhir) = (staff.to_string(), fhir.to_string());
         let mut values = vec![
-            ("name", "Measurement"),
-            ("listen.staff", staff.as_str()),
-            ("listen.fhir", fhir.as_str()),
-            ("listen.connections-per-address", connections.as_str()),
-            ("log.level", "warn"),
+            ("name", "Measurement".to_owned()),
+            ("listen.staff", staff.to_string()),
+            ("listen.fhir", fhir.to_string()),
+            ("listen.connections-per-address", connections),
+            ("log.level", "warn".to_owned()),
         ];
         if let Some(url) = &arguments.database {
-            values.push(("database", url));
+            values.push(("database", url.clone()));
         }
-        Installation::create(&context, "bench.mimamori", &values).await?;
-        let config = load_config(&context)?;
-        Ok(Self { folder, context, home, config })
+        Ok((folder, context, home, values))
     }
 
     /// Opens the installation in this process.

@@ -39,19 +39,22 @@ const OTHERS_DAYS: u32 = 21;
 const RECORDS_DAYS: u32 = 730;
 /// How many days of the organisation's history there are unless something else is asked for.
 const DAYS: u32 = 183;
+/// How many people there are unless something else is asked for, and whose rules.
+const PEOPLE: u32 = 300;
+const PACK: &str = "base";
 /// Where the city of the base pack is made.
 const FOLDER: &str = "./.demo";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// How many people the city's network cares for
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = PEOPLE, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     people: u32,
     /// Another number is another city
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The rules that the city lives by: the name of a built-in pack, or a folder
-    #[arg(long, value_name = "ID|DIR", default_value = "base")]
+    #[arg(long, value_name = "ID|DIR", default_value = PACK)]
     pack: PathBuf,
     /// How many days of the organisation's history to make: 183 unless given
     #[arg(long, value_parser = clap::value_parser!(u32).range(7..=366))]
@@ -90,7 +93,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let home = context.home_or(&name.map_or_else(|| FOLDER.to_owned(), |name| format!("{FOLDER}-{name}")));
     let context = context.at(&home);
     if !home.path().join(FINISHED).exists() {
-        make(&context, &home, arguments).await?;
+        make(&context, &home, arguments, &[("name", "見守り デモ市"), ("log.level", "warn")]).await?;
     }
     let installation = Installation::open(&context).await?;
     let made = read(&home.path().join(FINISHED))?;
@@ -116,7 +119,43 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<()> {
+/// Makes the usual city of the base pack in a folder, with these settings.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn make_city(
+    context: &Context,
+    home: &Home,
+    seed: u64,
+    settings: &[(&str, &str)],
+) -> Result<()> {
+    let usual = Arguments {
+        people: PEOPLE,
+        seed,
+        pack: PathBuf::from(PACK),
+        days: None,
+        records_days: None,
+        until: None,
+        no_serve: true,
+    };
+    make(context, home, &usual, settings).await
+}
+
+/// Who is worth looking at in a city that was made: their sign-in names.
+///
+/// # Errors
+/// When there is no such city.
+pub(crate) fn sign_in_names(home: &Home) -> Result<Vec<String>> {
+    let made = read(&home.path().join(FINISHED))?;
+    Ok(made.typical.into_iter().map(|who| who.login).collect())
+}
+
+async fn make(
+    context: &Context,
+    home: &Home,
+    arguments: &Arguments,
+    settings: &[(&str, &str)],
+) -> Result<()> {
     let unfinished = home.path().join(UNFINISHED);
     if unfinished.exists() {
         context.console.note("The last run was interrupted: beginning again.");
@@ -140,11 +179,10 @@ async fn make(context: &Context, home: &Home, arguments: &Arguments) -> Result<(
     let days = arguments.days.unwrap_or(DAYS);
     let begun = today.minus(DAY * days.max(demo.days));
     let clock = Arc::new(ManualClock::at(opening(begun)));
-    let values = [("name", "見守り デモ市"), ("log.level", "warn")];
     Installation::create_under(
         context,
         "demo.mimamori",
-        &values,
+        settings,
         Some(pack.clone()),
         Arc::clone(&clock) as _,
     )

@@ -1,0 +1,220 @@
+//! Every page that people of a made-up city come to by its links, each by itself at 64 connections.
+//!
+//! The city is the demonstration's, with its people's records, its organisation's history and its rules;
+//! as many other people as are asked for live in it too. Whoever is worth looking at there signs in and
+//! follows every link they are shown, a few of each kind; then each kind of page is asked for by the one
+//! for whom it weighs most.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, StatusCode, header};
+use mimamori_city::PASSWORD;
+use mimamori_web::{Authorisation, ROUTES, Route, Surface};
+
+use super::child::Server;
+use super::http::TURNS;
+use super::load::{self, Work};
+use super::report::{Measured, Report};
+use super::world::World;
+use super::{Arguments, broken, filled};
+use crate::command::demo;
+use crate::exit::Result;
+
+/// People at work at once.
+const PEOPLE: u16 = 64;
+/// Addresses of one kind of page that one person looks at, with and without a question mark.
+const MOST_ALIKE: usize = 6;
+/// Pages that one person looks at.
+const MOST_PAGES: usize = 1_500;
+/// Where everybody begins.
+const STARTS: [&str; 7] =
+    ["/", "/account", "/rules", "/review", "/review/counts", "/admin/accounts", "/design"];
+/// What a page may weigh, in bytes, and take, in milliseconds, of a hundred answers ninety-nine.
+const MOST_BYTES: u64 = 60_000;
+const MOST_MS: f64 = 50.0;
+
+/// Fills the others into a city, and measures every page.
+///
+/// # Errors
+/// When the city cannot be made, or a page is answered otherwise than when it was found.
+pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) -> Result<()> {
+    filled::add_others(world, arguments).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(arguments.rest)).await;
+    let listen = world.config().listen.clone();
+    let (server, _) = Server::mimamori(world.home(), listen.fhir).await?;
+    let mut found: BTreeMap<usize, Vec<Visit>> = BTreeMap::new();
+    for login in demo::sign_in_names(world.home())? {
+        let cookie = sign_in(listen.staff, &login).await?;
+        for (route, pages) in walk(listen.staff, &cookie).await? {
+            found.entry(route).or_default().push(Visit {
+                login: login.clone(),
+                cookie: cookie.clone(),
+                pages,
+            });
+        }
+    }
+    let (mut within, mut slowest, mut heaviest) = (0_u32, 0.0_f64, 0);
+    let all = found.len();
+    for (route, visits) in found {
+        let (Some(route), Some(visit)) =
+            (ROUTES.get(route), visits.iter().max_by_key(|visit| visit.weight()))
+        else {
+            continue;
+        };
+        let work = visit.work(listen.staff);
+        let next = Arc::new(AtomicU64::new(0));
+        let time = arguments.time() / TURNS;
+        load::round_from_one_thread(&work, PEOPLE, time / 2, &next).await?;
+        let samples = load::round_from_one_thread(&work, PEOPLE, time, &next).await?;
+        let (p99, weight) = (samples.within_ms(99), visit.weight());
+        within += u32::from(p99 < MOST_MS && weight < MOST_BYTES);
+        (slowest, heaviest) = (slowest.max(p99), weight.max(heaviest));
+        report.keep(
+            Measured::new(format!("{} ({})", route.path, visit.login), Some(PEOPLE))
+                .with("per_second", samples.per_second())
+                .with("median_ms", samples.within_ms(50))
+                .with("p99_ms", p99)
+                .with("heaviest_bytes", weight as f64)
+                .with("addresses", visit.pages.len() as f64),
+        );
+    }
+    report.keep(
+        Measured::new("every_page", Some(PEOPLE))
+            .with("pages", all as f64)
+            .with("within", f64::from(within))
+            .with("slowest_p99_ms", slowest)
+            .with("heaviest_bytes", heaviest as f64),
+    );
+    server.stop();
+    Ok(())
+}
+
+/// What one person was shown of one kind of page.
+struct Visit {
+    login: String,
+    cookie: String,
+    /// Addresses, and the bytes of their pages.
+    pages: Vec<(String, u64)>,
+}
+
+impl Visit {
+    fn weight(&self) -> u64 {
+        self.pages.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default()
+    }
+
+    /// One address after the other.
+    fn work(&self, address: SocketAddr) -> Work {
+        let paths: Vec<String> = self.pages.iter().map(|(path, _)| path.clone()).collect();
+        let cookie = self.cookie.clone();
+        let request = move |number: u64| {
+            let at = usize::try_from(number).unwrap_or(0) % paths.len().max(1);
+            get(address, paths.get(at).map_or("/", String::as_str), &cookie)
+        };
+        Work { address, request: Arc::new(request), expected: Arc::new(|status| status == StatusCode::OK) }
+    }
+}
+
+fn get(address: SocketAddr, path: &str, cookie: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(path).header(header::HOST, address.to_string()).header(header::COOKIE, cookie);
+    request.body(Full::default()).unwrap_or_default()
+}
+
+async fn sign_in(address: SocketAddr, login: &str) -> Result<String> {
+    let body = format!("login={login}&password={PASSWORD}");
+    let request = Request::post("/sign-in")
+        .header(header::HOST, address.to_string())
+        .header(header::ORIGIN, format!("http://{address}"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::from(body))
+        .map_err(broken)?;
+    let answer = load::fetch(address, request).await?;
+    let cookies = answer.headers().get_all(header::SET_COOKIE);
+    let session = cookies.iter().filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    let session = session.into_iter().find(|cookie| cookie.contains("session="));
+    session
+        .map(str::to_owned)
+        .ok_or_else(|| broken(format!("{login} could not sign in: {}", answer.status())))
+}
+
+/// The pages that somebody comes to, by the place of their route.
+async fn walk(address: SocketAddr, cookie: &str) -> Result<HashMap<usize, Vec<(String, u64)>>> {
+    let mut pages: HashMap<usize, Vec<(String, u64)>> = HashMap::new();
+    let mut alike: HashMap<(usize, bool), usize> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut next: VecDeque<String> = STARTS.into_iter().map(str::to_owned).collect();
+    while let Some(path) = next.pop_front() {
+        let Some(route) = route_of(&path) else { continue };
+        let count = alike.entry((route, path.contains('?'))).or_default();
+        if seen.len() >= MOST_PAGES || *count >= MOST_ALIKE || !seen.insert(path.clone()) {
+            continue;
+        }
+        let answer = load::fetch(address, get(address, &path, cookie)).await?;
+        if answer.status().is_server_error() {
+            return Err(broken(format!("{path} was answered with {}", answer.status())));
+        }
+        let header =
+            |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if answer.status().is_redirection() {
+            next.push_back(header(header::LOCATION).to_owned());
+        }
+        if answer.status() != StatusCode::OK || !header(header::CONTENT_TYPE).starts_with("text/html") {
+            continue;
+        }
+        *count += 1;
+        pages.entry(route).or_default().push((path, answer.body().len() as u64));
+        next.extend(links(&String::from_utf8_lossy(answer.body())));
+    }
+    Ok(pages)
+}
+
+/// The addresses that a page links to, without the place within them.
+fn links(page: &str) -> Vec<String> {
+    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split(['"', '#']).next());
+    links.filter(|link| link.starts_with('/')).map(|link| link.replace("&amp;", "&")).collect()
+}
+
+/// The place of the page's route: of those that fit, the one that says most. Nothing for what is no page.
+fn route_of(path: &str) -> Option<usize> {
+    let path: Vec<&str> = path.split('?').next()?.split('/').collect();
+    let fixed = |part: &&str| !part.starts_with('{');
+    let fits = |route: &Route| {
+        let parts: Vec<&str> = route.path.split('/').collect();
+        let same = parts.len() == path.len()
+            && parts.iter().zip(&path).all(|(part, given)| !fixed(part) || part == given);
+        same.then(|| parts.iter().filter(|part| fixed(part)).count())
+    };
+    let pages = ROUTES.iter().enumerate().filter(|(_, route)| {
+        route.method == "GET"
+            && route.surface == Surface::Staff
+            && route.authorisation == Authorisation::Session
+            // An open stream never ends.
+            && route.path != "/changes"
+    });
+    let best = pages.filter_map(|(at, route)| Some((fits(route)?, at))).max();
+    best.map(|(_, at)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_those_of_this_program_and_routes_those_that_say_most() {
+        let page =
+            r##"<a href="/a?b=1&amp;c=2#d">x</a><a href="https://example.org/">y</a><a href="#e">z</a>"##;
+        assert_eq!(links(page), ["/a?b=1&c=2"]);
+        let path = |address| route_of(address).map(|at| ROUTES[at].path);
+        assert_eq!(path("/people/search?x=1"), Some("/people/search"));
+        assert_eq!(path("/people/1b"), Some("/people/{subject}"));
+        assert_eq!(path("/rules/controls/measures"), Some("/rules/controls/measures"));
+        assert_eq!(path("/changes"), None);
+        assert_eq!(path("/assets/a.css"), None);
+        assert_eq!(path("/nowhere"), None);
+        assert!(STARTS.iter().all(|start| route_of(start).is_some()));
+    }
+}
