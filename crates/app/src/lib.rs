@@ -145,7 +145,8 @@ impl std::ops::Deref for App {
     }
 }
 
-/// What a running program has one of. It holds no state but what access versions guard.
+/// What a running program has one of. It holds no state but what access versions guard, and counts of what is
+/// only ever added to.
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,

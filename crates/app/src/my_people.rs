@@ -27,7 +27,7 @@ const MOST_LOOKED: usize = 4 * STRIDE;
 const TOGETHER: usize = 64;
 
 /// People with something unread who stand first.
-const MOST_UNREAD: usize = 50;
+const MOST_UNREAD: usize = 30;
 
 /// Unfinished records that are shown, of each sort.
 const MOST_UNFINISHED: usize = 20;

@@ -11,13 +11,13 @@ use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::broken;
 use super::http::{Asked, Both};
-use super::load::{self, Samples};
+use super::load::{self, Samples, Work};
 use super::random::Order;
 use super::report::{Measured, Report};
 use crate::exit::Result;
 
 /// People at work at once.
-const PEOPLE: u16 = 64;
+pub(super) const PEOPLE: u16 = 64;
 /// How often each of them opens a page.
 const EVERY: Duration = Duration::from_secs(1);
 /// The mixed measurement takes so many times as long as the others: each page is only a part of it.
@@ -61,7 +61,8 @@ pub async fn measure(asked: &Asked, both: &Both<'_>, report: &mut Report) -> Res
         let samples = load::round_from_one_thread(&work, PEOPLE, both.time, &next).await?;
         report.keep(numbers(page.alone, &samples));
     }
-    for (page, samples) in PAGES.iter().zip(mixed(asked, both.time * LONGER).await?) {
+    let works = PAGES.iter().map(|page| asked.pages(page.path)).collect();
+    for (page, samples) in PAGES.iter().zip(at_work(works, both.time * LONGER).await?) {
         report.keep(numbers(page.mixed, &samples));
     }
     let search = asked.searches();
@@ -81,8 +82,8 @@ fn numbers(name: &'static str, samples: &Samples) -> Measured {
 }
 
 /// Everybody opens a page a second, whichever comes next; gives the samples of each page.
-async fn mixed(asked: &Asked, time: Duration) -> Result<Vec<Samples>> {
-    let works: Arc<Vec<_>> = Arc::new(PAGES.iter().map(|page| asked.pages(page.path)).collect());
+pub(super) async fn at_work(works: Vec<Work>, time: Duration) -> Result<Vec<Samples>> {
+    let works = Arc::new(works);
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
     let begun = Instant::now();
@@ -116,7 +117,7 @@ async fn mixed(asked: &Asked, time: Duration) -> Result<Vec<Samples>> {
             Ok(samples)
         });
     }
-    let mut all = vec![Samples::default(); PAGES.len()];
+    let mut all = vec![Samples::default(); works.len()];
     while let Some(done) = tasks.join_next().await {
         for (whole, part) in all.iter_mut().zip(done.map_err(broken)??) {
             whole.add(part);

@@ -139,6 +139,7 @@ pub async fn what_was_seen_survives_its_new_order(database: &dyn TestDatabase) {
         "DROP TABLE seen",
         "ALTER TABLE before_6 RENAME TO seen",
         "DROP INDEX session_actor_ended",
+        "DROP INDEX session_actor_expires",
         "DELETE FROM schema_version WHERE number >= 6",
     ] {
         database.behind(sql).await.unwrap();
