@@ -111,6 +111,21 @@ impl fmt::Debug for Texts {
 }
 
 impl Texts {
+    /// A number in few characters, for an axis: `25万`, `250k`; one place after the point at most.
+    pub(crate) fn short(&self, n: u64) -> String {
+        let (unit, word) = match (self.language, n) {
+            (Language::Japanese, 100_000_000..) => (100_000_000, "億"),
+            (Language::Japanese, 10_000..) => (10_000, "万"),
+            (Language::English, 1_000_000..) => (1_000_000, "M"),
+            (Language::English, 10_000..) => (1_000, "k"),
+            _ => return n.to_string(),
+        };
+        match (n / unit, n % unit / (unit / 10)) {
+            (whole, 0) => format!("{whole}{word}"),
+            (whole, tenths) => format!("{whole}.{tenths}{word}"),
+        }
+    }
+
     fn load(language: Language, files: &[&str]) -> Self {
         let tag = language.tag().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mimamori_app::{App, Caller, NewStaff, Origin};
-use mimamori_demo::{City, Options, Person, SUBJECT, city, people};
+use mimamori_demo::{Options, Person, SUBJECT, city, people};
 use mimamori_domain::{Clock, InstitutionId, ObjectId, OccupationCode, SubjectId};
 use mimamori_store::ColumnType::{Blob, Int, Text};
 use mimamori_store::{Statement, Store};
@@ -15,6 +15,7 @@ use super::random::Order;
 use super::report::{Measured, Report};
 use super::world::World;
 use super::{Arguments, Part, broken};
+use crate::command::demo;
 use crate::exit::Result;
 use crate::installation::Installation;
 
@@ -86,7 +87,8 @@ pub async fn fill(world: &World, arguments: &Arguments, report: &mut Report) -> 
     let made = city(&options);
     let organization = made.institutions.first().ok_or_else(|| broken("the city has no institution"))?;
     let institution = app.add_institution(&operator, &organization.organization).await?;
-    let (observation, measured) = import(&installation, &operator, institution, &options, &made).await?;
+    let (observation, measured) =
+        import(&installation, &operator, institution, people(&options, &made)).await?;
     if arguments.wants(Part::Import) {
         report.keep(measured);
     }
@@ -107,12 +109,14 @@ pub async fn fill(world: &World, arguments: &Arguments, report: &mut Report) -> 
 pub async fn add_others(world: &World, arguments: &Arguments) -> Result<()> {
     let installation = world.open().await?;
     let operator = installation.operator();
-    // Other people than those of the city.
-    let options = Options::bench(arguments.seed + 1, arguments.people, installation.clock.now());
+    // Those of a larger city, without the ones who live in this one already.
+    let everybody = arguments.people.saturating_add(demo::PEOPLE);
+    let options = Options::bench(arguments.seed, everybody, installation.clock.now());
     let made = city(&options);
     let organization = made.institutions.first().ok_or_else(|| broken("the city has no institution"))?;
     let institution = installation.app.add_institution(&operator, &organization.organization).await?;
-    import(&installation, &operator, institution, &options, &made).await?;
+    let others = people(&options, &made).skip(demo::PEOPLE as usize);
+    import(&installation, &operator, institution, others).await?;
     installation.close().await;
     Ok(())
 }
@@ -136,13 +140,12 @@ async fn import(
     installation: &Installation,
     operator: &Caller,
     institution: InstitutionId,
-    options: &Options,
-    made: &City,
+    people: impl Iterator<Item = Person>,
 ) -> Result<(String, Measured)> {
     let before = database_bytes(installation.store.as_ref()).await?;
     let (mut elapsed, mut stored, mut sent) = (Duration::ZERO, 0, 0);
     let mut observation = None;
-    let mut everybody = people(options, made).peekable();
+    let mut everybody = people.peekable();
     while everybody.peek().is_some() {
         let some: Vec<Person> = everybody.by_ref().take(PEOPLE_AT_A_TIME).collect();
         if observation.is_none() {
@@ -241,6 +244,33 @@ pub async fn database_bytes(store: &dyn Store) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An identifier belongs to one person: those who are filled into a city that is there share none with it.
+    #[test]
+    fn others_have_other_identifiers_than_the_people_of_the_city() {
+        let now = mimamori_domain::Timestamp::from_micros(1_790_000_000_000_000);
+        let values = |options: &Options, skip: u32, most: usize| -> Vec<String> {
+            let made = city(options);
+            let found: Vec<String> = people(options, &made)
+                .skip(skip as usize)
+                .take(most)
+                .flat_map(|person| {
+                    let patient: serde_json::Value = serde_json::from_str(&person.patient).unwrap();
+                    let all = patient["identifier"].as_array().cloned().unwrap_or_default();
+                    all.into_iter().map(|one| format!("{} {}", one["system"], one["value"]))
+                })
+                .collect();
+            assert!(!found.is_empty());
+            found
+        };
+        let there = values(&Options::demo(1, demo::PEOPLE, now), 0, usize::MAX);
+        let others = values(&Options::bench(1, demo::PEOPLE + 2_000, now), demo::PEOPLE, 2_000);
+        let mut all: Vec<&String> = there.iter().chain(&others).collect();
+        all.sort();
+        let before = all.len();
+        all.dedup();
+        assert_eq!(all.len(), before);
+    }
 
     #[test]
     fn lines_of_a_person_refer_to_the_person() {

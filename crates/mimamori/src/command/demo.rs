@@ -40,7 +40,7 @@ const RECORDS_DAYS: u32 = 730;
 /// How many days of the organisation's history there are unless something else is asked for.
 const DAYS: u32 = 183;
 /// How many people there are unless something else is asked for, and whose rules.
-const PEOPLE: u32 = 300;
+pub(crate) const PEOPLE: u32 = 300;
 const PACK: &str = "base";
 /// Where the city of the base pack is made.
 const FOLDER: &str = "./.demo";

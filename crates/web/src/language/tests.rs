@@ -194,3 +194,12 @@ fn numbers_and_arguments_are_put_in() {
     assert!(english.with("on-behalf-of", "name", "A").contains('A'));
     assert_eq!(english.find("no-such-text"), None);
 }
+
+#[test]
+fn great_numbers_are_short_on_an_axis() {
+    let of = |language: Language, n| language.texts().short(n);
+    let ja = [0, 9_999, 10_000, 25_000, 1_000_000, 250_000_000].map(|n| of(Language::Japanese, n));
+    assert_eq!(ja, ["0", "9999", "1万", "2.5万", "100万", "2.5億"]);
+    let en = [9_999, 10_000, 250_000, 1_500_000].map(|n| of(Language::English, n));
+    assert_eq!(en, ["9999", "10k", "250k", "1.5M"]);
+}

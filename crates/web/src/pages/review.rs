@@ -165,7 +165,7 @@ pub(crate) async fn counts(ask: Ask, Query(query): Query) -> Answered {
     page(&Counts {
         l: ask.layout("counts-title").current("review"),
         windows: windows("/review/counts", today, &days, texts),
-        course: Columns::draw(&drawn),
+        course: Columns::draw(&drawn, |n| texts.short(n)),
         stretches: stretches.iter().zip(counted).map(stretch).collect(),
         rows: rows.collect(),
         people,

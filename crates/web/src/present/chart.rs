@@ -166,9 +166,10 @@ pub(crate) struct Column {
 const MOST_NAMED: usize = 5;
 
 impl Columns {
-    /// Draws counts, each with what it is called below and what a pointer is told.
+    /// Draws counts, each with what it is called below and what a pointer is told. `word` writes a number of
+    /// the axis.
     #[expect(clippy::cast_precision_loss, reason = "a drawing's places are rounded to tenths of a unit")]
-    pub(crate) fn draw(counts: &[(u64, String, String)]) -> Self {
+    pub(crate) fn draw(counts: &[(u64, String, String)], word: impl Fn(u64) -> String) -> Self {
         let greatest = counts.iter().map(|(count, ..)| *count).max().unwrap_or_default();
         if greatest == 0 {
             return Self::default();
@@ -182,7 +183,8 @@ impl Columns {
         let mut lines = Vec::new();
         let mut level = 0.0;
         while level <= high + step / 2.0 {
-            lines.push(Level { y: place(y(level)), word: format!("{level:.0}") });
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are whole")]
+            lines.push(Level { y: place(y(level)), word: word(level as u64) });
             level += step;
         }
         let every = counts.len().div_ceil(MOST_NAMED).max(1);
@@ -383,7 +385,7 @@ mod tests {
     fn columns_stand_side_by_side_on_the_ground_and_more_is_higher() {
         let named = |count: u64| (count, format!("{count}"), format!("{count} times"));
         let counts: Vec<_> = [3, 0, 12, 7].into_iter().map(named).collect();
-        let drawn = Columns::draw(&counts);
+        let drawn = Columns::draw(&counts, |n| n.to_string());
         let number = |text: &str| text.parse::<f64>().unwrap();
         let edges = |column: &Column| {
             let (x, y) = (number(&column.x), number(&column.y));
@@ -400,8 +402,8 @@ mod tests {
         assert!(edges[2].2 < edges[3].2 && edges[3].2 < edges[0].2 && edges[0].2 < edges[1].2, "{edges:?}");
         assert!(drawn.lines.iter().all(|line| line.word.parse::<u64>().is_ok()), "{:?}", drawn.lines);
         let many: Vec<_> = (0..100).map(named).collect();
-        assert!(Columns::draw(&many).days.len() <= MOST_NAMED);
-        assert_eq!(Columns::draw(&[named(0)]), Columns::default());
+        assert!(Columns::draw(&many, |n| n.to_string()).days.len() <= MOST_NAMED);
+        assert_eq!(Columns::draw(&[named(0)], |n| n.to_string()), Columns::default());
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                 l: l("counts-title"),
                 days: days(),
                 windows: windows(),
-                course: Columns::draw(&[(12, HOSTILE.to_owned(), HOSTILE.to_owned())]),
+                course: Columns::draw(&[(12, HOSTILE.to_owned(), HOSTILE.to_owned())], |n| n.to_string()),
                 stretches: some.then_some(stretch).into_iter().collect(),
                 rows: some.then_some(row).into_iter().collect(),
                 people: 12_345,
