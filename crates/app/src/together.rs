@@ -23,10 +23,13 @@ pub(crate) async fn each<T, F: Future<Output = Result<T>>>(parts: Vec<F>) -> Res
     stream::iter(parts).buffered(AT_ONCE).try_collect().await
 }
 
+/// An answer, once it is there; a failure is one too.
+type Answer<V> = OnceCell<Result<V>>;
+
 /// Answers that are being waited for, by what was asked.
 pub(crate) struct Together<K, V> {
     /// Those that have not been begun.
-    waiting: Mutex<HashMap<K, Arc<OnceCell<V>>>>,
+    waiting: Mutex<HashMap<K, Arc<Answer<V>>>>,
     /// Held while one is worked out.
     turn: tokio::sync::Mutex<()>,
 }
@@ -38,8 +41,8 @@ impl<K, V> Default for Together<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Together<K, V> {
-    /// The answer to a question, worked out after this was called. An answer that fails is for one who
-    /// asked alone: the others have it worked out again.
+    /// The answer to a question, worked out after this was called. What fails, fails for all who wait for
+    /// it: nobody queues for a database that is away.
     ///
     /// # Errors
     /// What the work gives.
@@ -50,11 +53,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Together<K, V> {
             self.begun(&key, &answer);
             work.await
         };
-        answer.get_or_try_init(|| begin).await.cloned()
+        answer.get_or_init(|| begin).await.clone()
     }
 
     /// The answer that is begun next.
-    fn next(&self, key: &K) -> Arc<OnceCell<V>> {
+    fn next(&self, key: &K) -> Arc<Answer<V>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // What everybody stopped waiting for before its turn came.
         waiting.retain(|_, answer| Arc::strong_count(answer) > 1);
@@ -62,7 +65,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Together<K, V> {
     }
 
     /// From here on, whoever asks is given another answer.
-    fn begun(&self, key: &K, answer: &Arc<OnceCell<V>>) {
+    fn begun(&self, key: &K, answer: &Arc<Answer<V>>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.get(key).is_some_and(|one| Arc::ptr_eq(one, answer)) {
             waiting.remove(key);
@@ -142,10 +145,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_not_kept() {
-        let together = Together::<(), u64>::default();
-        let failed = together.ask((), Box::pin(async { Err(Error::unavailable("no database")) })).await;
-        assert!(failed.is_err());
+    async fn a_failure_is_for_all_who_wait_and_is_not_kept() {
+        let together = Arc::new(Together::<(), u64>::default());
+        let work = Arc::new(Work { go: Some(Semaphore::new(0)), ..Work::default() });
+        let ask = || {
+            let (together, work) = (Arc::clone(&together), Arc::clone(&work));
+            let failing = async move { work.once().await.and_then(|at| Err(Error::unavailable(at))) };
+            tokio::spawn(async move { together.ask((), Box::pin(failing)).await })
+        };
+        let first = ask();
+        while work.begun.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let next: Vec<_> = (0..5).map(|_| ask()).collect();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        work.go.as_ref().unwrap().add_permits(2);
+        assert!(first.await.unwrap().is_err());
+        for one in next {
+            assert!(one.await.unwrap().is_err());
+        }
+        assert_eq!(work.begun.load(Ordering::SeqCst), 2, "tried once for all five");
         assert_eq!(together.ask((), Box::pin(async { Ok(7) })).await.unwrap(), 7);
     }
 }
