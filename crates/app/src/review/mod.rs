@@ -204,7 +204,7 @@ impl App {
         Ok(epochs)
     }
 
-    /// The same up to a head.
+    /// As [`App::spans`], up to a head.
     async fn spans_within(&self, window: Window, head: &Head) -> Result<Vec<Span>> {
         let mut spans = Vec::new();
         for (epoch, size) in self.epochs(head).await? {
