@@ -15,6 +15,7 @@ use crate::cursor::{Position, page_size};
 use crate::people::{ABREAST, Found};
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
 use crate::seen::{Addressed, Tidings, since};
+use crate::together::each;
 use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
 
 /// People whose news are asked for with one statement: as many as a list of a statement takes.
@@ -89,17 +90,20 @@ impl App {
         for _ in 0..ATTEMPTS {
             let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
             let now = self.clock.now();
-            let mut news = HashMap::new();
+            let (mut news, mut looked) = (HashMap::new(), HashMap::new());
             let mut unread = Found::default();
             let addressed = self.addressed(caller, now).await?;
             if first {
-                self.look_for_news(caller, now, &addressed, &mut news, &mut unread).await?;
+                looked = self.look_for_news(caller, now, &addressed, &mut news, &mut unread).await?;
             }
             let above = unread.cards.iter().map(|card| card.subject).collect();
             let (mut found, last) = self.page_of_mine(caller, start, size, &above).await?;
-            let unknown: Vec<SubjectId> =
-                found.subjects().filter(|subject| !news.contains_key(subject)).collect();
-            let tidings = self.tidings(caller, &unknown, &addressed, now).await?;
+            let (known, unknown): (Vec<SubjectId>, Vec<SubjectId>) = found
+                .subjects()
+                .filter(|subject| !news.contains_key(subject))
+                .partition(|subject| looked.contains_key(subject));
+            let mut tidings = self.tidings(caller, &unknown, &addressed, now).await?;
+            tidings.extend(known.iter().filter_map(|subject| looked.remove_entry(subject)));
             self.permitted_news(caller, tidings, now, &mut news).await?;
             self.tell_news(&news, [&mut unread, &mut found]).await?;
             let mut others = Found::default();
@@ -181,7 +185,8 @@ impl App {
         rows.iter().map(|row| row.id_of(0)).collect::<Result<_, _>>().map_err(Error::unavailable)
     }
 
-    /// Finds whoever has something unread, what is addressed to the caller first, then the latest news.
+    /// Finds whoever has something unread, what is addressed to the caller first, then the latest news. Gives
+    /// the tidings about the others: nobody is asked about twice.
     async fn look_for_news(
         &self,
         caller: &Caller,
@@ -189,16 +194,22 @@ impl App {
         addressed: &Addressed,
         news: &mut HashMap<SubjectId, News>,
         unread: &mut Found,
-    ) -> Result<()> {
+    ) -> Result<HashMap<SubjectId, Vec<Tidings>>> {
         let mut position = Position::LOWEST;
+        let mut others = HashMap::new();
         let mut looked = 0;
         while looked < MOST_LOOKED {
             let people = self.linked(caller, position).await?;
             looked += STRIDE;
-            let mut tidings = self.tidings(caller, &people, addressed, now).await?;
-            // Whoever has nothing unread at all is asked about only when they are shown.
-            tidings.retain(|_, tidings| tidings.iter().any(|of| of.unread > 0));
-            self.permitted_news(caller, tidings, now, news).await?;
+            let tidings = self.tidings(caller, &people, addressed, now).await?;
+            // What may be seen of whoever has nothing unread at all is asked only when they are shown.
+            let is_new = |(_, tidings): &(SubjectId, Vec<Tidings>)| tidings.iter().any(|of| of.unread > 0);
+            let (new, old): (HashMap<_, _>, HashMap<_, _>) = tidings.into_iter().partition(is_new);
+            // Whoever has no recent record has no tidings.
+            let quiet = people.iter().filter(|subject| !new.contains_key(subject));
+            others.extend(quiet.map(|subject| (*subject, Vec::new())));
+            others.extend(old);
+            self.permitted_news(caller, new, now, news).await?;
             match people.last() {
                 Some(last) if people.len() == STRIDE => position = Position::after(0, ObjectId::from(*last)),
                 _ => break,
@@ -222,7 +233,7 @@ impl App {
                 }
             }
         }
-        Ok(())
+        Ok(others)
     }
 
     /// Adds what of the tidings about people the caller may see.
@@ -272,25 +283,23 @@ impl App {
     /// Puts the news on the cards: how much is unread, and the newest record's kind, author and time, which
     /// the entry then counts.
     async fn tell_news(&self, news: &HashMap<SubjectId, News>, parts: [&mut Found; 2]) -> Result<()> {
-        for found in parts {
-            let newest: Vec<(SubjectId, i64)> = found
-                .subjects()
-                .filter_map(|subject| Some((subject, news.get(&subject)?.newest.0)))
-                .collect();
-            let mut versions: Vec<(i64, ObjectVersion)> = Vec::new();
-            for some in newest.chunks(TOGETHER) {
-                let people = some.iter().map(|(subject, _)| (*subject).into()).collect();
-                let times = some.iter().map(|(_, at)| (*at).into()).collect();
-                let mut rows =
-                    self.store.query_lists(&sql::CURRENT_AT, Vec::new(), vec![people, times]).await?;
-                for row in &mut rows {
-                    let version = object_from_row(row)?;
-                    let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
-                    if TIMELINE_KINDS.contains(&version.kind.as_str()) {
-                        versions.push((sorted, version));
-                    }
-                }
+        let shown = parts.iter().flat_map(|found| found.subjects());
+        let newest: Vec<(SubjectId, i64)> =
+            shown.filter_map(|subject| Some((subject, news.get(&subject)?.newest.0))).collect();
+        let ask = |some: &[(SubjectId, i64)]| {
+            let people = some.iter().map(|(subject, _)| (*subject).into()).collect();
+            let times = some.iter().map(|(_, at)| (*at).into()).collect();
+            async move { Ok(self.store.query_lists(&sql::CURRENT_AT, Vec::new(), vec![people, times]).await?) }
+        };
+        let mut versions: Vec<(i64, ObjectVersion)> = Vec::new();
+        for mut row in each(newest.chunks(TOGETHER).map(ask).collect()).await?.into_iter().flatten() {
+            let version = object_from_row(&mut row)?;
+            let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
+            if TIMELINE_KINDS.contains(&version.kind.as_str()) {
+                versions.push((sorted, version));
             }
+        }
+        for found in parts {
             for (card, (_, listed)) in found.cards.iter_mut().zip(&mut found.listed) {
                 let Some(of) = news.get(&card.subject) else { continue };
                 card.unread = of.unread;

@@ -15,11 +15,15 @@ use crate::body::kind;
 use crate::caller::Caller;
 use crate::context::SubjectContext;
 use crate::record::{Permitted, TIMELINE_KINDS};
+use crate::together::each;
 use crate::{App, Stored, sql};
 
 /// Only what happened within so many days counts as unread: whoever joins a team, and whatever an older
 /// system hands over, begins without years of it.
 pub const UNREAD_DAYS: u32 = 30;
+
+/// People whose news one statement tells: many are asked about by several at once.
+const ABREAST: usize = 32;
 
 /// Versions that one statement notes.
 const TOGETHER: usize = 4;
@@ -76,6 +80,13 @@ pub(crate) fn whose(row: &Row) -> Result<(SubjectId, AccessLabel)> {
     Ok((row.id_of(0).map_err(Error::unavailable)?, label))
 }
 
+/// Whether the access label of a counting row is this one: as [`whose`] reads it, without reading it.
+fn is_label(row: &Row, label: &AccessLabel) -> bool {
+    row.text(1).is_ok_and(|class| class == label.class.as_str())
+        && row.text(2).is_ok_and(|state| state == label.state.as_str())
+        && row.blob(3).is_ok_and(|institution| institution == label.institution.as_bytes())
+}
+
 impl Caller {
     /// Whether it is noted what this caller has seen: people who signed in, not programs nor the operator.
     pub(crate) fn keeps_seen(&self) -> bool {
@@ -84,8 +95,8 @@ impl Caller {
 }
 
 impl App {
-    /// What is new about each of some people, by access label: one statement for all of them. What the
-    /// caller may not see is in it too, and must be left out by its label.
+    /// What is new about each of some people, by access label. What the caller may not see is in it too, and
+    /// must be left out by its label.
     pub(crate) async fn tidings(
         &self,
         caller: &Caller,
@@ -97,23 +108,27 @@ impl App {
         if people.is_empty() || !caller.keeps_seen() {
             return Ok(found);
         }
-        let people = people.iter().map(|subject| (*subject).into()).collect();
-        let args = vec![since(now).into(), caller.actor.into()];
-        let rows = self.store.query_lists(&sql::TIDINGS, args, vec![people]).await?;
-        for row in &rows {
+        let ask = |some: &[SubjectId]| {
+            let people = some.iter().map(|subject| (*subject).into()).collect();
+            let args = vec![since(now).into(), caller.actor.into()];
+            async move { Ok(self.store.query_lists(&sql::TIDINGS, args, vec![people]).await?) }
+        };
+        let rows = each(people.chunks(ABREAST).map(ask).collect()).await?;
+        for row in rows.iter().flatten() {
             if !TIMELINE_KINDS.contains(&row.text(6).map_err(Error::unavailable)?) {
                 continue;
             }
-            let (subject, label) = whose(row)?;
-            let unread = u64::try_from(row.int(4).map_err(Error::unavailable)?).unwrap_or(0);
+            let unread = row.unsigned(4).map_err(Error::unavailable)?;
             let newest = row.int(5).map_err(Error::unavailable)?;
-            let of_subject = found.entry(subject).or_default();
-            if let Some(known) = of_subject.iter_mut().find(|known| known.label == label) {
+            let of_subject = found.entry(row.id_of(0).map_err(Error::unavailable)?).or_default();
+            let mut known = of_subject.iter_mut();
+            if let Some(known) = known.find(|known| is_label(row, &known.label)) {
                 known.unread += unread;
                 known.newest = known.newest.max(newest);
             } else {
-                let addressed = addressed.get(&(subject, label.clone())).copied().unwrap_or(0);
-                of_subject.push(Tidings { label, unread, addressed, newest });
+                let whose = whose(row)?;
+                let addressed = addressed.get(&whose).copied().unwrap_or(0);
+                of_subject.push(Tidings { label: whose.1, unread, addressed, newest });
             }
         }
         Ok(found)

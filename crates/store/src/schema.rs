@@ -83,6 +83,11 @@ pub static MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "what was seen", sql: include_str!("schema/0005_seen.sql") },
     Migration { number: 6, name: "seen by person", sql: include_str!("schema/0006_seen_by_person.sql") },
     Migration { number: 7, name: "sessions by time", sql: include_str!("schema/0007_sessions_by_time.sql") },
+    Migration {
+        number: 8,
+        name: "clinical index by code",
+        sql: include_str!("schema/0008_clinical_index_by_code.sql"),
+    },
 ];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::duties::{DutyState, DutyView, THING, last_day};
 use super::object::{Governed, Writing};
 use super::purpose;
+use super::told::Told;
 use super::who::{Reach, named, target};
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::{AccountKind, Body, time};
@@ -171,10 +172,10 @@ impl App {
             return Err(Error::not_found());
         }
         let window = Window { from: now.minus(BACK), until: now.plus(AHEAD) };
-        let mut views = Vec::new();
+        let (mut views, told) = (Vec::new(), Told::default());
         for duty in self.duties_of_pack() {
             if named(&context, duty.owner, Reach::Anywhere, None, now).is_some() {
-                views.extend(self.occurrences(&duty, window, now).await?);
+                views.extend(self.occurrences(&duty, window, now, &told).await?);
             }
         }
         views.retain(|view| matches!(view.state, DutyState::Due | DutyState::Overdue | DutyState::Upcoming));

@@ -1,21 +1,22 @@
 //! Measures (測定): live checks that the running program makes of itself. Each looks at what is there
 //! now, and each can fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Error, InstitutionId, KeyId, Kind, ObjectId, Purpose, RecordState, Result,
-    SubjectId, Timestamp,
+    AccessLabel, Action, ActorId, Error, InstitutionId, ObjectId, Purpose, RecordState, Result, SubjectId,
 };
 use mimamori_policy::model::Measure;
 use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
-use mimamori_store::{DurableSetting, Row};
+use mimamori_store::DurableSetting;
+use tokio::sync::OnceCell;
 
 use super::controls::THING;
 use super::documents::Standing;
 use super::object::Look;
+use super::sample::Sample;
 use super::who::{Reach, in_force, target};
 use super::{People, purpose};
 use crate::body::{AccountKind, BreakGlass, kind};
@@ -42,14 +43,20 @@ pub struct Measured {
 }
 
 impl Measured {
-    fn new(kept: bool, ja: impl Into<String>, en: impl Into<String>) -> Self {
+    pub(super) fn new(kept: bool, ja: impl Into<String>, en: impl Into<String>) -> Self {
         let finding = if kept { Finding::Kept } else { Finding::NotKept };
         Self { finding, seen: Text::new(ja, en) }
     }
 
-    fn unknown(ja: &str, en: &str) -> Self {
+    pub(super) fn unknown(ja: &str, en: &str) -> Self {
         Self { finding: Finding::Unknown, seen: Text::new(ja, en) }
     }
+}
+
+/// What several checks look at, read once for all of them.
+pub(crate) struct Looked {
+    pub(crate) people: People,
+    sample: OnceCell<Sample>,
 }
 
 /// How people reach the program, as its server knows.
@@ -63,9 +70,7 @@ pub enum Transport {
 
 /// A checkpoint is at most so old while the program runs: once a minute, and some time to spare.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(180);
-const DAY: Duration = Duration::from_secs(86_400);
-/// Objects of one kind that a sample looks at.
-const SAMPLE: i64 = 100;
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// The least characters that the ministries' later editions ask of a password.
 const LEAST_ALONE: u64 = 13;
 const LEAST_WITH_SECOND_FACTOR: u64 = 8;
@@ -112,15 +117,24 @@ impl App {
         let _ = self.transport.set(transport);
     }
 
+    /// What the checks of one answer look at.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub(crate) async fn looked(&self) -> Result<Looked> {
+        Ok(Looked { people: self.everybody().await?, sample: OnceCell::new() })
+    }
+
     /// Makes one check.
     ///
     /// # Errors
     /// Unavailable. An unknown check is [`Finding::Unknown`]: a newer pack may know more of them.
-    pub(crate) async fn measure(&self, check: &str, people: &People) -> Result<Measured> {
+    pub(crate) async fn measure(&self, check: &str, looked: &Looked) -> Result<Measured> {
         let mut needed = NEEDED.iter().filter(|(of, _)| *of == check).map(|(_, key)| *key);
         if let Some(key) = needed.find(|key| self.is_unset(key)) {
             return Ok(Measured { finding: Finding::Unknown, seen: unset(key) });
         }
+        let Looked { people, sample } = looked;
         match check {
             "access-decisions" => self.check_access_decisions(),
             "accounts-unused" => self.check_accounts_unused(people).await,
@@ -128,14 +142,14 @@ impl App {
             "appointments-separate" => self.check_appointments_separate(people),
             "break-glass-reviewed" => self.check_break_glass_reviewed().await,
             "database-durable" => self.check_database_durable().await,
-            "encryption-at-rest" => self.check_encryption_at_rest().await,
+            "encryption-at-rest" => self.check_encryption_at_rest(sample).await,
             "individual-accounts" => self.check_individual_accounts(people),
             "ledger-checkpoint" => self.check_ledger_checkpoint().await,
             "ledger-complete" => self.check_ledger_complete().await,
             "ledger-retention" => self.check_ledger_retention().await,
             "lock-out" => self.check_lock_out(),
             "password-rules" => self.check_password_rules(people),
-            "record-versions" => self.check_record_versions().await,
+            "record-versions" => self.check_record_versions(sample).await,
             "records-retention" => self.check_records_retention().await,
             "second-factors" => self.check_second_factors(people),
             "session-limits" => self.check_session_limits().await,
@@ -189,26 +203,15 @@ impl App {
         let days = self.pack.parameter_u64("accounts.unused-days")?;
         let limit = self.clock.now().minus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
         let staff = people.iter().filter(|one| one.account.active && one.account.kind == AccountKind::Staff);
-        let unused = each(staff.map(|one| self.unused_since(one.actor, limit)).collect()).await?;
-        let unused = unused.into_iter().filter(|unused| *unused).count();
+        let staff = staff.map(|one| one.actor.into()).collect();
+        let rows = self.store.query_many(&sql::UNUSED_AMONG, vec![limit.into()], staff).await?;
+        let counts = rows.iter().map(|row| row.unsigned(0).map_err(Error::unavailable));
+        let unused = counts.sum::<Result<u64>>()?;
         Ok(Measured::new(
             unused == 0,
             format!("{days}日使われていない有効なアカウント：{unused}件"),
             format!("active accounts unused for {days} days: {unused}"),
         ))
-    }
-
-    /// Whether an account was not used since a time: never signed in with, it counts from when it was last
-    /// changed.
-    async fn unused_since(&self, actor: ActorId, limit: Timestamp) -> Result<bool> {
-        let last = match self.store.query_one(&sql::LAST_SESSION, vec![actor.into()]).await? {
-            Some(row) => row.time(0).map_err(Error::unavailable)?,
-            None => match self.current(ObjectId::from(actor)).await? {
-                Some(account) => account.recorded,
-                None => return Ok(false),
-            },
-        };
-        Ok(last < limit)
     }
 
     fn check_administrators_limit(&self, people: &People) -> Result<Measured> {
@@ -302,32 +305,6 @@ impl App {
             head && !halted,
             format!("{database}は書き込みをディスクに届けてから応答する（{all}）"),
             format!("{database} forces writes to disk before it acknowledges them ({all})"),
-        ))
-    }
-
-    /// A sample of every sealed kind is ciphertext under the key that its row names.
-    async fn check_encryption_at_rest(&self) -> Result<Measured> {
-        let (mut seen, mut wrong) = (0, 0);
-        for kind in [kind::PATIENT, kind::ACCOUNT, kind::CONSENT, super::registers::ENTRY] {
-            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-            for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
-                seen += 1;
-                // A row that is not what was committed to may be anything.
-                let sealed = object_from_row(&mut row).is_ok_and(|version| {
-                    version.key.is_some() && mimamori_vault::key_id_of(&version.body).ok() == version.key
-                });
-                if !sealed {
-                    wrong += 1;
-                }
-            }
-        }
-        if seen == 0 {
-            return Ok(Measured::unknown("まだ何も保存されていない", "nothing is kept yet"));
-        }
-        Ok(Measured::new(
-            wrong == 0,
-            format!("抜き取り{seen}件のうち暗号化されていないもの：{wrong}件"),
-            format!("of a sample of {seen}, {wrong} are not encrypted"),
         ))
     }
 
@@ -469,63 +446,6 @@ impl App {
         ))
     }
 
-    /// A sample of records has every version from the first.
-    async fn check_record_versions(&self) -> Result<Measured> {
-        let mut sample = Vec::new();
-        for kind in [kind::PATIENT, kind::CARE_TEAM, super::registers::ENTRY] {
-            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-            sample.extend(self.store.query(&sql::CURRENT_OF_KIND, args).await?);
-        }
-        let seen = sample.len();
-        let whole = each(sample.into_iter().map(|row| self.has_all_versions(row)).collect()).await?;
-        let broken = whole.into_iter().filter(|whole| !whole).count();
-        Ok(Measured::new(
-            broken == 0,
-            format!("抜き取り{seen}件のうち版の欠けや食い違い：{broken}件"),
-            format!("of a sample of {seen}, {broken} lack a version or differ from their commitment"),
-        ))
-    }
-
-    async fn has_all_versions(&self, mut current: Row) -> Result<bool> {
-        let Ok(current) = object_from_row(&mut current) else { return Ok(false) };
-        let args = vec![current.object.into(), 1_000_i64.into()];
-        let versions = self.store.query(&sql::VERSIONS_OF, args).await?;
-        let whole = versions.len() as u64 == current.version.min(1_000);
-        // Reading a row compares it with its commitment.
-        Ok(whole && versions.into_iter().all(|mut row| object_from_row(&mut row).is_ok()))
-    }
-
-    /// No record of a sample lost its key, and with it its content, before its time.
-    async fn check_records_retention(&self) -> Result<Measured> {
-        let years = self.pack.parameter_u64("retention.records-years")?;
-        let limit = self.clock.now().minus(DAY * u32::try_from(years * 366).unwrap_or(u32::MAX));
-        let mut seen = 0;
-        // How many records of the sample need each key.
-        let mut needed: BTreeMap<KeyId, u64> = BTreeMap::new();
-        for kind in ["Patient", "Observation", "Communication", "Encounter"].map(Kind::of) {
-            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-            for mut row in self.store.query(&sql::CURRENT_OF_KIND, args).await? {
-                seen += 1;
-                // What is not as it was committed to is for the check of versions to tell.
-                let Ok(version) = object_from_row(&mut row) else { continue };
-                if let Some(key) = version.key.filter(|_| version.recorded >= limit) {
-                    *needed.entry(key).or_insert(0) += 1;
-                }
-            }
-        }
-        let there = each(needed.keys().map(|key| self.has_key(*key)).collect()).await?;
-        let lost: u64 = needed.values().zip(there).filter(|(_, there)| !there).map(|(count, _)| count).sum();
-        Ok(Measured::new(
-            lost == 0,
-            format!("抜き取り{seen}件のうち、{years}年たたずに読めなくなったもの：{lost}件"),
-            format!("of a sample of {seen}, {lost} were made unreadable before {years} years had passed"),
-        ))
-    }
-
-    async fn has_key(&self, key: KeyId) -> Result<bool> {
-        Ok(self.store.query_one(&sql::KEY, vec![key.into()]).await?.is_some())
-    }
-
     /// No session lives beyond the pack's limit.
     async fn check_session_limits(&self) -> Result<Measured> {
         let hours = self.pack.parameter_u64("session.absolute-hours")?;
@@ -615,9 +535,9 @@ impl App {
     }
 
     async fn measured_now(&self) -> Result<Vec<(Measure, Measured)>> {
-        let people = self.everybody().await?;
+        let looked = self.looked().await?;
         let measures = self.pack.measures();
-        let found = each(measures.iter().map(|one| self.measure(&one.check, &people)).collect()).await?;
+        let found = each(measures.iter().map(|one| self.measure(&one.check, &looked)).collect()).await?;
         Ok(measures.iter().cloned().zip(found).collect())
     }
 }

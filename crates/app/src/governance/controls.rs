@@ -11,6 +11,7 @@ use super::attachments::OpenedFile;
 use super::documents::later;
 use super::object::{Governed, Look, Writing};
 use super::purpose;
+use super::told::Told;
 use super::who::{Reach, target};
 use crate::App;
 use crate::body::{Body, time};
@@ -95,31 +96,29 @@ impl App {
     /// proves nothing done.
     pub(crate) async fn stated_between(
         &self,
+        told: &Told,
         code: &str,
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<(Timestamp, ObjectId)>> {
-        let (newest_first, _) = self.governed_list::<AttestationBody>(code).await?;
+        let newest_first = told.statements(self, code).await?;
         let found = newest_first
-            .into_iter()
+            .iter()
             .rev()
             .map(|found| (time(found.body.at), found))
             .filter(|(at, found)| found.body.holds && from <= *at && *at < until);
         Ok(found.map(|(at, found)| (at, found.object)).collect())
     }
 
-    /// The newest statement of an attestation.
-    pub(crate) async fn newest_statement(&self, code: &str) -> Result<Option<Governed<AttestationBody>>> {
-        self.newest_governed(code, Timestamp::from_micros(i64::MAX)).await
-    }
-
+    /// The newest statement of each of some attestations.
     async fn newest_told_of(&self, codes: &[String]) -> Result<Arc<Vec<Option<Statement>>>> {
-        each(codes.iter().map(|code| self.newest_told(code)).collect()).await.map(Arc::new)
+        let told = Told::default();
+        each(codes.iter().map(|code| self.newest_told(&told, code)).collect()).await.map(Arc::new)
     }
 
-    async fn newest_told(&self, code: &str) -> Result<Option<Statement>> {
-        match self.newest_statement(code).await? {
-            Some(newest) => self.statement(newest).await.map(Some),
+    async fn newest_told(&self, told: &Told, code: &str) -> Result<Option<Statement>> {
+        match told.statements(self, code).await?.first() {
+            Some(found) => self.statement(found.clone()).await.map(Some),
             None => Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! Documents (規程・計画など): versions with their dates, and who has read them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Result, Timestamp};
 use mimamori_policy::model::{Document, Period, Who};
@@ -163,7 +163,27 @@ impl App {
 
     /// How a document stands: whether a version is in force, and when it must be looked at again.
     pub(crate) async fn document_standing(&self, document: &Document, now: Timestamp) -> Result<Standing> {
-        let Some(head) = self.document_head(&document.code).await? else { return Ok(Standing::Missing) };
+        let head = self.document_head(&document.code).await?;
+        self.standing_of(document, head.as_ref(), now).await
+    }
+
+    /// The newest versions of all documents of the pack, by their code.
+    pub(crate) async fn document_heads(&self) -> Result<HashMap<&str, Governed<DocumentBody>>> {
+        let of = |document: &'_ Document| self.document_object(&document.code);
+        let objects = self.pack.documents().iter().map(of).collect::<Result<Vec<ObjectId>>>()?;
+        let mut heads = self.governed_each::<DocumentBody>(&objects).await?;
+        let codes = self.pack.documents().iter().map(|document| document.code.as_str());
+        Ok(codes.zip(objects).filter_map(|(code, object)| Some((code, heads.remove(&object)?))).collect())
+    }
+
+    /// How a document stands whose newest version is this.
+    pub(crate) async fn standing_of(
+        &self,
+        document: &Document,
+        head: Option<&Governed<DocumentBody>>,
+        now: Timestamp,
+    ) -> Result<Standing> {
+        let Some(head) = head else { return Ok(Standing::Missing) };
         let today = day(now);
         let mut in_force = head.body.effective <= today;
         if !in_force {
@@ -173,7 +193,7 @@ impl App {
         Ok(if in_force {
             Standing::InForce { review: next_review(document, &head.body) }
         } else {
-            Standing::Coming { effective: head.body.effective }
+            Standing::Coming { effective: head.body.effective.clone() }
         })
     }
 

@@ -18,6 +18,7 @@ use super::jobs::{JOB_RESULT, JOBS, JobFailure, JobTroubleBody};
 use super::object::{Look, Writing};
 use super::purpose;
 use super::registers::ENTRY;
+use super::told::Told;
 use super::who::{Reach, target};
 use crate::body::Body;
 use crate::caller::Caller;
@@ -160,6 +161,7 @@ impl App {
         duty: &Duty<'_>,
         window: Window,
         now: Timestamp,
+        told: &Told,
     ) -> Result<Vec<DutyView>> {
         let begin = self.rules_begin().await?;
         let all = duty.rule.between(begin, window.until);
@@ -175,8 +177,7 @@ impl App {
         // The database is asked once for all occurrences; the one before the window is looked at too.
         let first = from.saturating_sub(1);
         let since = all.get(first).map_or(begin, |opens| early(*opens).max(begin));
-        let proofs = self.proofs_between(&duty.proof, since, end).await?;
-        let mut marks = None;
+        let proofs = self.proofs_between(&duty.proof, since, end, told).await?;
         let mut views = Vec::with_capacity(all.len().saturating_sub(from));
         // One deed proves one occurrence: what proves an occurrence late is not the next one, early.
         let mut used = begin;
@@ -195,14 +196,12 @@ impl App {
                 Some((at, object)) => DutyState::Done(at, object),
                 None if opens > now => DutyState::Upcoming,
                 None => {
-                    if marks.is_none() {
-                        marks = Some(self.governed_list::<DutyMark>(&duty.code).await?.0);
-                    }
-                    let mark = marks.iter().flatten().find(|mark| mark.body.opened == opens.as_micros());
+                    let mut marks = told.marks(self, &duty.code).await?.iter();
+                    let mark = marks.find(|mark| mark.body.opened == opens.as_micros());
                     match mark {
                         Some(mark) => DutyState::Skipped {
                             reason: mark.body.reason.clone(),
-                            by: self.name_of(Some(mark.body.by)).await?,
+                            by: told.name(self, mark.body.by).await?,
                         },
                         None if now < due => DutyState::Due,
                         None => DutyState::Overdue,
@@ -228,7 +227,9 @@ impl App {
     /// The same of several duties, in the order in which they are due.
     async fn occurrences_of_all(&self, duties: &[Duty<'_>], window: Window) -> Result<Vec<DutyView>> {
         let now = self.clock.now();
-        let found = each(duties.iter().map(|duty| self.occurrences(duty, window, now)).collect()).await?;
+        let told = Told::default();
+        let found = duties.iter().map(|duty| self.occurrences(duty, window, now, &told)).collect();
+        let found = each(found).await?;
         let mut views: Vec<DutyView> = found.into_iter().flatten().collect();
         views.sort_by_key(|view| (view.due, view.opens));
         Ok(views)
@@ -251,6 +252,7 @@ impl App {
         proof: &Proof,
         from: Timestamp,
         until: Timestamp,
+        told: &Told,
     ) -> Result<Vec<(Timestamp, ObjectId)>> {
         let (kind, code) = match proof {
             Proof::Procedure(code) => (CASE, code),
@@ -258,8 +260,8 @@ impl App {
             Proof::Job(code) => (JOB_RESULT, code),
             // All versions of a document are one object: its head tells of the newest one only.
             Proof::Document(code) => return self.published_between(code, from, until).await,
-            Proof::Attestation(code) => return self.stated_between(code, from, until).await,
-            Proof::Review(code) => return self.reviewed_between(code, from, until).await,
+            Proof::Attestation(code) => return self.stated_between(told, code, from, until).await,
+            Proof::Review(code) => return self.reviewed_between(told, code, from, until).await,
         };
         let mut proofs = Vec::new();
         let mut from = from;
@@ -324,8 +326,8 @@ impl App {
             return Err(fault("reason", "a reason of 1 to 1,000 characters is needed", "required"));
         }
         let window = Window { from: opens, until: opens.plus(Duration::from_micros(1)) };
-        let found =
-            self.occurrences(duty, window, now).await?.into_iter().next().ok_or_else(Error::not_found)?;
+        let found = self.occurrences(duty, window, now, &Told::default()).await?;
+        let found = found.into_iter().next().ok_or_else(Error::not_found)?;
         if !matches!(found.state, DutyState::Due | DutyState::Overdue) {
             return Err(Error::conflict("this duty is not waiting to be done"));
         }

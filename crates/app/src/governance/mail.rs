@@ -23,6 +23,7 @@ use super::documents::day;
 use super::duties::{DutyState, THING};
 use super::jobs::{JobEnd, JobFailure, MAIL};
 use super::object::Writing;
+use super::told::Told;
 use super::who::{Reach, named, target};
 use crate::access::{Settled, decided};
 use crate::body::{Body, time};
@@ -192,6 +193,7 @@ impl App {
     /// How much waits for each of some people.
     async fn waits_of(&self, people: &[Arc<ActorContext>], now: Timestamp) -> Result<Vec<Waits>> {
         let mut all = vec![Waits::default(); people.len()];
+        let told = Told::default();
         let window = Window { from: now.minus(BACK), until: now.plus(Duration::from_micros(1)) };
         for duty in self.duties_of_pack() {
             let whose =
@@ -199,7 +201,7 @@ impl App {
             if !people.iter().any(|person| whose(person)) {
                 continue;
             }
-            let found = self.occurrences(&duty, window, now).await?;
+            let found = self.occurrences(&duty, window, now, &told).await?;
             let count = |state: &DutyState| found.iter().filter(|view| view.state == *state).count() as u64;
             let (due, overdue) = (count(&DutyState::Due), count(&DutyState::Overdue));
             for (_, waits) in people.iter().zip(&mut all).filter(|(person, _)| whose(person)) {

@@ -23,9 +23,11 @@ pub(crate) mod parts;
 pub(crate) mod procedures;
 pub(crate) mod registers;
 pub(crate) mod reminders;
+pub(crate) mod sample;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod told;
 pub(crate) mod values;
 pub(crate) mod who;
 

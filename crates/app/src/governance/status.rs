@@ -4,7 +4,7 @@
 //! stands no better than the worst of its answers, and no clause counts as answered without an object
 //! of the pack behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use mimamori_domain::{Action, Result, Timestamp};
 use mimamori_policy::model::{Answer, ObjectKind, Procedure, Proof, StepKind, Who};
 use mimamori_policy::{Pack, Text};
 
-use super::checks::Finding;
+use super::checks::{Finding, Looked};
 use super::controls::THING;
-use super::documents::{Standing, day};
+use super::documents::{DocumentBody, Standing, day};
 use super::duties::{Duty, DutyState, last_day};
-use super::object::Look;
+use super::object::{Governed, Look};
+use super::purpose;
 use super::registers::RegisterEntry;
+use super::told::Told;
 use super::who::{Reach, in_force, named, target};
-use super::{People, purpose};
 use crate::body::time;
 use crate::caller::Caller;
 use crate::together::each;
@@ -111,7 +112,9 @@ pub struct ClauseState {
 /// What all answers are looked at with.
 struct Looking<'a> {
     now: Timestamp,
-    people: People,
+    looked: Looked,
+    told: Told,
+    documents: HashMap<&'a str, Governed<DocumentBody>>,
     duties: Vec<Duty<'a>>,
     /// Codes of the procedures that have an open case which is late, once for each case.
     late: Vec<String>,
@@ -143,11 +146,15 @@ impl App {
 
     async fn states_of_clauses(&self) -> Result<Vec<ClauseState>> {
         let pack = Arc::clone(&self.pack);
+        let (looked, documents, late) =
+            futures::try_join!(self.looked(), self.document_heads(), self.overdue_cases())?;
         let looking = Looking {
             now: self.clock.now(),
-            people: self.everybody().await?,
+            looked,
+            told: Told::default(),
+            documents,
             duties: self.duties_of_pack(),
-            late: self.overdue_cases().await?,
+            late,
         };
         // What answers several clauses is looked at once.
         let mut wanted = BTreeMap::new();
@@ -191,7 +198,7 @@ impl App {
             ObjectKind::Attestation => self.attestation_state(looking, code).await,
             ObjectKind::Measure => match pack.measure(code) {
                 Some(measure) => {
-                    let measured = self.measure(&measure.check, &looking.people).await?;
+                    let measured = self.measure(&measure.check, &looking.looked).await?;
                     let state = match measured.finding {
                         Finding::Kept => State::Kept,
                         Finding::NotKept => State::NotKept,
@@ -245,7 +252,7 @@ impl App {
         };
         let window =
             Window { from: looking.now.minus(BACK), until: looking.now.plus(Duration::from_secs(1)) };
-        let found = self.occurrences(duty, window, looking.now).await?;
+        let found = self.occurrences(duty, window, looking.now, &looking.told).await?;
         if let Some(late) = found.iter().find(|view| view.state == DutyState::Overdue) {
             let day = last_day(late.due);
             return Ok((
@@ -273,7 +280,7 @@ impl App {
 
     async fn document_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
         let Some(document) = pack.document(code) else { return Ok(missing()) };
-        Ok(match self.document_standing(document, looking.now).await? {
+        Ok(match self.standing_of(document, looking.documents.get(code), looking.now).await? {
             Standing::Missing => (State::NeverDone, Text::new("まだ定められていない", "not published yet")),
             Standing::Coming { effective } => (
                 State::NeverDone,
@@ -294,7 +301,7 @@ impl App {
     }
 
     async fn attestation_state(&self, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
-        Ok(match self.newest_statement(code).await? {
+        Ok(match looking.told.statements(self, code).await?.first() {
             None => (State::NeverDone, Text::new("申告がない", "nobody has stated it")),
             Some(found) if !found.body.holds => {
                 (State::NotKept, Text::new("満たさないと申告された", "stated not to hold"))
@@ -350,7 +357,7 @@ fn role_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {
     if outside {
         return (State::Kept, Text::new("外部の相手として定めている", "named as somebody outside"));
     }
-    let held = looking.people.iter().any(|context| {
+    let held = looking.looked.people.iter().any(|context| {
         context.account.active
             && context.roles.iter().any(|role| role.role.as_str() == code && in_force(role, looking.now))
     });
@@ -367,7 +374,7 @@ fn unfilled(procedure: &Procedure, looking: &Looking<'_>) -> Option<String> {
     acts.filter(|step| step.person.is_none()).find_map(|step| {
         let applicant = step.by.contains(&Who::Applicant);
         let ready = applicant
-            || looking.people.iter().any(|context| {
+            || looking.looked.people.iter().any(|context| {
                 context.account.active
                     && named(context, &step.by, Reach::Anywhere, None, looking.now).is_some()
             });

@@ -18,9 +18,12 @@ use crate::cursor::{Position, page_size};
 use crate::keys::vault_error;
 use crate::{App, Page, Paging, PeopleQuery, Stored, sql};
 
-/// Candidates read at a time, and at most for one page.
+/// Candidates read at a time, unless a page holds more, and at most for one page.
 const STRIDE: usize = 200;
 const MOST_CANDIDATES: usize = 5_000;
+
+/// Records that one answer gives at most: the entry of the read names each by 32 bytes, and holds 65,535.
+pub const MOST_NEWEST: usize = 1_000;
 
 impl App {
     /// A FHIR search: people for `Patient`, else records of the patients it names, newest first.
@@ -37,6 +40,33 @@ impl App {
         if query.resource_type == "Patient" {
             return self.search_patients(caller, query, paging).await;
         }
+        let stated = stated(query);
+        let question: [&[u8]; 2] = [b"clinical", stated.as_bytes()];
+        let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
+        let (items, next) = self.clinical(caller, query, &stated, start, page_size(paging.count)).await?;
+        let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
+        Ok(Page { items, next, total: None })
+    }
+
+    /// As [`App::search`] for clinical records: the newest, up to a thousand, and whether there are more.
+    ///
+    /// # Errors
+    /// Invalid for what is not served; unavailable when it could not be recorded.
+    pub async fn search_newest(&self, caller: &Caller, query: &SearchQuery) -> Result<(Vec<Stored>, bool)> {
+        let (items, next) =
+            self.clinical(caller, query, &stated(query), Position::NEWEST, MOST_NEWEST).await?;
+        Ok((items, next.is_some()))
+    }
+
+    /// The newest `size` records after `start` that fit, and where they go on.
+    async fn clinical(
+        &self,
+        caller: &Caller,
+        query: &SearchQuery,
+        stated: &str,
+        start: Position,
+        size: usize,
+    ) -> Result<(Vec<Stored>, Option<Position>)> {
         if !mimamori_fhir::is_in_compartment(query.resource_type) {
             let known = MASTER.iter().any(|(kind, _)| *kind == query.resource_type);
             let rule =
@@ -51,14 +81,9 @@ impl App {
         if !caller.facts.scopes_cover(&kind, false) {
             return Err(Error::forbidden());
         }
-        let stated = stated(query);
-        let question: [&[u8]; 2] = [b"clinical", stated.as_bytes()];
-        let size = page_size(paging.count);
         for _ in 0..ATTEMPTS {
-            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
             let people = self.named_people(caller, query).await?;
             let (found, next) = self.clinical_page(&people, query, &kind, start, size).await?;
-            let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
             let mut unit = Unit::new();
             let mut listed = HashMap::new();
             for (context, _) in people.values() {
@@ -69,9 +94,9 @@ impl App {
                 listed.entry(subject).or_insert_with(Listed::default).append(one);
                 items.push(stored);
             }
-            let unit = self.list_entries(caller, unit, Some(&stated), listed.into_iter().collect())?;
+            let unit = self.list_entries(caller, unit, Some(stated), listed.into_iter().collect())?;
             if let Settled::Done = self.settle(caller, unit).await? {
-                return Ok(Page { items, next, total: None });
+                return Ok((items, next));
             }
         }
         Err(kept_changing())
@@ -109,14 +134,16 @@ impl App {
         let mut position = start;
         let mut found = Vec::new();
         let mut looked = 0;
+        // One more than a page holds tells that it goes on.
+        let stride = STRIDE.max(size + 1);
         loop {
             let mut heads: Vec<(i64, ObjectId, SubjectId)> = Vec::new();
             for (context, permitted) in people.values() {
-                heads.extend(self.clinical_heads(context, permitted, query, kind, position).await?);
+                heads.extend(self.clinical_heads(context, permitted, query, kind, position, stride).await?);
                 heads.sort_unstable_by_key(|(sorted, object, _)| std::cmp::Reverse((*sorted, *object)));
-                heads.truncate(STRIDE);
+                heads.truncate(stride);
             }
-            let exhausted = heads.len() < STRIDE;
+            let exhausted = heads.len() < stride;
             let versions = self.current_of(heads.iter().map(|(_, object, _)| *object)).await?;
             for (index, (sorted, object, subject)) in heads.iter().enumerate() {
                 position = Position::after(*sorted, *object);
@@ -156,6 +183,7 @@ impl App {
         query: &SearchQuery,
         kind: &Kind,
         start: Position,
+        stride: usize,
     ) -> Result<Vec<(i64, ObjectId, SubjectId)>> {
         if permitted.labels.is_empty() {
             return Ok(Vec::new());
@@ -172,7 +200,7 @@ impl App {
             from.into(),
             start.number.into(),
             start.id.into(),
-            i64::try_from(STRIDE).unwrap_or(i64::MAX).into(),
+            i64::try_from(stride).unwrap_or(i64::MAX).into(),
         ];
         let index = SubjectIndex::new(&context.keys.subject).map_err(vault_error)?;
         let rows = match tokens(&index, query) {

@@ -68,11 +68,12 @@ pub static SESSIONS_BY_AGE: Statement = Statement::read(
     &[Blob],
 );
 
-/// How many accounts have more sessions ($3) that go on at a time ($1) and were used after another ($2).
+/// How many accounts have more sessions ($3) that go on at a time ($1) and were used after another ($2). Grouped
+/// by the account itself, SQLite would walk through every session there ever was, by account.
 pub static ACCOUNTS_WITH_MANY_SESSIONS: Statement = Statement::read(
     "app.accounts_with_many_sessions",
-    "SELECT COUNT(*) FROM (SELECT actor FROM session WHERE ended IS NULL AND expires > $1 \
-     AND last_seen > $2 GROUP BY actor HAVING COUNT(*) > $3) m",
+    "SELECT COUNT(*) FROM (SELECT COUNT(*) FROM session WHERE ended IS NULL AND expires > $1 \
+     AND last_seen > $2 GROUP BY COALESCE(actor, id) HAVING COUNT(*) > $3) m",
     &[Int, Int, Int],
     &[Int],
 );
@@ -171,6 +172,18 @@ pub static LAST_SESSION: Statement = Statement::read(
     &[Blob],
     &[Int],
 );
+
+/// How many of some accounts were last signed in with before a time ($1); never signed in with, an account
+/// counts from when it was last changed.
+pub static UNUSED_AMONG: Statement = Statement::read(
+    "app.unused_among",
+    "SELECT CAST(COUNT(*) AS bigint) FROM object_head h WHERE h.object IN ({0}) AND COALESCE((SELECT s.created \
+     FROM session s WHERE s.actor = h.object AND (s.began IS NULL OR s.began = s.created) \
+     ORDER BY s.created DESC LIMIT 1), h.updated) < $1",
+    &[Int],
+    &[Int],
+)
+.with_lists(&[&[Blob]]);
 
 /// Counters of failed tries of a name ($1) from a place ($2), for any name or place ($3), whether the name
 /// is known there ($4), and the name's tally ($5) and grace ($6).

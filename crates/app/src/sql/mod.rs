@@ -23,6 +23,9 @@ const VERSION_SORTED_UNREAD: &[ColumnType] = &[
 /// Where [`TIMELINE`] gives the sort time, and [`CURRENT_GUARDED`] the access version.
 pub const SORT_TIME_AFTER_VERSION: usize = 17;
 
+/// Where [`VERSIONS_OF_EACH`] gives the head's version.
+pub const HEAD_AFTER_VERSION: usize = 17;
+
 /// Where [`TIMELINE`] says whether it is unread.
 pub const UNREAD_AFTER_VERSION: usize = 18;
 
@@ -131,6 +134,34 @@ pub static CURRENT_OF_KIND: Statement = Statement::read(
     &[Text, Blob, Int],
     VERSION,
 );
+
+/// Of some objects at most the newest 1,000 versions each, with the version that their head names.
+pub static VERSIONS_OF_EACH: Statement = Statement::read(
+    "app.versions_of_each",
+    concat!(
+        "SELECT ",
+        version_columns!(),
+        ", h.version FROM object_head h JOIN object_version v ON v.object = h.object \
+         AND v.version > h.version - 1000 WHERE h.object IN ({0})"
+    ),
+    &[],
+    VERSION_SORTED,
+)
+.with_lists(&[&[Blob]]);
+
+/// Under which key the first objects of a kind, by id, are sealed, and since when.
+pub static KEPT_OF_KIND: Statement = Statement::read(
+    "app.kept_of_kind",
+    "SELECT v.key, v.recorded FROM object_head h JOIN object_version v ON v.object = h.object \
+     AND v.version = h.version WHERE h.kind = $1 ORDER BY h.object LIMIT ($2 + 0)",
+    &[Text, Int],
+    &[Blob, Int],
+);
+
+/// Which of some keys are there.
+pub static KEYS_AMONG: Statement =
+    Statement::read("app.keys_among", "SELECT id FROM wrapped_key WHERE id IN ({0})", &[], &[Blob])
+        .with_lists(&[&[Blob]]);
 
 /// Every object of a kind, in pages by id, with its access version in a scope ($4).
 pub static OBJECTS_WITH_ACCESS: Statement = Statement::read(
@@ -415,10 +446,10 @@ pub static CLINICAL: Statement = Statement::read(
 /// The same, restricted to codes.
 pub static CLINICAL_CODED: Statement = Statement::read(
     "app.clinical_coded",
-    "SELECT DISTINCT h.sort_time, h.object FROM clinical_index c JOIN object_head h ON h.object = c.object \
-     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
+    "SELECT h.sort_time, h.object FROM object_head h WHERE h.object IN (SELECT c.object FROM clinical_index c \
+     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 AND c.code_token IN ({1})) \
      AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
-     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) AND c.code_token IN ({1}) \
+     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
      ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)",
     &[Blob, Text, Int, Int, Int, Blob, Int],
     &[Int, Blob],
@@ -518,6 +549,10 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF_KIND,
     &OBJECTS_OF_KIND,
     &OBJECTS_WITH_ACCESS,
+    &VERSIONS_OF_EACH,
+    &KEPT_OF_KIND,
+    &KEYS_AMONG,
+    &UNUSED_AMONG,
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,

@@ -35,19 +35,19 @@ pub static TIMELINE: Statement = Statement::read(
 )
 .with_lists(&[&[Text], &[Text, Text, Blob]]);
 
-/// Of some people's recent records of each kind and access label: how many the caller has not seen, and when
-/// the newest was. All of it stands in one index; a condition on the kind would take another.
+/// Some people's recent records, person by person: kind, access label, whether the caller has not seen it, and
+/// what it is sorted by. All of it stands in one index; a condition on the kind would take another, and to count
+/// here would sort all of them first, which takes longer than everything else.
 pub static TIDINGS: Statement = Statement::read(
     "app.tidings",
     concat!(
-        "SELECT h.subject, h.class, h.state, h.institution, CAST(SUM(CASE WHEN ",
+        "SELECT h.subject, h.class, h.state, h.institution, CAST(CASE WHEN ",
         unread!(),
-        " THEN 1 ELSE 0 END) AS bigint), CAST(MAX(h.sort_time) AS bigint), h.kind FROM object_head h \
+        " THEN 1 ELSE 0 END AS bigint), h.sort_time, h.kind FROM object_head h \
          LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object AND s.version = h.version \
          AND s.actor = $2 \
          WHERE h.subject IN ({0}) AND h.sort_time >= $1 \
-         AND h.state NOT IN ('draft', 'awaiting') AND h.class IS NOT NULL AND h.institution IS NOT NULL \
-         GROUP BY h.subject, h.kind, h.class, h.state, h.institution"
+         AND h.state NOT IN ('draft', 'awaiting') AND h.class IS NOT NULL AND h.institution IS NOT NULL"
     ),
     &[Int, Blob],
     &[Blob, Text, Text, Blob, Int, Int, Text],

@@ -1,8 +1,11 @@
 //! One read and one write end to end, and what must not happen.
 
+use std::collections::BTreeSet;
+
 use mimamori_app::{CreateAs, ErrorKind, Paging, PeopleQuery, TimelineFilter, Window};
-use mimamori_domain::{Kind, RecordState, SubjectId};
+use mimamori_domain::{Action, Kind, ObjectId, RecordState, SubjectId};
 use mimamori_fhir::{Handling, SearchQuery};
+use mimamori_ledger::Entry;
 
 use crate::support::{START, Site, note, observation};
 
@@ -103,6 +106,31 @@ async fn people_and_records_are_found_by_what_is_indexed_blind() {
 }
 
 #[tokio::test]
+async fn the_newest_of_a_search_come_in_one_answer_however_many_and_one_entry_names_them() {
+    let site = Site::new().await;
+    let hospital = site.institution("病院").await;
+    site.staff("hana", Some("doctor"), hospital, &[]).await;
+    let hana = site.sign_in("hana").await;
+    let subject = site.person(&hana, "髙橋", "さくら").await;
+    let mut written = Vec::new();
+    for _ in 0..205 {
+        written.push(site.observation(&hana, subject, "36.4").await.unwrap().id);
+    }
+    let asked =
+        [("patient".to_owned(), subject.to_string()), ("category".to_owned(), "vital-signs".to_owned())];
+    let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();
+    let before = crate::staleness::entries(&*site.store, 0).await.len() as u64;
+    let (found, more) = site.app.search_newest(&hana, &query).await.unwrap();
+    assert!(!more);
+    let found: BTreeSet<ObjectId> = found.into_iter().map(|stored| stored.id).collect();
+    assert_eq!(found, written.into_iter().collect());
+    let entries = crate::staleness::entries(&*site.store, before).await;
+    let counts =
+        entries.iter().map(|Entry { draft, .. }| (draft.action, draft.count, draft.commitments.len()));
+    assert_eq!(counts.collect::<Vec<_>>(), [(Action::Search, 205, 0), (Action::Read, 205, 205)]);
+}
+
+#[tokio::test]
 async fn a_name_is_found_however_its_kanji_and_kana_are_written_and_shown_as_written() {
     let site = Site::new().await;
     let hospital = site.institution("病院").await;
@@ -189,8 +217,8 @@ async fn records_kept_together_are_all_there_or_none() {
     let stranger = town.site.person(&hana, "鈴木", "三郎").await;
     let before = count().await;
     let all = app.create_together(&hana, &temperatures([stranger; 3]), CreateAs::Confirmed).await.unwrap();
-    let mut units = std::collections::BTreeSet::new();
-    let mut keys = std::collections::BTreeSet::new();
+    let mut units = BTreeSet::new();
+    let mut keys = BTreeSet::new();
     for stored in &all {
         let version = crate::support::version_of(store, stored.id, 1).await;
         units.insert(version.unit);

@@ -75,6 +75,7 @@ const TABLE: &[(&str, Then)] = &[
     ("review", Reads),
     ("review_counts", Reads),
     ("search", Reads),
+    ("search_newest", Reads),
     ("search_people", Reads),
     ("timeline", Reads),
     ("record_file", Reads),
@@ -506,6 +507,11 @@ async fn ask(app: &App, asking: &Asking, ids: Ids, name: &str) -> Result<()> {
             let asked = [("patient".to_owned(), ids.subject.to_string())];
             let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();
             app.search(jiro, &query, &all).await.map(drop)
+        }
+        "search_newest" => {
+            let asked = [("patient".to_owned(), ids.subject.to_string())];
+            let query = SearchQuery::parse("Observation", &asked, Handling::Strict).unwrap();
+            app.search_newest(jiro, &query).await.map(drop)
         }
         "search_people" => {
             let query = PeopleQuery { name: Some("山田".to_owned()), ..PeopleQuery::default() };

@@ -140,6 +140,8 @@ pub async fn what_was_seen_survives_its_new_order(database: &dyn TestDatabase) {
         "ALTER TABLE before_6 RENAME TO seen",
         "DROP INDEX session_actor_ended",
         "DROP INDEX session_actor_expires",
+        "DROP INDEX clinical_index_code",
+        "CREATE INDEX clinical_index_start ON clinical_index (subject, kind, start, object)",
         "DELETE FROM schema_version WHERE number >= 6",
     ] {
         database.behind(sql).await.unwrap();

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use jiff::ToSpan;
 use jiff::civil::Date;
-use mimamori_app::{Paging, Stored};
+use mimamori_app::Stored;
 use mimamori_domain::{Error, RecordState, SubjectId, Timestamp};
 use mimamori_fhir::{Handling, SearchQuery, Value};
 
@@ -21,9 +21,6 @@ use crate::present::vital::{self, COURSES, Course};
 
 /// Days shown first.
 const USUAL_DAYS: i32 = 30;
-/// Records read at a time, and how often at most: each reading is an entry of the ledger.
-const AT_A_TIME: u32 = 200;
-const MOST_READINGS: usize = 5;
 /// Rows of a table: newest first.
 const MOST_ROWS: usize = 60;
 /// Rows and dots that a whole page shows at most, so that it stays light however much was measured.
@@ -124,16 +121,7 @@ pub(super) async fn observations(
             .map(|(name, value)| (name.to_owned(), value));
     let query = SearchQuery::parse("Observation", &parameters, Handling::Strict)
         .map_err(|_| Error::internal("the question for observations"))?;
-    let (mut found, mut cursor) = (Vec::new(), None);
-    for _ in 0..MOST_READINGS {
-        let answer = ask.web.app.search(&ask.caller, &query, &Paging { count: AT_A_TIME, cursor }).await?;
-        found.extend(answer.items);
-        cursor = answer.next;
-        if cursor.is_none() {
-            return Ok((found, false));
-        }
-    }
-    Ok((found, true))
+    Ok(ask.web.app.search_newest(&ask.caller, &query).await?)
 }
 
 /// Drafts and what was withdrawn are no measurements.

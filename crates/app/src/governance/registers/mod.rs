@@ -3,7 +3,7 @@
 mod entries;
 mod list;
 mod notices;
-mod review;
+pub(crate) mod review;
 pub(crate) mod tables;
 
 use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, Result, Timestamp};

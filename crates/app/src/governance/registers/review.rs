@@ -12,6 +12,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::governance::object::{Look, Writing};
 use crate::governance::purpose;
+use crate::governance::told::Told;
 use crate::governance::who::{Reach, Whereabouts};
 use crate::record::fault;
 
@@ -183,20 +184,21 @@ impl App {
     /// parts that together hold every entry there was when that round began.
     pub(crate) async fn reviewed_between(
         &self,
+        told: &Told,
         code: &str,
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<(Timestamp, ObjectId)>> {
-        let (newest_first, _) = self.governed_list::<Review>(code).await?;
+        let newest_first = told.reviews(self, code).await?;
         let mut done = Vec::new();
         let mut round = from;
         let mut missing: Option<BTreeSet<Part>> = None;
-        for review in newest_first.into_iter().rev() {
+        for review in newest_first.iter().rev() {
             let at = crate::body::time(review.body.at);
             if at < from || until <= at {
                 continue;
             }
-            if let Some(part) = review.body.part {
+            if let Some(part) = &review.body.part {
                 let mut left = match missing.take() {
                     Some(left) => left,
                     None => self.parts_of(code, round).await?,
