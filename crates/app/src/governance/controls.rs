@@ -112,13 +112,12 @@ impl App {
 
     /// The newest statement of each of some attestations.
     async fn newest_told_of(&self, codes: &[String]) -> Result<Arc<Vec<Option<Statement>>>> {
-        let told = Told::default();
-        each(codes.iter().map(|code| self.newest_told(&told, code)).collect()).await.map(Arc::new)
+        each(codes.iter().map(|code| self.newest_told(code)).collect()).await.map(Arc::new)
     }
 
-    async fn newest_told(&self, told: &Told, code: &str) -> Result<Option<Statement>> {
-        match told.statements(self, code).await?.first() {
-            Some(found) => self.statement(found.clone()).await.map(Some),
+    async fn newest_told(&self, code: &str) -> Result<Option<Statement>> {
+        match self.newest_governed(code, Timestamp::from_micros(i64::MAX)).await? {
+            Some(newest) => self.statement(newest).await.map(Some),
             None => Ok(None),
         }
     }

@@ -191,7 +191,9 @@ impl App {
         // Recorded time never runs backwards: nothing more is added to what has ended.
         let open = tally.windows.iter().copied().enumerate().filter(|(_, window)| window.until > tally.at);
         let open: Vec<(usize, Window)> = open.collect();
-        let spans = each(open.iter().map(|(_, window)| self.spans_within(*window, &head)).collect()).await?;
+        let epochs = self.epochs(&head).await?;
+        let spans = open.iter().map(|(_, window)| self.spans_within(*window, &head, &epochs)).collect();
+        let spans = each(spans).await?;
         for ((at, _), spans) in open.into_iter().zip(spans) {
             let mut all = 0;
             for span in spans {
@@ -211,9 +213,7 @@ impl App {
                 *each += all;
             }
         }
-        for (epoch, size) in self.epochs(&head).await? {
-            tally.counted.insert(epoch, size);
-        }
+        tally.counted.extend(epochs);
         tally.at = head.recorded;
         let page = tally.page(start, size);
         self.counts.keep(tally);

@@ -186,7 +186,8 @@ impl App {
     /// The ranges of sequences that a window of recorded time covers: time follows sequence.
     async fn spans(&self, window: Window) -> Result<Vec<Span>> {
         let head = self.store.head().await?.ok_or_else(|| Error::unavailable("the ledger has no head"))?;
-        self.spans_within(window, &head).await
+        let epochs = self.epochs(&head).await?;
+        self.spans_within(window, &head, &epochs).await
     }
 
     /// Every epoch up to a head, with how many entries it has.
@@ -204,10 +205,10 @@ impl App {
         Ok(epochs)
     }
 
-    /// As [`App::spans`], up to a head.
-    async fn spans_within(&self, window: Window, head: &Head) -> Result<Vec<Span>> {
+    /// As [`App::spans`], up to a head and in the epochs up to it.
+    async fn spans_within(&self, window: Window, head: &Head, epochs: &[(u32, u64)]) -> Result<Vec<Span>> {
         let mut spans = Vec::new();
-        for (epoch, size) in self.epochs(head).await? {
+        for (epoch, size) in epochs.iter().copied() {
             let from = self.place(head, epoch, size, window.from).await?;
             let until = self.place(head, epoch, size, window.until).await?;
             if from < until {
