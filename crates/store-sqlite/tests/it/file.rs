@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use mimamori_domain::{ManualClock, SubjectId, UnitId};
 use mimamori_store::contract::{START, TestDatabase, begin, draft, entries, options, reading, ready};
-use mimamori_store::{Change, CommitError, ObjectVersion, OpenError, Store, Unit};
+use mimamori_store::statements::ledger;
+use mimamori_store::{
+    Change, ColumnType, CommitError, ObjectVersion, OpenError, Reads as _, Statement, Store, Unit,
+};
 use mimamori_store_sqlite::{SqliteOptions, SqliteStore, open};
 
 use crate::fresh;
@@ -125,5 +128,29 @@ async fn a_file_keeps_what_was_acknowledged_when_the_program_dies() {
     let reopened = left.open(options(&Arc::new(ManualClock::at(START)))).await.unwrap();
     assert_eq!(entries(reopened.as_ref(), 0).await.len(), 6);
     reopened.close().await;
+    store.close().await;
+}
+
+/// Whose entries are long past is found as fast as who is looked at all day: not by walking through all others'.
+#[tokio::test]
+async fn entries_of_one_are_found_by_their_own_index() {
+    let file = fresh().await;
+    let store = opened(&file.address()).await;
+    for (statement, index) in [
+        (&ledger::ENTRIES_OF_SUBJECT, "ledger_entry_subject (subject=? AND epoch=? AND sequence>?"),
+        (&ledger::ENTRIES_OF_ACTOR, "ledger_entry_actor (actor=? AND epoch=? AND sequence>?"),
+    ] {
+        let plan = Statement::read(
+            "plan",
+            format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
+            statement.params,
+            &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
+        );
+        let args = vec![vec![0_u8; 16].into(), 0_i64.into(), 0_i64.into(), 9_i64.into(), 9_i64.into()];
+        let steps = store.query(Box::leak(Box::new(plan)), args).await.unwrap();
+        let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("(epoch=? AND sequence>?")), "{steps:?}");
+    }
     store.close().await;
 }

@@ -59,12 +59,13 @@ statements! {
         &[Int],
     );
 
-    /// A subject's entries in a window of sequences, newest first: from, before, at most.
+    /// A subject's entries in a window of sequences, newest first: from, before, at most. Asked for with their
+    /// entries at once, SQLite would walk through everybody's from the newest on.
     ENTRIES_OF_SUBJECT = Statement::read(
         "ledger_entries_of_subject",
-        "SELECT sequence, entry FROM ledger_entry \
-         WHERE subject = $1 AND epoch = $2 AND sequence >= $3 AND sequence < $4 \
-         ORDER BY sequence DESC LIMIT ($5 + 0)",
+        "SELECT l.sequence, l.entry FROM ledger_entry l WHERE l.epoch = $2 AND l.sequence IN \
+         (SELECT e.sequence FROM ledger_entry e WHERE e.subject = $1 AND e.epoch = $2 AND e.sequence >= $3 \
+         AND e.sequence < $4 ORDER BY e.sequence DESC LIMIT ($5 + 0)) ORDER BY l.sequence DESC",
         &[Blob, Int, Int, Int, Int],
         &[Int, Blob],
     );
@@ -72,9 +73,9 @@ statements! {
     /// An actor's entries in a window of sequences, newest first: from, before, at most.
     ENTRIES_OF_ACTOR = Statement::read(
         "ledger_entries_of_actor",
-        "SELECT sequence, entry FROM ledger_entry \
-         WHERE actor = $1 AND epoch = $2 AND sequence >= $3 AND sequence < $4 \
-         ORDER BY sequence DESC LIMIT ($5 + 0)",
+        "SELECT l.sequence, l.entry FROM ledger_entry l WHERE l.epoch = $2 AND l.sequence IN \
+         (SELECT e.sequence FROM ledger_entry e WHERE e.actor = $1 AND e.epoch = $2 AND e.sequence >= $3 \
+         AND e.sequence < $4 ORDER BY e.sequence DESC LIMIT ($5 + 0)) ORDER BY l.sequence DESC",
         &[Blob, Int, Int, Int, Int],
         &[Int, Blob],
     );
