@@ -174,6 +174,7 @@ impl App {
             provider: std::sync::OnceLock::new(),
             packs: Cache::new(16),
             register_keys: crate::governance::keys::RegisterKeys::default(),
+            versions: crate::governance::versions::Versions::default(),
             asked: crate::governance::Asked::default(),
             counts: crate::review::Counts::default(),
             began: std::sync::OnceLock::new(),

@@ -173,6 +173,7 @@ pub struct Shared {
     pub(crate) refusals: refusals::Refusals,
     /// Opened keys of what belongs to the organisation.
     pub(crate) register_keys: governance::keys::RegisterKeys,
+    pub(crate) versions: governance::versions::Versions,
     /// When the installation began, once it was asked for: it never changes.
     pub(crate) began: std::sync::OnceLock<mimamori_domain::Timestamp>,
     /// How people reach the program, once its server has said so.

@@ -6,7 +6,7 @@ use mimamori_domain::{
     AccessLabel, Action, Error, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
 };
 use mimamori_policy::Decision;
-use mimamori_store::{MAX_LIST, ObjectVersion, Statement, Unit, Value};
+use mimamori_store::{MAX_LIST, ObjectVersion, Question, Row, Unit, Value};
 
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
@@ -15,6 +15,7 @@ use crate::cursor::{Position, page_size};
 use crate::people::{ABREAST, Found};
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
 use crate::seen::{Addressed, Tidings, since};
+use crate::several::Person;
 use crate::together::each;
 use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
 
@@ -77,6 +78,13 @@ struct News {
     newest: (i64, AccessLabel, Decision),
 }
 
+/// Records that wait for the caller or were left unfinished by them, whether they may be seen or not.
+#[derive(Default)]
+struct Left {
+    urgent: Vec<ObjectVersion>,
+    unfinished: Vec<ObjectVersion>,
+}
+
 impl App {
     /// The people the caller takes part in the care of; for citizen users themselves and those they
     /// speak for. What policy hides from the caller is not counted.
@@ -92,12 +100,16 @@ impl App {
             let now = self.clock.now();
             let (mut news, mut looked) = (HashMap::new(), HashMap::new());
             let mut unread = Found::default();
-            let addressed = self.addressed(caller, now).await?;
+            let (addressed, linked, left) = futures::try_join!(
+                self.addressed(caller, now),
+                self.linked(caller, start),
+                self.left_by(caller, first, now)
+            )?;
             if first {
-                looked = self.look_for_news(caller, now, &addressed, &mut news, &mut unread).await?;
+                looked = self.look_for_news(caller, now, &linked, &addressed, &mut news, &mut unread).await?;
             }
             let above = unread.cards.iter().map(|card| card.subject).collect();
-            let (mut found, last) = self.page_of_mine(caller, start, size, &above).await?;
+            let (mut found, last) = self.page_of_mine(caller, linked, start, size, &above).await?;
             let (known, unknown): (Vec<SubjectId>, Vec<SubjectId>) = found
                 .subjects()
                 .filter(|subject| !news.contains_key(subject))
@@ -107,18 +119,11 @@ impl App {
             self.permitted_news(caller, tidings, now, &mut news).await?;
             self.tell_news(&news, [&mut unread, &mut found]).await?;
             let mut others = Found::default();
-            let (mut unfinished, mut urgent) = (Vec::new(), Vec::new());
-            if first {
-                let limit = i64::try_from(MOST_UNFINISHED).unwrap_or(i64::MAX);
-                let actor: Value = caller.actor.into();
-                let parts = &mut [&mut unread, &mut found, &mut others];
-                let args = vec![actor.clone(), limit.into(), since(now).into()];
-                urgent = self.waiting(caller, now, parts, &sql::URGENT_FOR, args).await?;
-                for statement in [&sql::AWAITING_OF, &sql::DRAFTS_OF] {
-                    let args = vec![actor.clone(), limit.into()];
-                    unfinished.extend(self.waiting(caller, now, parts, statement, args).await?);
-                }
-            }
+            let whose = left.urgent.iter().chain(&left.unfinished).filter_map(|version| version.subject);
+            let people = self.several(&whose.collect::<Vec<_>>()).await?;
+            let parts = &mut [&mut unread, &mut found, &mut others];
+            let urgent = self.waiting(caller, now, parts, &people, left.urgent)?;
+            let unfinished = self.waiting(caller, now, parts, &people, left.unfinished)?;
             let next = match last {
                 Some(position) => Some(self.seal_cursor(caller, &question, position)?),
                 None => None,
@@ -139,9 +144,11 @@ impl App {
     }
 
     /// One page of the people a caller is linked to, by their ids, and where it ended if there are more.
+    /// `rows` are the first of them.
     async fn page_of_mine(
         &self,
         caller: &Caller,
+        mut rows: Vec<SubjectId>,
         start: Position,
         size: usize,
         above: &HashSet<SubjectId>,
@@ -149,7 +156,6 @@ impl App {
         let mut found = Found::default();
         let mut position = start;
         loop {
-            let rows = self.linked(caller, position).await?;
             let last = rows.len() < STRIDE;
             for some in rows.chunks(ABREAST) {
                 let others: Vec<_> = some.iter().copied().filter(|one| !above.contains(one)).collect();
@@ -169,6 +175,7 @@ impl App {
             if last {
                 return Ok((found, None));
             }
+            rows = self.linked(caller, position).await?;
         }
     }
 
@@ -185,21 +192,22 @@ impl App {
         rows.iter().map(|row| row.id_of(0)).collect::<Result<_, _>>().map_err(Error::unavailable)
     }
 
-    /// Finds whoever has something unread, what is addressed to the caller first, then the latest news. Gives
-    /// the tidings about the others: nobody is asked about twice.
+    /// Finds whoever has something unread, what is addressed to the caller first, then the latest news: of
+    /// everybody the caller is linked to, of whom `linked` are the first. Gives the tidings about the others:
+    /// nobody is asked about twice.
     async fn look_for_news(
         &self,
         caller: &Caller,
         now: Timestamp,
+        linked: &[SubjectId],
         addressed: &Addressed,
         news: &mut HashMap<SubjectId, News>,
         unread: &mut Found,
     ) -> Result<HashMap<SubjectId, Vec<Tidings>>> {
-        let mut position = Position::LOWEST;
+        let mut people = linked.to_vec();
         let mut others = HashMap::new();
         let mut looked = 0;
-        while looked < MOST_LOOKED {
-            let people = self.linked(caller, position).await?;
+        loop {
             looked += STRIDE;
             let tidings = self.tidings(caller, &people, addressed, now).await?;
             // What may be seen of whoever has nothing unread at all is asked only when they are shown.
@@ -211,7 +219,9 @@ impl App {
             others.extend(old);
             self.permitted_news(caller, new, now, news).await?;
             match people.last() {
-                Some(last) if people.len() == STRIDE => position = Position::after(0, ObjectId::from(*last)),
+                Some(last) if people.len() == STRIDE && looked < MOST_LOOKED => {
+                    people = self.linked(caller, Position::after(0, ObjectId::from(*last))).await?;
+                }
                 _ => break,
             }
         }
@@ -327,21 +337,33 @@ impl App {
         Ok(())
     }
 
-    /// What waits for the caller, or was left unfinished by them, by one statement. Each record counts in the
-    /// entry of its person, who is added to the last of `parts` unless they are shown anyway.
-    async fn waiting(
+    /// What waits for the caller, and what they left unfinished: for the first page alone.
+    async fn left_by(&self, caller: &Caller, first: bool, now: Timestamp) -> Result<Left> {
+        if !first {
+            return Ok(Left::default());
+        }
+        let limit = i64::try_from(MOST_UNFINISHED).unwrap_or(i64::MAX);
+        let mine: Vec<Value> = vec![caller.actor.into(), limit.into()];
+        let recent = mine.iter().cloned().chain([since(now).into()]).collect();
+        let asked = [(&sql::URGENT_FOR, recent), (&sql::AWAITING_OF, mine.clone()), (&sql::DRAFTS_OF, mine)];
+        let asked = asked.map(|(statement, args)| Question { statement, args, lists: Vec::new() });
+        let mut found = self.store.query_together(asked.into()).await?.into_iter();
+        let urgent = found.next().unwrap_or_default();
+        let versions = |mut rows: Vec<Row>| rows.iter_mut().map(object_from_row).collect::<Result<Vec<_>>>();
+        Ok(Left { urgent: versions(urgent)?, unfinished: versions(found.flatten().collect())? })
+    }
+
+    /// What of some records the caller may see. Each counts in the entry of its person, who is added to the
+    /// last of `parts` unless they are shown anyway.
+    fn waiting(
         &self,
         caller: &Caller,
         now: Timestamp,
         parts: &mut [&mut Found; 3],
-        statement: &'static Statement,
-        args: Vec<Value>,
+        people: &HashMap<SubjectId, Person>,
+        versions: Vec<ObjectVersion>,
     ) -> Result<Vec<Unfinished>> {
         let mut all = Vec::new();
-        let mut rows = self.store.query(statement, args).await?;
-        let versions = rows.iter_mut().map(object_from_row).collect::<Result<Vec<_>>>()?;
-        let subjects: Vec<SubjectId> = versions.iter().filter_map(|version| version.subject).collect();
-        let people = self.several(&subjects).await?;
         for version in versions {
             let (Some(subject), Ok(label)) = (version.subject, label_of(&version)) else { continue };
             let Some(person) = people.get(&subject) else { continue };

@@ -551,7 +551,6 @@ impl App {
         Ok(views)
     }
 
-    /// Roles that the rules in force have no more and that somebody was appointed to until later.
     /// Who appointed, or which group of the identity provider.
     async fn given_by(&self, held: &body::Role) -> Result<String> {
         match &held.group {
@@ -560,6 +559,7 @@ impl App {
         }
     }
 
+    /// Roles that the rules in force have no more and that somebody was appointed to until later.
     async fn vanished_roles(&self, people: &[Arc<ActorContext>]) -> Result<Vec<RoleView>> {
         let now = self.clock.now();
         let mut views: Vec<RoleView> = Vec::new();

@@ -12,7 +12,7 @@ use mimamori_store::{AccessKey, Unit};
 use mimamori_vault::{hash_token, random_token};
 use serde::{Deserialize, Serialize};
 
-use super::duties::{DutyState, DutyView, THING, last_day};
+use super::duties::{Duty, DutyState, DutyView, THING, last_day};
 use super::object::{Governed, Writing};
 use super::purpose;
 use super::told::Told;
@@ -172,12 +172,11 @@ impl App {
             return Err(Error::not_found());
         }
         let window = Window { from: now.minus(BACK), until: now.plus(AHEAD) };
-        let (mut views, told) = (Vec::new(), Told::default());
-        for duty in self.duties_of_pack() {
-            if named(&context, duty.owner, Reach::Anywhere, None, now).is_some() {
-                views.extend(self.occurrences(&duty, window, now, &told).await?);
-            }
-        }
+        let duties = self.duties_of_pack();
+        let own = |duty: &&Duty<'_>| named(&context, duty.owner, Reach::Anywhere, None, now).is_some();
+        let own: Vec<_> = duties.iter().filter(own).collect();
+        let views = self.occurrences_of_each(&own, window, now, &Told::default()).await?;
+        let mut views: Vec<DutyView> = views.into_iter().flatten().collect();
         views.retain(|view| matches!(view.state, DutyState::Due | DutyState::Overdue | DutyState::Upcoming));
         views.sort_by(|a, b| (a.due, &a.code).cmp(&(b.due, &b.code)));
         // The program answers whoever has the address: it is the one that acts.

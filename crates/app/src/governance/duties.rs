@@ -12,6 +12,7 @@ use mimamori_domain::{Action, ActorId, Error, Kind, ObjectId, RecordState, Resul
 use mimamori_policy::Recurrence;
 use mimamori_policy::Text;
 use mimamori_policy::model::{Proof, Who};
+use mimamori_store::{Question, Row};
 use serde::{Deserialize, Serialize};
 
 use super::jobs::{JOB_RESULT, JOBS, JobFailure, JobTroubleBody};
@@ -109,6 +110,73 @@ pub(crate) struct Duty<'a> {
     pub(crate) proof: Proof,
 }
 
+impl Duty<'_> {
+    /// From when on an occurrence counts as done: done a little early is done, by as many days as the first
+    /// reminder comes before the end.
+    fn earliest(&self, opens: Timestamp) -> Timestamp {
+        self.remind_days.iter().max().map_or(opens, |days| opens.minus(DAY * *days))
+    }
+}
+
+/// A deed that proves a duty done, and when it was done, UTC.
+type Deed = (Timestamp, ObjectId);
+
+/// The occurrences of a duty that are looked at together.
+struct Span {
+    /// When they open, from the beginning on.
+    all: Vec<Timestamp>,
+    /// The place of the first that is told of.
+    from: usize,
+    /// Since when the rules are counted.
+    begin: Timestamp,
+    /// Deeds are looked for from then on,
+    since: Timestamp,
+    /// and before this.
+    end: Timestamp,
+}
+
+impl Span {
+    /// `None` when nothing opens before the window ends.
+    fn of(duty: &Duty<'_>, begin: Timestamp, window: Window) -> Option<Self> {
+        let all = duty.rule.between(begin, window.until);
+        let from = all.partition_point(|opens| *opens < window.from);
+        let end = duty.rule.next_after(*all.last()?).unwrap_or(Timestamp::from_micros(i64::MAX));
+        let mut span = Self { all, from, begin, since: begin, end };
+        let first = span.all.get(span.first());
+        span.since = first.map_or(begin, |opens| duty.earliest(*opens).max(begin));
+        Some(span)
+    }
+
+    /// The place of the first that is looked at: the one before the window is too, for its deed is not the
+    /// next one's.
+    fn first(&self) -> usize {
+        self.from.saturating_sub(1)
+    }
+}
+
+/// The kind and code of the objects whose heads tell of deeds.
+fn of_head(proof: &Proof) -> Option<(Kind, &str)> {
+    match proof {
+        Proof::Procedure(code) => Some((CASE, code)),
+        Proof::Register(code) => Some((ENTRY, code)),
+        Proof::Job(code) => Some((JOB_RESULT, code)),
+        Proof::Document(_) | Proof::Attestation(_) | Proof::Review(_) => None,
+    }
+}
+
+/// Asks for the first deeds within a time, when heads tell of them.
+fn proof_between(proof: &Proof, from: Timestamp, until: Timestamp) -> Option<Question> {
+    let (kind, code) = of_head(proof)?;
+    let args = vec![
+        kind.as_str().to_owned().into(),
+        code.to_owned().into(),
+        from.into(),
+        until.into(),
+        STRIDE.into(),
+    ];
+    Some(Question { statement: &sql::GOVERNED_BETWEEN, args, lists: Vec::new() })
+}
+
 impl App {
     /// Every duty of the pack in force whose rule is known.
     pub(crate) fn duties_of_pack(&self) -> Vec<Duty<'_>> {
@@ -163,33 +231,53 @@ impl App {
         now: Timestamp,
         told: &Told,
     ) -> Result<Vec<DutyView>> {
+        Ok(self.occurrences_of_each(&[duty], window, now, told).await?.pop().unwrap_or_default())
+    }
+
+    /// The same of several duties, for each its own.
+    pub(crate) async fn occurrences_of_each(
+        &self,
+        duties: &[&Duty<'_>],
+        window: Window,
+        now: Timestamp,
+        told: &Told,
+    ) -> Result<Vec<Vec<DutyView>>> {
         let begin = self.rules_begin().await?;
-        let all = duty.rule.between(begin, window.until);
-        let from = all.partition_point(|opens| *opens < window.from);
-        let end = match all.last() {
-            Some(last) => duty.rule.next_after(*last).unwrap_or(Timestamp::from_micros(i64::MAX)),
-            None => return Ok(Vec::new()),
-        };
-        let nexts = all.iter().skip(1).copied().chain(std::iter::once(end));
-        // Done a little early is done: by as many days as the first reminder comes before the end.
-        let early =
-            |opens: Timestamp| duty.remind_days.iter().max().map_or(opens, |days| opens.minus(DAY * *days));
-        // The database is asked once for all occurrences; the one before the window is looked at too.
-        let first = from.saturating_sub(1);
-        let since = all.get(first).map_or(begin, |opens| early(*opens).max(begin));
-        let proofs = self.proofs_between(&duty.proof, since, end, told).await?;
-        let mut views = Vec::with_capacity(all.len().saturating_sub(from));
+        let spans: Vec<Option<Span>> = duties.iter().map(|duty| Span::of(duty, begin, window)).collect();
+        let asked = duties.iter().zip(&spans).map(|(duty, span)| (&duty.proof, span.as_ref())).collect();
+        let proofs = self.proofs_of_each(asked, told).await?;
+        let views = duties.iter().zip(&spans).zip(&proofs).map(|((duty, span), proofs)| async move {
+            match span {
+                Some(span) => self.views_of(duty, span, proofs, now, told).await,
+                None => Ok(Vec::new()),
+            }
+        });
+        each(views.collect()).await
+    }
+
+    /// How the occurrences of a duty stand, as its proofs tell.
+    async fn views_of(
+        &self,
+        duty: &Duty<'_>,
+        span: &Span,
+        proofs: &[Deed],
+        now: Timestamp,
+        told: &Told,
+    ) -> Result<Vec<DutyView>> {
+        let Span { all, from, end, begin, .. } = span;
+        let nexts = all.iter().skip(1).chain(std::iter::once(end));
+        let mut views = Vec::with_capacity(all.len().saturating_sub(*from));
         // One deed proves one occurrence: what proves an occurrence late is not the next one, early.
-        let mut used = begin;
-        for (at, (opens, next)) in all.iter().copied().zip(nexts).enumerate().skip(first) {
+        let mut used = *begin;
+        for (at, (opens, next)) in all.iter().copied().zip(nexts).enumerate().skip(span.first()) {
             let due = opens.plus(DAY * duty.within_days.max(1));
-            let earliest = early(opens).max(used);
+            let earliest = duty.earliest(opens).max(used);
             let place = proofs.partition_point(|(done, _)| *done < earliest);
-            let proof = proofs.get(place).copied().filter(|(done, _)| *done < next);
+            let proof = proofs.get(place).copied().filter(|(done, _)| done < next);
             if let Some((done, _)) = proof {
                 used = done.plus(Duration::from_micros(1));
             }
-            if at < from {
+            if at < *from {
                 continue;
             }
             let state = match proof {
@@ -210,7 +298,7 @@ impl App {
             };
             let open = matches!(state, DutyState::Due | DutyState::Overdue);
             views.push(DutyView {
-                trouble: if open { self.trouble(&duty.proof, earliest, next).await? } else { None },
+                trouble: if open { self.trouble(&duty.proof, earliest, *next).await? } else { None },
                 code: duty.code.clone(),
                 name: duty.name.clone(),
                 owner: duty.owner.to_vec(),
@@ -226,10 +314,8 @@ impl App {
 
     /// The same of several duties, in the order in which they are due.
     async fn occurrences_of_all(&self, duties: &[Duty<'_>], window: Window) -> Result<Vec<DutyView>> {
-        let now = self.clock.now();
-        let told = Told::default();
-        let found = duties.iter().map(|duty| self.occurrences(duty, window, now, &told)).collect();
-        let found = each(found).await?;
+        let duties: Vec<_> = duties.iter().collect();
+        let found = self.occurrences_of_each(&duties, window, self.clock.now(), &Told::default()).await?;
         let mut views: Vec<DutyView> = found.into_iter().flatten().collect();
         views.sort_by_key(|view| (view.due, view.opens));
         Ok(views)
@@ -246,43 +332,50 @@ impl App {
         Ok(failed.filter(|(at, _)| *at >= from).map(|(at, why)| JobTrouble::Failed(at, why)))
     }
 
-    /// What proves a duty done within a window, earliest first.
-    async fn proofs_between(
+    /// What proves each of some duties done within its span, earliest first.
+    async fn proofs_of_each(
         &self,
-        proof: &Proof,
-        from: Timestamp,
-        until: Timestamp,
+        asked: Vec<(&Proof, Option<&Span>)>,
         told: &Told,
-    ) -> Result<Vec<(Timestamp, ObjectId)>> {
-        let (kind, code) = match proof {
-            Proof::Procedure(code) => (CASE, code),
-            Proof::Register(code) => (ENTRY, code),
-            Proof::Job(code) => (JOB_RESULT, code),
-            // All versions of a document are one object: its head tells of the newest one only.
-            Proof::Document(code) => return self.published_between(code, from, until).await,
-            Proof::Attestation(code) => return self.stated_between(told, code, from, until).await,
-            Proof::Review(code) => return self.reviewed_between(told, code, from, until).await,
-        };
-        let mut proofs = Vec::new();
-        let mut from = from;
+    ) -> Result<Vec<Vec<Deed>>> {
+        let questions = asked.iter().filter_map(|(proof, span)| {
+            let span = (*span)?;
+            proof_between(proof, span.since, span.end)
+        });
+        let mut rows = self.store.query_together(questions.collect()).await?.into_iter();
+        let parts = asked.into_iter().map(|(proof, span)| {
+            let rows = span.and_then(|_| of_head(proof)).and_then(|_| rows.next()).unwrap_or_default();
+            async move {
+                let Some(span) = span else { return Ok(Vec::new()) };
+                let (from, until) = (span.since, span.end);
+                match proof {
+                    // All versions of a document are one object: its head tells of the newest one only.
+                    Proof::Document(code) => self.published_between(code, from, until).await,
+                    Proof::Attestation(code) => self.stated_between(told, code, from, until).await,
+                    Proof::Review(code) => self.reviewed_between(told, code, from, until).await,
+                    Proof::Procedure(_) | Proof::Register(_) | Proof::Job(_) => {
+                        self.deeds(proof, rows, until).await
+                    }
+                }
+            }
+        });
+        each(parts.collect()).await
+    }
+
+    /// The deeds of rows that were found first, and those after them.
+    async fn deeds(&self, proof: &Proof, mut rows: Vec<Row>, until: Timestamp) -> Result<Vec<Deed>> {
+        let mut deeds: Vec<Deed> = Vec::new();
         loop {
-            let args = vec![
-                kind.as_str().to_owned().into(),
-                code.clone().into(),
-                from.into(),
-                until.into(),
-                STRIDE.into(),
-            ];
-            let rows = self.store.query(&sql::GOVERNED_BETWEEN, args).await?;
             for row in &rows {
                 let at = row.time(1).map_err(Error::unavailable)?;
-                proofs.push((at, row.id_of(0).map_err(Error::unavailable)?));
+                deeds.push((at, row.id_of(0).map_err(Error::unavailable)?));
             }
-            match proofs.last() {
-                // What happened at the very same time proves nothing more.
-                Some((last, _)) if rows.len() as i64 == STRIDE => from = last.plus(Duration::from_micros(1)),
-                _ => return Ok(proofs),
-            }
+            // What happened at the very same time proves nothing more.
+            let after = deeds.last().filter(|_| rows.len() as i64 == STRIDE);
+            let after = after.map(|(last, _)| last.plus(Duration::from_micros(1)));
+            let next = after.and_then(|from| proof_between(proof, from, until));
+            let Some(Question { statement, args, .. }) = next else { return Ok(deeds) };
+            rows = self.store.query(statement, args).await?;
         }
     }
 

@@ -20,7 +20,7 @@ use mimamori_vault::hash_token;
 use serde::{Deserialize, Serialize};
 
 use super::documents::day;
-use super::duties::{DutyState, THING};
+use super::duties::{Duty, DutyState, THING};
 use super::jobs::{JobEnd, JobFailure, MAIL};
 use super::object::Writing;
 use super::told::Told;
@@ -193,18 +193,18 @@ impl App {
     /// How much waits for each of some people.
     async fn waits_of(&self, people: &[Arc<ActorContext>], now: Timestamp) -> Result<Vec<Waits>> {
         let mut all = vec![Waits::default(); people.len()];
-        let told = Told::default();
         let window = Window { from: now.minus(BACK), until: now.plus(Duration::from_micros(1)) };
-        for duty in self.duties_of_pack() {
-            let whose =
-                |person: &ActorContext| named(person, duty.owner, Reach::Anywhere, None, now).is_some();
-            if !people.iter().any(|person| whose(person)) {
-                continue;
-            }
-            let found = self.occurrences(&duty, window, now, &told).await?;
+        let whose = |duty: &Duty<'_>, person: &ActorContext| {
+            named(person, duty.owner, Reach::Anywhere, None, now).is_some()
+        };
+        let duties = self.duties_of_pack();
+        let theirs = |duty: &&Duty<'_>| people.iter().any(|person| whose(duty, person));
+        let duties: Vec<_> = duties.iter().filter(theirs).collect();
+        let found = self.occurrences_of_each(&duties, window, now, &Told::default()).await?;
+        for (duty, found) in duties.into_iter().zip(found) {
             let count = |state: &DutyState| found.iter().filter(|view| view.state == *state).count() as u64;
             let (due, overdue) = (count(&DutyState::Due), count(&DutyState::Overdue));
-            for (_, waits) in people.iter().zip(&mut all).filter(|(person, _)| whose(person)) {
+            for (_, waits) in people.iter().zip(&mut all).filter(|(person, _)| whose(duty, person)) {
                 waits.due += due;
                 waits.overdue += overdue;
             }

@@ -29,6 +29,7 @@ pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod told;
 pub(crate) mod values;
+pub(crate) mod versions;
 pub(crate) mod who;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use mimamori_domain::{
     Timestamp,
 };
 use mimamori_policy::Decision;
-use mimamori_store::{ObjectVersion, Unit};
+use mimamori_store::{ObjectVersion, Row, RowError, Unit};
 
 use crate::access::{Settled, decided, kept_changing};
 use crate::body::{self, Body};
@@ -96,7 +96,7 @@ impl App {
     /// The current version of an object, when it is one of this kind.
     pub(crate) async fn governed<T: Body>(&self, object: ObjectId) -> Result<Option<Governed<T>>> {
         match self.current(object).await?.filter(|version| version.kind == T::KIND) {
-            Some(version) => self.open_governed(version).await.map(Some),
+            Some(version) => self.open_governed(&version).await.map(Some),
             None => Ok(None),
         }
     }
@@ -109,7 +109,7 @@ impl App {
     ) -> Result<Option<Governed<T>>> {
         let wanted = |version: &ObjectVersion| version.kind == T::KIND && version.state == Some(state);
         match self.current(object).await?.filter(wanted) {
-            Some(version) => self.open_governed(version).await.map(Some),
+            Some(version) => self.open_governed(&version).await.map(Some),
             None => Ok(None),
         }
     }
@@ -119,10 +119,13 @@ impl App {
         &self,
         objects: &[ObjectId],
     ) -> Result<HashMap<ObjectId, Governed<T>>> {
-        let mut found = HashMap::with_capacity(objects.len());
-        for version in self.current_of(objects.iter().copied()).await?.into_values() {
+        let list = objects.iter().map(|object| (*object).into()).collect();
+        let rows = self.store.query_many(&sql::HEADS_OF, Vec::new(), list).await?;
+        let heads = rows.iter().map(head_of).collect::<Result<Vec<_>>>()?;
+        let mut found = HashMap::with_capacity(heads.len());
+        for version in self.kept_versions(&heads).await? {
             if version.kind == T::KIND {
-                found.insert(version.object, self.open_governed(version).await?);
+                found.insert(version.object, self.open_governed(&version).await?);
             }
         }
         Ok(found)
@@ -142,8 +145,10 @@ impl App {
             object.into(),
             1_i64.into(),
         ];
-        match self.store.query_one(&sql::GOVERNED_OF_CODE, args).await? {
-            Some(mut row) => self.open_governed(object_from_row(&mut row)?).await.map(Some),
+        let row = self.store.query_one(&sql::GOVERNED_OF_CODE, args).await?;
+        let head = row.iter().map(head_of).collect::<Result<Vec<_>>>()?;
+        match self.kept_versions(&head).await?.first() {
+            Some(version) => self.open_governed(version).await.map(Some),
             None => Ok(None),
         }
     }
@@ -155,7 +160,7 @@ impl App {
         for mut row in rows {
             let version = object_from_row(&mut row)?;
             if version.kind == T::KIND {
-                versions.push(self.open_governed(version).await?);
+                versions.push(self.open_governed(&version).await?);
             }
         }
         Ok(versions)
@@ -168,13 +173,11 @@ impl App {
         self.governed_pages(&sql::GOVERNED_OF_CODE, fixed).await
     }
 
-    /// How many objects of a kind and code there are, in every state.
-    pub(crate) async fn governed_count<T: Body>(&self, code: &str) -> Result<u64> {
-        let args = vec![T::KIND.as_str().to_owned().into(), code.to_owned().into()];
-        let row = self.store.query_one(&sql::GOVERNED_COUNT, args).await?;
-        row.ok_or_else(|| Error::unavailable("a count without an answer"))?
-            .unsigned(0)
-            .map_err(Error::unavailable)
+    /// How many objects of a kind there are by code, in every state.
+    pub(crate) async fn governed_counts<T: Body>(&self) -> Result<HashMap<String, u64>> {
+        let rows = self.store.query(&sql::GOVERNED_COUNTS, vec![T::KIND.as_str().to_owned().into()]).await?;
+        let count = |row: &Row| Ok((row.text(0)?.to_owned(), row.unsigned(1)?));
+        rows.iter().map(count).collect::<Result<_, RowError>>().map_err(Error::unavailable)
     }
 
     /// Current versions of a kind that are in a state, of every code, newest first.
@@ -197,29 +200,31 @@ impl App {
             let mut args = fixed.clone();
             args.extend([before.into(), object.into(), STRIDE.into()]);
             let rows = self.store.query(statement, args).await?;
-            let last = (rows.len() as i64) < STRIDE;
-            for mut row in rows {
+            let heads = rows.iter().map(head_of).collect::<Result<Vec<_>>>()?;
+            for version in self.kept_versions(&heads).await? {
                 if found.len() >= MOST_LISTED {
                     return Ok((found, true));
                 }
-                before = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
-                let version = object_from_row(&mut row)?;
-                object = version.object;
-                found.push(self.open_governed(version).await?);
+                found.push(self.open_governed(&version).await?);
             }
-            if last {
+            if let (Some(row), Some((last, _))) = (rows.last(), heads.last()) {
+                before = row.int(2).map_err(Error::unavailable)?;
+                object = *last;
+            }
+            if (rows.len() as i64) < STRIDE {
                 return Ok((found, false));
             }
         }
     }
 
-    async fn open_governed<T: Body>(&self, version: ObjectVersion) -> Result<Governed<T>> {
-        let plain = self.open_register_body(&version).await?;
+    async fn open_governed<T: Body>(&self, version: &ObjectVersion) -> Result<Governed<T>> {
+        let plain = self.open_register_body(version).await?;
         Ok(Governed {
             object: version.object,
             version: version.version,
             code: version
                 .class
+                .clone()
                 .ok_or_else(|| Error::unavailable("an object of the organisation has no code"))?,
             state: version
                 .state
@@ -345,4 +350,9 @@ impl App {
     pub(crate) fn resource_of<T: Body>(object: ObjectId) -> Option<(Kind, Option<ObjectId>)> {
         Some((T::KIND, Some(object)))
     }
+}
+
+/// The object of a row that begins with it, and the number of its current version.
+fn head_of(row: &Row) -> Result<(ObjectId, u64)> {
+    Ok((row.id_of(0).map_err(Error::unavailable)?, row.unsigned(1).map_err(Error::unavailable)?))
 }

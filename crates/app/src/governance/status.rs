@@ -15,7 +15,7 @@ use mimamori_policy::{Pack, Text};
 use super::checks::{Finding, Looked};
 use super::controls::THING;
 use super::documents::{DocumentBody, Standing, day};
-use super::duties::{Duty, DutyState, last_day};
+use super::duties::{DutyState, DutyView, last_day};
 use super::object::{Governed, Look};
 use super::purpose;
 use super::registers::RegisterEntry;
@@ -115,7 +115,10 @@ struct Looking<'a> {
     looked: Looked,
     told: Told,
     documents: HashMap<&'a str, Governed<DocumentBody>>,
-    duties: Vec<Duty<'a>>,
+    /// By code, the occurrences of every duty.
+    duties: HashMap<String, Vec<DutyView>>,
+    /// How many entries each register has.
+    entries: HashMap<String, u64>,
     /// Codes of the procedures that have an open case which is late, once for each case.
     late: Vec<String>,
 }
@@ -146,16 +149,15 @@ impl App {
 
     async fn states_of_clauses(&self) -> Result<Vec<ClauseState>> {
         let pack = Arc::clone(&self.pack);
-        let (looked, documents, late) =
-            futures::try_join!(self.looked(), self.document_heads(), self.overdue_cases())?;
-        let looking = Looking {
-            now: self.clock.now(),
-            looked,
-            told: Told::default(),
-            documents,
-            duties: self.duties_of_pack(),
-            late,
-        };
+        let (now, told) = (self.clock.now(), Told::default());
+        let (looked, documents, duties, entries, late) = futures::try_join!(
+            self.looked(),
+            self.document_heads(),
+            self.duties_now(now, &told),
+            self.governed_counts::<RegisterEntry>(),
+            self.overdue_cases()
+        )?;
+        let looking = Looking { now, looked, told, documents, duties, entries, late };
         // What answers several clauses is looked at once.
         let mut wanted = BTreeMap::new();
         for answer in pack.clauses().flat_map(|clause| pack.answers(&clause.id)) {
@@ -187,9 +189,9 @@ impl App {
     ) -> Result<(State, Text)> {
         let code = answer.code.as_str();
         match answer.kind {
-            ObjectKind::Register => self.register_state(pack, looking, code).await,
+            ObjectKind::Register => Ok(register_state(pack, looking, code)),
             ObjectKind::Procedure => Ok(procedure_state(pack, looking, code)),
-            ObjectKind::Schedule => self.duty_state(looking, code).await,
+            ObjectKind::Schedule => Ok(duty_state(pack, looking, code)),
             ObjectKind::Document => self.document_state(pack, looking, code).await,
             ObjectKind::Disclosure => match pack.disclosure(code) {
                 Some(disclosure) => self.document_state(pack, looking, &disclosure.document).await,
@@ -223,59 +225,12 @@ impl App {
         }
     }
 
-    async fn register_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
-        let Some(register) = pack.register(code) else { return Ok(missing()) };
-        if register.review.is_some() {
-            let review = format!("review-{code}");
-            let scheduled = pack.schedules().iter().find(|row| row.proof == Proof::Review(code.to_owned()));
-            let duty = scheduled.map_or(review.as_str(), |schedule| schedule.code.as_str());
-            let (state, seen) = self.duty_state(looking, duty).await?;
-            if state != State::Unknown {
-                return Ok((state, seen));
-            }
-        }
-        let count = self.governed_count::<RegisterEntry>(code).await?;
-        Ok(if count == 0 {
-            (State::NeverDone, Text::new("まだ記載がない", "no entry yet"))
-        } else {
-            (State::Kept, Text::new(format!("{count}件の記載がある"), format!("{count} entries")))
-        })
-    }
-
-    /// How a duty stands: overdue as long as one occurrence was neither done nor skipped with a reason,
-    /// otherwise as its newest one; `Unknown` when there is no such duty.
-    async fn duty_state(&self, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
-        let Some(duty) = looking.duties.iter().find(|duty| duty.code == code) else {
-            let parameter = self.pack.schedule(code).and_then(|schedule| schedule.rule_parameter.as_deref());
-            let none = || Text::new("時期が定められていない", "no time is set");
-            return Ok((State::Unknown, parameter.map_or_else(none, super::checks::unset)));
-        };
-        let window =
-            Window { from: looking.now.minus(BACK), until: looking.now.plus(Duration::from_secs(1)) };
-        let found = self.occurrences(duty, window, looking.now, &looking.told).await?;
-        if let Some(late) = found.iter().find(|view| view.state == DutyState::Overdue) {
-            let day = last_day(late.due);
-            return Ok((
-                State::Overdue,
-                Text::new(format!("{day}の期限を過ぎている"), format!("was due on {day}")),
-            ));
-        }
-        Ok(match found.last() {
-            None => (State::Due, Text::new("最初の時期がまだ来ていない", "its first time has not come yet")),
-            Some(view) => match &view.state {
-                DutyState::Done(at, _) => {
-                    let day = day(*at);
-                    (State::Kept, Text::new(format!("{day}に実施"), format!("done on {day}")))
-                }
-                DutyState::Skipped { .. } => {
-                    (State::Kept, Text::new("理由を記して見送った", "skipped, with the reason"))
-                }
-                DutyState::Due | DutyState::Upcoming | DutyState::Overdue => {
-                    let day = last_day(view.due);
-                    (State::Due, Text::new(format!("{day}まで"), format!("due by {day}")))
-                }
-            },
-        })
+    /// By code, the occurrences of every duty of the pack that have opened.
+    async fn duties_now(&self, now: Timestamp, told: &Told) -> Result<HashMap<String, Vec<DutyView>>> {
+        let window = Window { from: now.minus(BACK), until: now.plus(Duration::from_secs(1)) };
+        let duties = self.duties_of_pack();
+        let found = self.occurrences_of_each(&duties.iter().collect::<Vec<_>>(), window, now, told).await?;
+        Ok(duties.into_iter().map(|duty| duty.code).zip(found).collect())
     }
 
     async fn document_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {
@@ -327,6 +282,53 @@ impl App {
 
 fn missing() -> (State, Text) {
     (State::NotAnswered, Text::new("規程パックにない", "not in the pack"))
+}
+
+fn register_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {
+    let Some(register) = pack.register(code) else { return missing() };
+    if register.review.is_some() {
+        let review = format!("review-{code}");
+        let scheduled = pack.schedules().iter().find(|row| row.proof == Proof::Review(code.to_owned()));
+        let duty = scheduled.map_or(review.as_str(), |schedule| schedule.code.as_str());
+        let (state, seen) = duty_state(pack, looking, duty);
+        if state != State::Unknown {
+            return (state, seen);
+        }
+    }
+    match looking.entries.get(code) {
+        None => (State::NeverDone, Text::new("まだ記載がない", "no entry yet")),
+        Some(count) => (State::Kept, Text::new(format!("{count}件の記載がある"), format!("{count} entries"))),
+    }
+}
+
+/// How a duty stands: overdue as long as one occurrence was neither done nor skipped with a reason,
+/// otherwise as its newest one; `Unknown` when there is no such duty.
+fn duty_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {
+    let Some(found) = looking.duties.get(code) else {
+        let parameter = pack.schedule(code).and_then(|schedule| schedule.rule_parameter.as_deref());
+        let none = || Text::new("時期が定められていない", "no time is set");
+        return (State::Unknown, parameter.map_or_else(none, super::checks::unset));
+    };
+    if let Some(late) = found.iter().find(|view| view.state == DutyState::Overdue) {
+        let day = last_day(late.due);
+        return (State::Overdue, Text::new(format!("{day}の期限を過ぎている"), format!("was due on {day}")));
+    }
+    match found.last() {
+        None => (State::Due, Text::new("最初の時期がまだ来ていない", "its first time has not come yet")),
+        Some(view) => match &view.state {
+            DutyState::Done(at, _) => {
+                let day = day(*at);
+                (State::Kept, Text::new(format!("{day}に実施"), format!("done on {day}")))
+            }
+            DutyState::Skipped { .. } => {
+                (State::Kept, Text::new("理由を記して見送った", "skipped, with the reason"))
+            }
+            DutyState::Due | DutyState::Upcoming | DutyState::Overdue => {
+                let day = last_day(view.due);
+                (State::Due, Text::new(format!("{day}まで"), format!("due by {day}")))
+            }
+        },
+    }
 }
 
 fn procedure_state(pack: &Pack, looking: &Looking<'_>, code: &str) -> (State, Text) {

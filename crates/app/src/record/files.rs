@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::picture;
 use super::read::{Wanted, label_of};
-use super::write::{NewVersion, fault};
+use super::version::NewVersion;
+use super::write::fault;
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::caller::Caller;
 use crate::context::{SubjectContext, open_with};

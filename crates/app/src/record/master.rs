@@ -9,7 +9,7 @@ use mimamori_store::Unit;
 use mimamori_vault::SecretKey;
 
 use super::read::{label_of, master_target, stored};
-use super::write::{NewVersion, put_version};
+use super::version::{NewVersion, put_version};
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;

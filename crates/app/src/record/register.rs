@@ -10,7 +10,7 @@ use mimamori_store::{AccessKey, Change, Unit, tables};
 
 use super::index::person_token_rows;
 use super::read::stored;
-use super::write::{NewVersion, put_version};
+use super::version::{NewVersion, put_version};
 use crate::access::decided;
 use crate::body::{self, Flags, kind};
 use crate::caller::Caller;

@@ -1,27 +1,24 @@
-//! Writing: a record's life from draft to confirmed, amended and withdrawn.
-//!
-//! Nothing confirmed is ever overwritten (invariant 3): every step adds a version, and the ledger
-//! entry of the step commits to it.
+//! Writing: new records, and what is kept with each version so that it is found.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use mimamori_domain::{
-    AccessLabel, Action, ActorId, Amended, Authorship, AwaitingConfirmation, ClassCode, Confirmed, Draft,
-    Error, ErrorKind, Fault, Finished, InstitutionId, Kind, ObjectId, RecordState, Result, Stage as _,
-    SubjectId, Timestamp, UnitId, Withdrawn,
+    AccessLabel, Action, ActorId, ClassCode, Error, ErrorKind, Fault, InstitutionId, Kind, ObjectId,
+    RecordState, Result, SubjectId, Timestamp,
 };
 use mimamori_fhir::{Limits, Resource, SearchValues};
-use mimamori_store::{AccessKey, Change, ColumnType, ObjectHead, ObjectVersion, Unit, Value, tables};
-use mimamori_vault::{Place, SecretKey, SubjectIndex};
+use mimamori_store::{AccessKey, Change, ObjectHead, ObjectVersion, Unit, Value, tables};
+use mimamori_vault::{SecretKey, SubjectIndex};
 
-use super::files::{Record, RecordFile};
+use super::files::RecordFile;
 use super::index::{clinical_rows, person_token_rows, sort_time};
-use super::read::{authorship_of, label_of, stored, subject_of};
+use super::read::stored;
+use super::version::NewVersion;
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
 use crate::body::kind;
 use crate::caller::Caller;
-use crate::context::{SubjectContext, open_with};
+use crate::context::SubjectContext;
 use crate::governance::mail::notes::URGENT;
 use crate::keys::{insert_key, vault_error};
 use crate::{App, Stored, fhir_read, sql};
@@ -202,206 +199,6 @@ impl App {
         Ok(kept)
     }
 
-    /// Changes a record: a draft is edited, a confirmed record is amended. `expected_version` is
-    /// the version the change was made from.
-    ///
-    /// # Errors
-    /// Conflict when it is no longer the current one; else as [`App::create`].
-    pub async fn update(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        bytes: Bytes,
-        expected_version: u64,
-    ) -> Result<Stored> {
-        self.change(caller, kind, id, (bytes, &[]), expected_version).await
-    }
-
-    pub(super) async fn change(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        (bytes, files): (Bytes, &[RecordFile]),
-        expected_version: u64,
-    ) -> Result<Stored> {
-        let resource = checked(&bytes)?;
-        if resource.resource_type() != kind.as_str() {
-            return Err(fault("resourceType", "the resource is not of the type in the address", "invalid"));
-        }
-        if !mimamori_fhir::is_in_compartment(kind.as_str()) {
-            return self.update_master(caller, kind, id, bytes, expected_version).await;
-        }
-        let class = mimamori_fhir::information_class(&resource);
-        let named = if *kind == kind::PATIENT { SubjectId::from(id) } else { named_subject(&resource)? };
-        let step = Step::Change { resource: &resource, bytes: &bytes, files, class, named };
-        self.step(caller, kind, id, expected_version, step).await
-    }
-
-    /// Confirms a draft, or what was entered on the caller's behalf.
-    ///
-    /// # Errors
-    /// As [`App::update`].
-    pub async fn confirm(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        expected_version: u64,
-    ) -> Result<Stored> {
-        self.step(caller, kind, id, expected_version, Step::Confirm).await
-    }
-
-    /// Withdraws what was confirmed; its versions stay. The reason goes sealed into the ledger.
-    ///
-    /// # Errors
-    /// Invalid without a reason; conflict for what was never confirmed: its author discards that,
-    /// see [`App::discard_record`]; else as [`App::update`].
-    pub async fn withdraw(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        expected_version: u64,
-        reason: &str,
-    ) -> Result<Stored> {
-        let reason = stated_reason(reason)?;
-        self.step(caller, kind, id, expected_version, Step::Withdraw { reason }).await
-    }
-
-    /// Throws away what was never confirmed: a draft, or what still awaits confirmation. Only its
-    /// author may. The version this adds says no more than that; no institution answers for it, so
-    /// it has no access label and nobody lists, finds or reads the record any more. Gives whose
-    /// record it was in.
-    ///
-    /// # Errors
-    /// As [`App::update`].
-    pub async fn discard_record(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        expected_version: u64,
-    ) -> Result<SubjectId> {
-        let discarded = self.step(caller, kind, id, expected_version, Step::Discard).await?;
-        discarded.subject.ok_or_else(Error::not_found)
-    }
-
-    /// Adds a version to a record.
-    async fn step(
-        &self,
-        caller: &Caller,
-        kind: &Kind,
-        id: ObjectId,
-        expected_version: u64,
-        step: Step<'_>,
-    ) -> Result<Stored> {
-        for _ in 0..ATTEMPTS {
-            let Some(current) = self.current(id).await?.filter(|version| version.kind == *kind) else {
-                return Err(Error::not_found());
-            };
-            let subject = subject_of(&current)?;
-            let context = self.subject_context(subject).await?;
-            let now = self.clock.now();
-            let old_label = label_of(&current)?;
-            // That a step is not possible is told to nobody who may not even see the record.
-            let (action, next) = match step.next(&current, caller.actor) {
-                Ok((action, next)) => (action, Ok(next)),
-                Err(error) => (Action::Read, Err(error)),
-            };
-            let authorship = authorship_of(&current);
-            let decision = self.decide(caller, action, &context, &old_label, authorship.as_ref(), now);
-            let permitted = decision.allowed && step.is_open_to(&current, caller.actor);
-            if !permitted || !caller.facts.scopes_cover(kind, true) {
-                let resource = Some((kind.clone(), Some(id)));
-                return Err(self.refuse(caller, action, Some(subject), resource, &decision).await);
-            }
-            let next = next?;
-            if current.version != expected_version {
-                return Err(Error::conflict(
-                    "somebody else changed this meanwhile; open it again and repeat your change",
-                ));
-            }
-            let (plain, class, values) = match &step {
-                Step::Change { resource, bytes, class, named, .. } => {
-                    if *named != subject {
-                        return Err(fault(
-                            "subject",
-                            "a record cannot move to another person",
-                            "business-rule",
-                        ));
-                    }
-                    ((*bytes).clone(), class.clone(), Some(mimamori_fhir::search_values(resource)))
-                }
-                Step::Confirm | Step::Withdraw { .. } => {
-                    let plain = open_with(&context.keys, &current)?;
-                    (Bytes::copy_from_slice(&plain), old_label.class.clone(), None)
-                }
-                Step::Discard => (Bytes::from_static(DISCARDED), old_label.class.clone(), None),
-            };
-            let label = AccessLabel { class, state: next, institution: old_label.institution };
-            let mut unit = Unit::new();
-            unit.guards.push(context.guard());
-            let confirms = matches!(next, RecordState::Confirmed | RecordState::Amended);
-            let version = NewVersion {
-                object: id,
-                version: current.version + 1,
-                kind: kind.clone(),
-                label: label.clone(),
-                author: current.author,
-                on_behalf: current.on_behalf,
-                confirmer: if confirms { Some(caller.actor) } else { current.confirmer },
-                plain: &plain,
-                pack: caller.pack,
-                recorded: now,
-            };
-            let of = version.record();
-            let key = self.writing_key(&context, &label, now, &mut unit)?;
-            let mut version = version.seal(&key, Some(subject), unit.id)?;
-            version.sort_time = Some(values.as_ref().map_or(now, |values| sort_time(values, now)));
-            if matches!(step, Step::Discard) {
-                version.institution = None;
-                unit.changes.push(Change::any(&sql::DELETE_CLINICAL, vec![subject.into(), id.into()]));
-                if *kind == kind::CARE_TEAM || *kind == kind::COMMUNICATION {
-                    unit.changes.push(Change::any(&sql::DELETE_LINKS, vec![id.into()]));
-                }
-            }
-            let mut commitments = vec![version.commitment()];
-            if let Step::Change { files, .. } = &step {
-                commitments.extend(self.put_files(&context, &of, files, &key, &mut unit)?);
-            }
-            let kept = stored(&version, label, &plain);
-            // Whoever confirms what somebody else wrote has seen it.
-            if caller.keeps_seen() && version.author != Some(caller.actor) {
-                unit.changes.extend(crate::seen::changes(caller.actor, subject, [(id, kept.version)], now));
-            }
-            unit.changes.push(advance(&version, current.version));
-            match &values {
-                Some(values) => self.index_record(&context, &version, values, &plain, &mut unit)?,
-                // A withdrawn team, consent or proxy no longer counts.
-                None if decides(kind) => unit.bumps.push(AccessKey::from(subject)),
-                None => {}
-            }
-            unit.changes.push(Change::object_version(version));
-            let mut entry = decided(caller.entry(unit.id, action), &decision);
-            entry.subject = Some(subject);
-            entry.resource = Some((kind.clone(), Some(id)));
-            entry.version = Some(kept.version);
-            entry.commitments = commitments;
-            let stated = match &step {
-                Step::Withdraw { reason } => Some(*reason),
-                Step::Discard => Some(DISCARDED_BY_AUTHOR),
-                Step::Change { .. } | Step::Confirm => None,
-            };
-            let entry = self.with_sealed(caller, entry, 0, stated)?;
-            if let Settled::Done = self.settle(caller, unit.entry(entry)).await? {
-                return Ok(kept);
-            }
-        }
-        Err(kept_changing())
-    }
-
     /// Seals a version under the subject's data key of its class and month; adds a new key's row to
     /// the unit where there is none yet, and makes others look again where the label is new.
     pub(crate) fn seal_version(
@@ -415,7 +212,7 @@ impl App {
     }
 
     /// The data key of a label's class and of the month.
-    fn writing_key(
+    pub(super) fn writing_key(
         &self,
         context: &SubjectContext,
         label: &AccessLabel,
@@ -512,171 +309,9 @@ fn link(
     }
 }
 
-/// All that the last version of a discarded draft says.
-const DISCARDED: &[u8] = br#"{"v":1,"discarded":true}"#;
-
-/// What the entry of a discarded draft states.
-const DISCARDED_BY_AUTHOR: &str = "draft discarded by its author";
-
 /// Whether objects of a kind decide who may see a subject's record.
-fn decides(kind: &Kind) -> bool {
+pub(super) fn decides(kind: &Kind) -> bool {
     crate::context::DECIDING.contains(&kind.as_str())
-}
-
-/// One step in a record's life.
-enum Step<'a> {
-    Change {
-        resource: &'a Resource,
-        bytes: &'a Bytes,
-        files: &'a [RecordFile],
-        class: ClassCode,
-        named: SubjectId,
-    },
-    Confirm,
-    Withdraw {
-        reason: &'a str,
-    },
-    Discard,
-}
-
-impl Step<'_> {
-    /// Whether the step is one's own to take, beyond what policies say: a draft is discarded by its
-    /// author alone, not by the person it was entered for.
-    fn is_open_to(&self, current: &ObjectVersion, actor: ActorId) -> bool {
-        !matches!(self, Self::Discard) || current.author == Some(actor)
-    }
-
-    /// What the step is called where the record stands now, and where it leads. The stages' own
-    /// types say which steps there are.
-    fn next(&self, current: &ObjectVersion, actor: ActorId) -> Result<(Action, RecordState)> {
-        let Authorship { author, on_behalf_of } =
-            authorship_of(current).unwrap_or(Authorship { author: actor, on_behalf_of: None });
-        let not_possible =
-            || Error::conflict("this cannot be done with the record as it is now; open it again");
-        let state = current.state.ok_or_else(not_possible)?;
-        match (self, state) {
-            (Self::Change { .. }, RecordState::Draft) => Ok((Action::Update, Draft::STATE)),
-            (Self::Change { .. }, RecordState::Confirmed | RecordState::Amended) => {
-                let amended: Amended = Confirmed::new(author, on_behalf_of).amend();
-                Ok((Action::Amend, state_of(&amended)))
-            }
-            (Self::Confirm, RecordState::Draft) => match Draft::new(author, on_behalf_of).finish() {
-                Finished::Confirmed(_) => Ok((Action::Confirm, Confirmed::STATE)),
-                Finished::Awaiting(_) => Ok((Action::Confirm, AwaitingConfirmation::STATE)),
-            },
-            (Self::Confirm, RecordState::AwaitingConfirmation) => {
-                let principal = on_behalf_of.ok_or_else(not_possible)?;
-                AwaitingConfirmation::new(author, principal)
-                    .confirm(actor)
-                    .map_err(|_| Error::forbidden())?;
-                Ok((Action::Confirm, Confirmed::STATE))
-            }
-            (Self::Withdraw { .. }, RecordState::Confirmed | RecordState::Amended)
-            | (Self::Discard, RecordState::Draft | RecordState::AwaitingConfirmation) => {
-                Ok((Action::Withdraw, Withdrawn::STATE))
-            }
-            // Withdrawn content may be read like confirmed content: what nobody confirmed never becomes that.
-            (Self::Withdraw { .. }, RecordState::Draft | RecordState::AwaitingConfirmation) => {
-                Err(Error::conflict("this was never confirmed; its author discards it instead"))
-            }
-            (Self::Change { .. }, RecordState::AwaitingConfirmation | RecordState::Withdrawn)
-            | (Self::Confirm | Self::Withdraw { .. } | Self::Discard, _) => Err(not_possible()),
-        }
-    }
-}
-
-fn state_of<S: mimamori_domain::Stage>(_stage: &S) -> RecordState {
-    S::STATE
-}
-
-/// A version before it is sealed.
-pub(crate) struct NewVersion<'a> {
-    pub(crate) object: ObjectId,
-    pub(crate) version: u64,
-    pub(crate) kind: Kind,
-    pub(crate) label: AccessLabel,
-    pub(crate) author: Option<ActorId>,
-    pub(crate) on_behalf: Option<ActorId>,
-    pub(crate) confirmer: Option<ActorId>,
-    pub(crate) plain: &'a [u8],
-    pub(crate) pack: [u8; 32],
-    pub(crate) recorded: Timestamp,
-}
-
-impl<'a> NewVersion<'a> {
-    /// What files that come with this version take over from it.
-    fn record(&self) -> Record<'a> {
-        Record {
-            object: self.object,
-            kind: self.kind.clone(),
-            label: self.label.clone(),
-            author: self.author,
-            on_behalf: self.on_behalf,
-            plain: self.plain,
-            pack: self.pack,
-            recorded: self.recorded,
-        }
-    }
-
-    pub(crate) fn seal(
-        self,
-        key: &SecretKey,
-        subject: Option<SubjectId>,
-        unit: UnitId,
-    ) -> Result<ObjectVersion> {
-        let place = Place::object(self.object, self.version, &self.kind);
-        Ok(ObjectVersion {
-            object: self.object,
-            version: self.version,
-            kind: self.kind,
-            subject,
-            class: Some(self.label.class),
-            state: Some(self.label.state),
-            author: self.author,
-            on_behalf: self.on_behalf,
-            confirmer: self.confirmer,
-            institution: Some(self.label.institution),
-            recorded: self.recorded,
-            pack: self.pack,
-            key: Some(key.id()),
-            body: mimamori_vault::seal(key, &place, self.plain).map_err(vault_error)?,
-            unit,
-            // Every writer says what it is sorted by before it takes the commitment.
-            sort_time: None,
-        })
-    }
-}
-
-/// Adds a sealed version of an object to a unit: first versions get a head, later ones move it.
-pub(crate) fn put_version(unit: &mut Unit, mut version: ObjectVersion, sorted: Timestamp) -> [u8; 32] {
-    version.sort_time = Some(sorted);
-    let commitment = version.commitment();
-    unit.changes.push(if version.version == 1 {
-        Change::insert(&tables::OBJECT_HEAD, ObjectHead::of(&version).into_row())
-    } else {
-        advance(&version, version.version - 1)
-    });
-    unit.changes.push(Change::object_version(version));
-    commitment
-}
-
-/// Moves an object's head to a version, if it still is at `from`.
-fn advance(version: &ObjectVersion, from: u64) -> Change {
-    let text = |text: Option<String>| text.map_or(Value::Null(ColumnType::Text), Value::from);
-    Change::one(
-        &sql::ADVANCE_HEAD,
-        vec![
-            version.object.into(),
-            version.version.into(),
-            text(version.class.as_ref().map(ToString::to_string)),
-            text(version.state.map(|state| state.to_string())),
-            version.institution.into(),
-            version.author.into(),
-            version.recorded.into(),
-            version.sort_time.unwrap_or(version.recorded).into(),
-            from.into(),
-        ],
-    )
 }
 
 /// A reason that somebody stated, without the space around it.
@@ -722,7 +357,7 @@ pub(crate) fn fault(place: &str, rule: &str, code: &'static str) -> Error {
 }
 
 /// The subject that a resource of the patient compartment names by `Patient/<id>`.
-fn named_subject(resource: &Resource) -> Result<SubjectId> {
+pub(super) fn named_subject(resource: &Resource) -> Result<SubjectId> {
     let named = mimamori_fhir::patient_of(resource);
     let place =
         named.as_ref().map_or_else(|| resource.resource_type().to_owned(), |named| named.path.clone());

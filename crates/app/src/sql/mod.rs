@@ -114,6 +114,28 @@ pub static VERSIONS_OF: Statement = Statement::read(
     VERSION,
 );
 
+/// Which versions of some objects are the current ones.
+pub static HEADS_OF: Statement = Statement::read(
+    "app.heads_of",
+    "SELECT object, version FROM object_head WHERE object IN ({0})",
+    &[],
+    &[Blob, Int],
+)
+.with_lists(&[&[Blob]]);
+
+/// Versions by their objects and numbers: of each object every one of the numbers.
+pub static VERSIONS_AMONG: Statement = Statement::read(
+    "app.versions_among",
+    concat!(
+        "SELECT ",
+        version_columns!(),
+        " FROM object_version v WHERE v.object IN ({0}) AND v.version IN ({1})"
+    ),
+    &[],
+    VERSION,
+)
+.with_lists(&[&[Blob], &[Int]]);
+
 /// Current versions of several objects.
 pub static CURRENT_OF: Statement =
     Statement::read("app.current_of", current!("h.object IN ({0})"), &[], VERSION).with_lists(&[&[Blob]]);
@@ -184,25 +206,21 @@ pub static OBJECTS_OF_KIND: Statement = Statement::read(
 /// Current versions of the organisation's objects of one kind and code, newest first.
 pub static GOVERNED_OF_CODE: Statement = Statement::read(
     "app.governed_of_code",
-    current_sorted!(
-        "h.kind = $1 AND h.class = $2 AND h.subject IS NULL \
-         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
-         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
-    ),
+    "SELECT object, version, sort_time FROM object_head WHERE kind = $1 AND class = $2 AND subject IS NULL \
+     AND (sort_time < $3 OR (sort_time = $3 AND object < $4)) \
+     ORDER BY sort_time DESC, object DESC LIMIT ($5 + 0)",
     &[Text, Text, Int, Blob, Int],
-    VERSION_SORTED,
+    &[Blob, Int, Int],
 );
 
 /// Current versions of the organisation's objects of one kind that are in a state, newest first.
 pub static GOVERNED_IN_STATE: Statement = Statement::read(
     "app.governed_in_state",
-    current_sorted!(
-        "h.kind = $1 AND h.state = ($2 || '') AND h.subject IS NULL \
-         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) \
-         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
-    ),
+    "SELECT object, version, sort_time FROM object_head WHERE kind = $1 AND state = ($2 || '') \
+     AND subject IS NULL AND (sort_time < $3 OR (sort_time = $3 AND object < $4)) \
+     ORDER BY sort_time DESC, object DESC LIMIT ($5 + 0)",
     &[Text, Text, Int, Blob, Int],
-    VERSION_SORTED,
+    &[Blob, Int, Int],
 );
 
 /// The first of the organisation's objects of one kind and code within a time, of those that are
@@ -216,12 +234,13 @@ pub static GOVERNED_BETWEEN: Statement = Statement::read(
     &[Blob, Int],
 );
 
-/// How many objects of a kind and code there are.
-pub static GOVERNED_COUNT: Statement = Statement::read(
-    "app.governed_count",
-    "SELECT count(*) FROM object_head WHERE kind = $1 AND class = $2 AND subject IS NULL",
-    &[Text, Text],
-    &[Int],
+/// How many of the organisation's objects of a kind there are, by code.
+pub static GOVERNED_COUNTS: Statement = Statement::read(
+    "app.governed_counts",
+    "SELECT class, CAST(COUNT(*) AS bigint) FROM object_head WHERE kind = $1 AND subject IS NULL \
+     AND class IS NOT NULL GROUP BY class",
+    &[Text],
+    &[Text, Int],
 );
 
 /// The versions of an object that were made within a time, earliest first.
@@ -556,7 +575,9 @@ pub static ALL: &[&Statement] = &[
     &GOVERNED_OF_CODE,
     &GOVERNED_IN_STATE,
     &GOVERNED_BETWEEN,
-    &GOVERNED_COUNT,
+    &GOVERNED_COUNTS,
+    &HEADS_OF,
+    &VERSIONS_AMONG,
     &FIRST_EPOCH,
     &VERSION_BETWEEN,
     &NEWEST_CHECKPOINT,
