@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimamori_app::{Act, App, ErrorKind, Finding, Origin, ReviewQuery, State, Transport, Window};
-use mimamori_domain::Clock as _;
+use mimamori_app::{
+    Act, App, ErrorKind, Finding, Origin, RegisterQuery, ReviewQuery, State, Transport, Window,
+};
+use mimamori_domain::{Clock as _, Error};
 use mimamori_policy::Pack;
 use mimamori_policy::model::CHECKS;
 
@@ -166,6 +168,43 @@ async fn what_is_stored_is_checked(on: On) {
     database.run("UPDATE session SET created = 0").await.unwrap();
     assert_eq!(office.finds("session-limits").await, NotKept);
     office.site.store.close().await;
+}
+
+/// Versions stay in memory (decision 0021): what another program writes is told at once, and what is changed
+/// behind everybody's back is not told by anybody.
+async fn a_list_tells_what_was_committed_to(on: On) {
+    let office = Office::new(on, &["ops"]).await;
+    let (ops, other) = (office.call("ops").await, office.second().await);
+    let entry = office.enter("watch").await;
+    let told = async |app: &App| {
+        let page = app.register_entries(&ops, "watch", &RegisterQuery::default()).await?;
+        Ok::<_, Error>(page.rows.iter().map(|row| row.values["what"].to_string()).collect::<String>())
+    };
+    assert!(told(office.app()).await.unwrap().contains("異常なし"));
+    let typed = form(&[("what", "窓が開いていた")]);
+    other.amend_entry(&ops, "watch", entry, 1, &typed, "書き間違い").await.unwrap();
+    let amended = told(office.app()).await.unwrap();
+    assert!(amended.contains("窓が開いていた") && !amended.contains("異常なし"));
+
+    let database = &office.site.database;
+    database.drop_triggers().await;
+    let (id, plain) = (database.blob(entry.as_bytes()), database.blob(br#"{"v":1,"what":"plain"}"#));
+    database.run(&format!("UPDATE object_version SET body = {plain} WHERE object = {id}")).await.unwrap();
+    assert_eq!(told(office.app()).await.unwrap(), amended, "read before, so still what was committed to");
+    let later = office.second().await;
+    assert_eq!(told(&later).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(office.finds("record-versions").await, NotKept);
+    office.site.store.close().await;
+}
+
+#[tokio::test]
+async fn a_list_tells_what_was_committed_to_on_sqlite() {
+    a_list_tells_what_was_committed_to(On::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_list_tells_what_was_committed_to_on_postgres() {
+    a_list_tells_what_was_committed_to(On::Postgres).await;
 }
 
 #[tokio::test]
