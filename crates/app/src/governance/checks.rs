@@ -10,7 +10,7 @@ use mimamori_domain::{
 };
 use mimamori_policy::model::Measure;
 use mimamori_policy::{CallerFacts, CallerKind, SubjectFacts, Text};
-use mimamori_store::DurableSetting;
+use mimamori_store::{DurableSetting, Question};
 use tokio::sync::OnceCell;
 
 use super::controls::THING;
@@ -452,18 +452,17 @@ impl App {
         let idle = self.pack.parameter_u64("session.idle-minutes")?;
         let now = self.clock.now();
         let limit = now.minus(Duration::from_secs(3_600) * u32::try_from(hours).unwrap_or(u32::MAX));
-        let row = self.store.query_one(&sql::SESSIONS_BEYOND, vec![limit.into(), now.into()]).await?;
-        let beyond = match row {
-            Some(row) => row.int(0).map_err(Error::unavailable)?,
-            None => 0,
-        };
         let most = self.pack.parameter_u64("session.most-per-account")?;
         let since = now.minus(Duration::from_secs(60 * idle));
-        let args = vec![now.into(), since.into(), most.into()];
-        let crowded = match self.store.query_one(&sql::ACCOUNTS_WITH_MANY_SESSIONS, args).await? {
-            Some(row) => row.int(0).map_err(Error::unavailable)?,
-            None => 0,
-        };
+        let asked = [
+            (&sql::SESSIONS_BEYOND, vec![limit.into(), now.into()]),
+            (&sql::ACCOUNTS_WITH_MANY_SESSIONS, vec![now.into(), since.into(), most.into()]),
+        ];
+        let asked = asked.map(|(statement, args)| Question { statement, args, lists: Vec::new() });
+        let found = self.store.query_together(asked.into()).await?;
+        let counts = found.iter().flatten().map(|row| row.int(0).map_err(Error::unavailable));
+        let [beyond, crowded] = <[i64; 2]>::try_from(counts.collect::<Result<Vec<_>>>()?)
+            .map_err(|_| Error::unavailable("sessions were not counted"))?;
         Ok(Measured::new(
             beyond == 0 && crowded == 0,
             format!(

@@ -1,6 +1,6 @@
 //! The measures that look at a sample of what is kept: drawn once for all of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use mimamori_domain::{Error, KeyId, Kind, ObjectId, Result};
 use mimamori_store::{ObjectVersion, Row, Value};
@@ -15,8 +15,6 @@ use crate::{App, sql};
 
 /// Objects of one kind that a sample looks at.
 const SAMPLE: i64 = 100;
-/// Objects whose versions are read at a time: each may have a thousand.
-const STRIDE: usize = 50;
 
 /// What was seen of some objects with all their versions.
 pub(crate) struct Sample(Vec<Drawn>);
@@ -102,26 +100,15 @@ impl App {
     }
 
     async fn draw_of(&self, kind: &Kind) -> Result<Vec<Drawn>> {
-        let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-        let rows = self.store.query(&sql::OBJECTS_OF_KIND, args).await?;
-        let objects = rows.iter().map(|row| row.id_of(0).map_err(Error::unavailable));
-        let objects = objects.collect::<Result<Vec<ObjectId>>>()?;
-        let parts = each(objects.chunks(STRIDE).map(|some| self.drawn(kind, some)).collect()).await?;
-        Ok(parts.into_iter().flatten().collect())
-    }
-
-    /// What is seen of some objects of a kind.
-    async fn drawn(&self, kind: &Kind, objects: &[ObjectId]) -> Result<Vec<Drawn>> {
-        let list = objects.iter().map(|object| (*object).into()).collect();
-        let rows = self.store.query_lists(&sql::VERSIONS_OF_EACH, Vec::new(), vec![list]).await?;
-        let mut versions: HashMap<ObjectId, Vec<Row>> = HashMap::with_capacity(objects.len());
-        for row in rows {
-            versions.entry(row.id_of(0).map_err(Error::unavailable)?).or_default().push(row);
+        let args = vec![kind.as_str().to_owned().into(), SAMPLE.into()];
+        let mut versions: BTreeMap<ObjectId, Vec<Row>> = BTreeMap::new();
+        for row in self.store.query(&sql::VERSIONS_OF_FIRST, args).await? {
+            let object = row.id_of(sql::HEAD_OBJECT_AFTER_VERSION).map_err(Error::unavailable)?;
+            versions.entry(object).or_default().push(row);
         }
-        let one = |object| {
-            let mut rows = versions.remove(object).unwrap_or_default();
+        let one = |mut rows: Vec<Row>| {
             let head = rows.first().and_then(|row| row.unsigned(sql::HEAD_AFTER_VERSION).ok()).unwrap_or(0);
-            // Reading a row compares it with its commitment.
+            // Reading a row compares it with its commitment; one without a version cannot be read.
             let right: Vec<_> = rows.iter_mut().filter_map(|row| object_from_row(row).ok()).collect();
             Drawn {
                 kind: kind.clone(),
@@ -129,7 +116,7 @@ impl App {
                 sealed: right.iter().any(|version| version.version == head && is_sealed(version)),
             }
         };
-        Ok(objects.iter().map(one).collect())
+        Ok(versions.into_values().map(one).collect())
     }
 }
 

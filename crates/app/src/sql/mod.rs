@@ -14,7 +14,13 @@ const VERSION: &[ColumnType] =
 const VERSION_SORTED: &[ColumnType] =
     &[Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int];
 
-/// The same, and after it whether it is unread.
+/// A version, and its head's version and object after it.
+const VERSION_HEAD: &[ColumnType] = &[
+    Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int,
+    Blob,
+];
+
+/// A version, its head's sort time, and after it whether it is unread.
 const VERSION_SORTED_UNREAD: &[ColumnType] = &[
     Blob, Int, Text, Blob, Text, Text, Blob, Blob, Blob, Blob, Int, Blob, Blob, Blob, Blob, Blob, Int, Int,
     Int,
@@ -23,8 +29,11 @@ const VERSION_SORTED_UNREAD: &[ColumnType] = &[
 /// Where [`TIMELINE`] gives the sort time, and [`CURRENT_GUARDED`] the access version.
 pub const SORT_TIME_AFTER_VERSION: usize = 17;
 
-/// Where [`VERSIONS_OF_EACH`] gives the head's version.
+/// Where [`VERSIONS_OF_FIRST`] gives the head's version.
 pub const HEAD_AFTER_VERSION: usize = 17;
+
+/// Where it gives the head's object.
+pub const HEAD_OBJECT_AFTER_VERSION: usize = 18;
 
 /// Where [`TIMELINE`] says whether it is unread.
 pub const UNREAD_AFTER_VERSION: usize = 18;
@@ -157,19 +166,19 @@ pub static CURRENT_OF_KIND: Statement = Statement::read(
     VERSION,
 );
 
-/// Of some objects at most the newest 1,000 versions each, with the version that their head names.
-pub static VERSIONS_OF_EACH: Statement = Statement::read(
-    "app.versions_of_each",
+/// Of the first objects of a kind, by id, at most the newest 1,000 versions each, with the object and the version
+/// that their head names; an object without versions is one row without one.
+pub static VERSIONS_OF_FIRST: Statement = Statement::read(
+    "app.versions_of_first",
     concat!(
         "SELECT ",
         version_columns!(),
-        ", h.version FROM object_head h JOIN object_version v ON v.object = h.object \
-         AND v.version > h.version - 1000 WHERE h.object IN ({0})"
+        ", h.version, h.object FROM (SELECT object, version FROM object_head WHERE kind = $1 ORDER BY object \
+         LIMIT ($2 + 0)) h LEFT JOIN object_version v ON v.object = h.object AND v.version > h.version - 1000"
     ),
-    &[],
-    VERSION_SORTED,
-)
-.with_lists(&[&[Blob]]);
+    &[Text, Int],
+    VERSION_HEAD,
+);
 
 /// Under which key the first objects of a kind, by id, are sealed, and since when.
 pub static KEPT_OF_KIND: Statement = Statement::read(
@@ -568,7 +577,7 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF_KIND,
     &OBJECTS_OF_KIND,
     &OBJECTS_WITH_ACCESS,
-    &VERSIONS_OF_EACH,
+    &VERSIONS_OF_FIRST,
     &KEPT_OF_KIND,
     &KEYS_AMONG,
     &UNUSED_AMONG,
