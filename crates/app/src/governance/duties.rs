@@ -224,7 +224,7 @@ impl App {
     }
 
     /// The occurrences of one duty that open within a window, with their state.
-    pub(crate) async fn occurrences(
+    async fn occurrences(
         &self,
         duty: &Duty<'_>,
         window: Window,
