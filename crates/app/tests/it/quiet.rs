@@ -1,22 +1,50 @@
 //! What nobody must learn from logs and error texts; a clock that goes back; requests given up.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use mimamori_app::{
     CreateAs, ErrorKind, NewStaff, Origin, Paging, PeopleQuery, ReviewQuery, TimelineFilter, Window,
 };
 use mimamori_domain::{Action, Clock, Kind, Outcome};
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::fail_closed::lock;
 use crate::staleness::entries;
 use crate::support::{On, PASSWORD, START, Site, note, observation};
 use crate::town::Town;
 
-/// Everything that is logged, at every level.
+/// Everything that is logged on one thread, at every level.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+thread_local! {
+    static TAKING_IN: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+impl Log {
+    /// Takes in what this thread logs from now on.
+    ///
+    /// The process has one subscriber for good, which asks the thread each time: a place in the program
+    /// that another test's thread comes to first would otherwise be remembered as wanted by nobody.
+    fn of_this_thread() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let lines = tracing_subscriber::fmt::layer()
+                .with_ansi(false)
+                .with_writer(|| TAKING_IN.with_borrow(|log| log.clone().unwrap_or_default()))
+                .with_filter(dynamic_filter_fn(|_, _| TAKING_IN.with_borrow(Option::is_some)));
+            tracing_subscriber::registry().with(lines).init();
+        });
+        let log = Self::default();
+        TAKING_IN.set(Some(log.clone()));
+        log
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -54,15 +82,7 @@ fn nothing_personal(text: &str, whence: &str) {
 /// The tests' runtime has one thread, so this log takes in the program's tasks too.
 #[tokio::test]
 async fn logs_and_debug_output_name_nobody() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _captured = tracing::subscriber::set_default(subscriber);
-
+    let log = Log::of_this_thread();
     let site = Site::on(On::Sqlite).await;
     let (app, operator) = (&site.app, site.operator());
     let hospital = site.institution("病院").await;
@@ -164,6 +184,7 @@ async fn logs_and_debug_output_name_nobody() {
     nothing_personal(&format!("{report:?}"), "a report");
     site.store.close().await;
 
+    TAKING_IN.take();
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(log.contains("the schema was brought up to date"), "the log was not taken in: {log}");
     nothing_personal(&log, "the log");
