@@ -88,6 +88,11 @@ pub static MIGRATIONS: &[Migration] = &[
         name: "clinical index by code",
         sql: include_str!("schema/0008_clinical_index_by_code.sql"),
     },
+    Migration {
+        number: 9,
+        name: "indexes that answer alone",
+        sql: include_str!("schema/0009_indexes_that_answer_alone.sql"),
+    },
 ];
 
 const CREATE_HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

@@ -1,5 +1,6 @@
 //! Appointments to roles: who holds what, from when to when, where, and who appointed them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mimamori_domain::{
@@ -8,7 +9,7 @@ use mimamori_domain::{
 };
 use mimamori_policy::model::Who;
 use mimamori_policy::{Decision, Role, RoleScope, Text};
-use mimamori_store::{AccessKey, AccessScope, Change, ColumnType, Guard, Unit, Value, tables};
+use mimamori_store::{AccessKey, Change, ColumnType, Guard, Unit, Value, tables};
 use mimamori_vault::SecretKey;
 
 use super::object::Look;
@@ -455,21 +456,37 @@ impl App {
     }
 
     async fn all_people(&self) -> Result<Vec<Arc<ActorContext>>> {
+        // The access versions come first: what is read with them is guarded on them.
+        let versions = self.actor_versions().await?;
         let mut people = Vec::new();
         let mut after = ObjectId::from_bytes([0; 16]);
-        let scope = i64::from(AccessScope::Actor as u8);
         loop {
-            let args =
-                vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into(), scope.into()];
-            let rows = self.store.query(&sql::OBJECTS_WITH_ACCESS, args).await?;
+            let args = vec![kind::ACCOUNT.as_str().to_owned().into(), after.into(), STRIDE.into()];
+            let rows = self.store.query(&sql::OBJECTS_OF_KIND, args).await?;
             let last = (rows.len() as i64) < STRIDE;
             for row in rows {
                 after = row.id_of(0).map_err(Error::unavailable)?;
-                let version = row.int(1).map_err(Error::unavailable)?;
+                let version = versions.get(&after).copied().unwrap_or(0);
                 people.push(self.actor_context_as_of(ActorId::from(after), version).await?);
             }
             if last {
                 return Ok(people);
+            }
+        }
+    }
+
+    /// By account; one that has none is at 0.
+    async fn actor_versions(&self) -> Result<HashMap<ObjectId, i64>> {
+        let mut versions = HashMap::new();
+        let mut after = ObjectId::from_bytes([0; 16]);
+        loop {
+            let rows = self.store.query(&sql::ACTOR_VERSIONS, vec![after.into(), STRIDE.into()]).await?;
+            for row in &rows {
+                after = row.id_of(0).map_err(Error::unavailable)?;
+                versions.insert(after, row.int(1).map_err(Error::unavailable)?);
+            }
+            if (rows.len() as i64) < STRIDE {
+                return Ok(versions);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use mimamori_domain::{Error, KeyId, Kind, ObjectId, Result};
-use mimamori_store::{ObjectVersion, Row, Value};
+use mimamori_store::{ObjectVersion, Question, Row, Value};
 use tokio::sync::OnceCell;
 
 use super::checks::{DAY, Measured};
@@ -34,13 +34,15 @@ impl App {
         let Sample(drawn) = sample.get_or_try_init(|| self.draw()).await?;
         let drawn = drawn.iter().filter(|drawn| [kind::PATIENT, ENTRY].contains(&drawn.kind));
         let mut sealed: Vec<bool> = drawn.map(|drawn| drawn.sealed).collect();
-        for kind in [kind::ACCOUNT, kind::CONSENT] {
-            let args = vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()];
-            let mut rows = self.store.query(&sql::CURRENT_OF_KIND, args).await?;
-            // A row that is not what was committed to may be anything.
-            let rows = rows.iter_mut();
-            sealed.extend(rows.map(|row| object_from_row(row).is_ok_and(|version| is_sealed(&version))));
-        }
+        let asked = [kind::ACCOUNT, kind::CONSENT].map(|kind| Question {
+            statement: &sql::CURRENT_OF_KIND,
+            args: vec![kind.as_str().to_owned().into(), vec![0_u8; 16].into(), SAMPLE.into()],
+            lists: Vec::new(),
+        });
+        let mut rows = self.store.query_together(asked.into()).await?;
+        // A row that is not what was committed to may be anything.
+        let rows = rows.iter_mut().flatten();
+        sealed.extend(rows.map(|row| object_from_row(row).is_ok_and(|version| is_sealed(&version))));
         let (seen, wrong) = (sealed.len(), sealed.iter().filter(|sealed| !**sealed).count());
         if seen == 0 {
             return Ok(Measured::unknown("まだ何も保存されていない", "nothing is kept yet"));
@@ -70,14 +72,16 @@ impl App {
         let mut seen = 0;
         // How many records of the sample need each key.
         let mut needed: BTreeMap<KeyId, u64> = BTreeMap::new();
-        for kind in ["Patient", "Observation", "Communication", "Encounter"] {
-            let args = vec![kind.into(), SAMPLE.into()];
-            for row in self.store.query(&sql::KEPT_OF_KIND, args).await? {
-                seen += 1;
-                let key = row.opt_id_of(0).map_err(Error::unavailable)?;
-                if let Some(key) = key.filter(|_| row.time(1).is_ok_and(|recorded| recorded >= limit)) {
-                    *needed.entry(key).or_insert(0) += 1;
-                }
+        let asked = ["Patient", "Observation", "Communication", "Encounter"].map(|kind| Question {
+            statement: &sql::KEPT_OF_KIND,
+            args: vec![kind.into(), SAMPLE.into()],
+            lists: Vec::new(),
+        });
+        for row in self.store.query_together(asked.into()).await?.iter().flatten() {
+            seen += 1;
+            let key = row.opt_id_of(0).map_err(Error::unavailable)?;
+            if let Some(key) = key.filter(|_| row.time(1).is_ok_and(|recorded| recorded >= limit)) {
+                *needed.entry(key).or_insert(0) += 1;
             }
         }
         let keys: Vec<Value> = needed.keys().map(|key| (*key).into()).collect();

@@ -30,13 +30,11 @@ pub static KEYS_AMONG: Statement =
     Statement::read("app.keys_among", "SELECT id FROM wrapped_key WHERE id IN ({0})", &[], &[Blob])
         .with_lists(&[&[Blob]]);
 
-/// Every object of a kind, in pages by id, with its access version in a scope ($4).
-pub static OBJECTS_WITH_ACCESS: Statement = Statement::read(
-    "app.objects_with_access",
-    "SELECT h.object, COALESCE(a.version, 0) FROM object_head h \
-     LEFT JOIN access_version a ON a.id = h.object AND a.scope = $4 \
-     WHERE h.kind = $1 AND h.object > $2 ORDER BY h.object LIMIT ($3 + 0)",
-    &[Text, Blob, Int, Int],
+/// The access versions of everybody who has an account, in pages by id; no row stands for 0.
+pub static ACTOR_VERSIONS: Statement = Statement::read(
+    "app.actor_versions",
+    "SELECT id, version FROM access_version WHERE scope = 2 AND id > $1 ORDER BY id LIMIT ($2 + 0)",
+    &[Blob, Int],
     &[Blob, Int],
 );
 
@@ -125,7 +123,7 @@ pub static FIRST_ENTRY: Statement = Statement::read(
 pub static REVIEWED_SINCE: Statement = Statement::read(
     "app.reviewed_since",
     "SELECT sequence FROM ledger_entry WHERE subject = $1 AND recorded >= $2 AND action = 'review' \
-     AND actor <> $3 ORDER BY epoch, sequence LIMIT 1",
+     AND actor <> $3 LIMIT 1",
     &[Blob, Int, Blob],
     &[Int],
 );

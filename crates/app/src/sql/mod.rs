@@ -434,7 +434,7 @@ pub static ALL: &[&Statement] = &[
     &CURRENT_OF_SUBJECT,
     &CURRENT_OF_KIND,
     &OBJECTS_OF_KIND,
-    &OBJECTS_WITH_ACCESS,
+    &ACTOR_VERSIONS,
     &VERSIONS_OF_FIRST,
     &KEPT_OF_KIND,
     &KEYS_AMONG,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mimamori_app::sql;
 use mimamori_domain::ManualClock;
 use mimamori_store::contract::check_statements;
+use mimamori_store::{ColumnType, Statement, Value};
 use tempfile::TempDir;
 
 use crate::support::{Database, On, START};
@@ -26,6 +27,49 @@ async fn every_statement_prepares_on_sqlite() {
 #[tokio::test]
 async fn every_statement_prepares_on_postgres() {
     check(On::Postgres).await;
+}
+
+/// What the pages of governance ask for each time is answered by indexes alone: a row beside them is a page of
+/// its own, which SQLite reads anew after each commit.
+#[tokio::test]
+async fn lists_of_governance_read_no_rows_on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let store = Database::fresh(On::Sqlite, &folder).await.open(&Arc::new(ManualClock::at(START))).await;
+    let (text, id): (Value, Value) = ("case".into(), vec![0_u8; 16].into());
+    let number: Value = 9_i64.into();
+    let one_code = vec![text.clone(), text.clone(), number.clone(), id.clone(), number.clone()];
+    let one_state = one_code.clone();
+    let between = vec![text.clone(), text.clone(), number.clone(), number.clone(), number.clone()];
+    for (statement, args, index) in [
+        (&sql::GOVERNED_OF_CODE, one_code, "object_head_governed (kind=? AND class=? AND sort_time<?"),
+        (
+            &sql::GOVERNED_IN_STATE,
+            one_state,
+            "object_head_governed_state (kind=? AND state=? AND sort_time<?",
+        ),
+        (&sql::GOVERNED_BETWEEN, between, "object_head_governed (kind=? AND class=? AND sort_time>?"),
+        (&sql::GOVERNED_COUNTS, vec![text.clone()], "object_head_governed (kind=?"),
+        (&sql::VERSIONS_OF_FIRST, vec![text.clone(), number.clone()], "object_head_kind (kind=?"),
+        (
+            &sql::CURRENT_OF_KIND,
+            vec![text, id.clone(), number.clone()],
+            "object_head_kind (kind=? AND object>?",
+        ),
+        (&sql::ACTOR_VERSIONS, vec![id.clone(), number], "access_version_actor (id>?"),
+        (&sql::LAST_SESSION, vec![id], "session_actor (actor=?"),
+    ] {
+        let plan = Statement::read(
+            "plan",
+            format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
+            statement.params,
+            &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
+        );
+        let steps = store.query(Box::leak(Box::new(plan)), args).await.unwrap();
+        let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+        let alone = format!("USING COVERING INDEX {index}");
+        assert!(steps.iter().any(|step| step.contains(&alone)), "{}: {steps:?}", statement.name);
+    }
+    store.close().await;
 }
 
 /// A statement that is not in the list would never be checked.

@@ -141,6 +141,8 @@ pub async fn what_was_seen_survives_its_new_order(database: &dyn TestDatabase) {
         "DROP INDEX session_actor_ended",
         "DROP INDEX session_actor_expires",
         "DROP INDEX clinical_index_code",
+        "DROP INDEX access_version_actor",
+        "DROP INDEX ledger_entry_review",
         "CREATE INDEX clinical_index_start ON clinical_index (subject, kind, start, object)",
         "DELETE FROM schema_version WHERE number >= 6",
     ] {
