@@ -24,6 +24,8 @@ use crate::{App, Caller, Shared, sql};
 const SUBJECTS: usize = 20_000;
 const ACTORS: usize = 5_000;
 const INSTITUTIONS: usize = 2_000;
+/// How many packs that were in force earlier, and how many comparisons of two.
+const PACKS: usize = 16;
 const SESSIONS: usize = 20_000;
 
 /// What an application is made of.
@@ -172,7 +174,8 @@ impl App {
             transport: std::sync::OnceLock::new(),
             webauthn: std::sync::OnceLock::new(),
             provider: std::sync::OnceLock::new(),
-            packs: Cache::new(16),
+            packs: Cache::new(PACKS),
+            diffs: Cache::new(PACKS),
             register_keys: crate::governance::keys::RegisterKeys::default(),
             versions: crate::governance::versions::Versions::default(),
             asked: crate::governance::Asked::default(),

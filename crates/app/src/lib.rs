@@ -75,7 +75,7 @@ pub use governance::checks::{Finding, Measured, Transport};
 pub use governance::choices::PersonChoice;
 pub use governance::controls::{AttestationView, NewStatement, Statement};
 pub use governance::documents::{DocumentDetail, DocumentSummary, DocumentVersion, NewDocument};
-pub use governance::duties::{DutyState, DutyView, JobTrouble};
+pub use governance::duties::{DutyState, DutyTerms, DutyView, JobTrouble};
 pub use governance::jobs::{JOBS, JobEnd, JobFailure};
 pub use governance::mail::notes::Told;
 pub use governance::mail::{MailFailure, MailRound, Mailer};
@@ -184,6 +184,8 @@ pub struct Shared {
     pub(crate) provider: std::sync::OnceLock<Arc<provider::Provider>>,
     /// Packs that were in force earlier, by hash, read again for what was recorded under them.
     pub(crate) packs: Cache<[u8; 32], Arc<Pack>>,
+    /// What the second of two packs changes in the first, by their hashes.
+    pub(crate) diffs: Cache<([u8; 32], [u8; 32]), Arc<mimamori_policy::PackDiff>>,
     /// What is worked out of the organisation's own for all who ask.
     pub(crate) asked: governance::Asked,
     /// What reviews of the ledger counted.

@@ -489,13 +489,14 @@ impl<'a> History<'a> {
         let window = Window { from: self.from, until: self.now() };
         let late: Vec<_> = self.app.duties(self.operator, window).await?;
         for view in late.iter().filter(|view| view.state == DutyState::Overdue) {
-            let newest = late.iter().rfind(|other| other.code == view.code && other.due <= self.until);
-            let left = self.forgotten.contains(&view.code)
+            let newest =
+                late.iter().rfind(|other| other.terms.code == view.terms.code && other.due <= self.until);
+            let left = self.forgotten.contains(&view.terms.code)
                 && newest.is_some_and(|newest| newest.opens == view.opens);
             // What a job would have to prove was done by other means.
-            let said = if matches!(view.proof, Proof::Job(_)) { "skip-job" } else { "skip" };
-            if !left && let Err(error) = self.skip(&view.code, view.opens, said).await {
-                let what = format!("Skip {}", view.code);
+            let said = if matches!(view.terms.proof, Proof::Job(_)) { "skip-job" } else { "skip" };
+            if !left && let Err(error) = self.skip(&view.terms.code, view.opens, said).await {
+                let what = format!("Skip {}", view.terms.code);
                 leave_out(&error, &what, &mut self.left_out).ok_or(error)?;
             }
         }

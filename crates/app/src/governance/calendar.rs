@@ -173,12 +173,12 @@ impl App {
         }
         let window = Window { from: now.minus(BACK), until: now.plus(AHEAD) };
         let duties = self.duties_of_pack();
-        let own = |duty: &&Duty<'_>| named(&context, duty.owner, Reach::Anywhere, None, now).is_some();
+        let own = |duty: &&Duty<'_>| named(&context, &duty.terms.owner, Reach::Anywhere, None, now).is_some();
         let own: Vec<_> = duties.iter().filter(own).collect();
         let views = self.occurrences_of_each(&own, window, now, &Told::default()).await?;
         let mut views: Vec<DutyView> = views.into_iter().flatten().collect();
         views.retain(|view| matches!(view.state, DutyState::Due | DutyState::Overdue | DutyState::Upcoming));
-        views.sort_by(|a, b| (a.due, &a.code).cmp(&(b.due, &b.code)));
+        views.sort_by(|a, b| (a.due, &a.terms.code).cmp(&(b.due, &b.terms.code)));
         // The program answers whoever has the address: it is the one that acts.
         let mut caller = self.itself();
         caller.origin = origin.clone();
@@ -236,9 +236,9 @@ fn feed(views: &[DutyView], site: &str, now: Timestamp, language: Language) -> S
     head.iter().for_each(|line| put(&mut text, line));
     put(&mut text, &format!("X-WR-CALNAME:{}", escaped(title.get(language))));
     for view in views {
-        let summary = format!("{}: {}", due.get(language), view.name.get(language));
+        let summary = format!("{}: {}", due.get(language), view.terms.name.get(language));
         put(&mut text, "BEGIN:VEVENT");
-        put(&mut text, &format!("UID:{}-{}@{site}", view.code, view.opens.as_micros()));
+        put(&mut text, &format!("UID:{}-{}@{site}", view.terms.code, view.opens.as_micros()));
         put(&mut text, &format!("DTSTAMP:{}", stamp(now)));
         put(&mut text, &format!("DTSTART;VALUE=DATE:{}", last_day(view.due).replace('-', "")));
         put(&mut text, &format!("SUMMARY:{}", escaped(&summary)));

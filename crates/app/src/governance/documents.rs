@@ -81,8 +81,8 @@ impl std::fmt::Debug for NewDocument {
 
 /// A document in a list.
 #[derive(Debug, Clone)]
-pub struct DocumentSummary {
-    pub document: Document,
+pub struct DocumentSummary<'a> {
+    pub document: &'a Document,
     /// The newest version; none while the document is missing.
     pub current: Option<DocumentVersion>,
     /// When it must be looked at again, UTC; none without a period or a version.
@@ -123,8 +123,8 @@ pub(crate) enum Standing {
 
 /// A document with its history and its readers.
 #[derive(Debug, Clone)]
-pub struct DocumentDetail {
-    pub summary: DocumentSummary,
+pub struct DocumentDetail<'a> {
+    pub summary: DocumentSummary<'a>,
     /// Newest first.
     pub versions: Vec<DocumentVersion>,
     /// Who has said that they read the newest version, and when; only for who owns or oversees it.
@@ -214,7 +214,7 @@ impl App {
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn documents(&self, caller: &Caller) -> Result<Vec<DocumentSummary>> {
+    pub async fn documents(&self, caller: &Caller) -> Result<Vec<DocumentSummary<'_>>> {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
@@ -238,12 +238,12 @@ impl App {
 
     /// Documents with their newest versions: one question for all of them, and one for what the caller
     /// said to have read.
-    async fn document_summaries(
+    async fn document_summaries<'a>(
         &self,
         caller: &Caller,
-        documents: &[&Document],
+        documents: &[&'a Document],
         now: Timestamp,
-    ) -> Result<Vec<DocumentSummary>> {
+    ) -> Result<Vec<DocumentSummary<'a>>> {
         let objects = documents.iter().map(|document| self.document_object(&document.code));
         let objects: Vec<ObjectId> = objects.collect::<Result<_>>()?;
         let mut heads = self.governed_each::<DocumentBody>(&objects).await?;
@@ -275,7 +275,7 @@ impl App {
                 },
                 to_acknowledge: asked.is_some_and(|asked| !acknowledged.contains_key(&asked)),
                 owns: self.document_rights(caller, document, now).1,
-                document: document.clone(),
+                document,
             });
         }
         Ok(summaries)
@@ -312,7 +312,7 @@ impl App {
     ///
     /// # Errors
     /// Not found, forbidden, unavailable.
-    pub async fn document(&self, caller: &Caller, code: &str) -> Result<DocumentDetail> {
+    pub async fn document(&self, caller: &Caller, code: &str) -> Result<DocumentDetail<'_>> {
         let caller = purpose(caller);
         let document = self.document_of(code)?;
         let now = self.clock.now();

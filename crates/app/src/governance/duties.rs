@@ -81,13 +81,19 @@ pub enum JobTrouble {
     Failed(Timestamp, JobFailure),
 }
 
-/// One occurrence of a duty.
-#[derive(Debug, Clone)]
-pub struct DutyView {
+/// What the rules say about a duty, the same for all of its occurrences.
+#[derive(Debug)]
+pub struct DutyTerms {
     pub code: String,
     pub name: Text,
     pub owner: Vec<Who>,
     pub proof: Proof,
+}
+
+/// One occurrence of a duty.
+#[derive(Debug, Clone)]
+pub struct DutyView {
+    pub terms: Arc<DutyTerms>,
     /// UTC.
     pub opens: Timestamp,
     /// Exclusive, UTC: from then on it is overdue.
@@ -101,13 +107,10 @@ pub struct DutyView {
 
 /// A duty of the pack: a schedule, or a register's review.
 pub(crate) struct Duty<'a> {
-    pub(crate) code: String,
-    pub(crate) name: Text,
-    pub(crate) owner: &'a [Who],
+    pub(crate) terms: Arc<DutyTerms>,
     pub(crate) rule: &'a Recurrence,
     pub(crate) within_days: u32,
     pub(crate) remind_days: &'a [u32],
-    pub(crate) proof: Proof,
 }
 
 impl Duty<'_> {
@@ -182,13 +185,15 @@ impl App {
     pub(crate) fn duties_of_pack(&self) -> Vec<Duty<'_>> {
         let scheduled = self.pack.schedules().iter().filter_map(|schedule| {
             Some(Duty {
-                code: schedule.code.clone(),
-                name: schedule.name.clone(),
-                owner: &schedule.owner,
                 rule: schedule.rule.as_ref()?,
+                terms: Arc::new(DutyTerms {
+                    code: schedule.code.clone(),
+                    name: schedule.name.clone(),
+                    owner: schedule.owner.clone(),
+                    proof: schedule.proof.clone(),
+                }),
                 within_days: schedule.within_days,
                 remind_days: &schedule.remind_days,
-                proof: schedule.proof.clone(),
             })
         });
         let reviewed = self.pack.registers().iter().filter_map(|register| {
@@ -198,14 +203,17 @@ impl App {
             if self.pack.schedules().iter().any(|schedule| asked(&schedule.proof)) {
                 return None;
             }
+            let owner = if review.by.is_empty() { &register.keeper } else { &review.by };
             Some(Duty {
-                code: format!("review-{}", register.code),
-                name: register.name.clone(),
-                owner: if review.by.is_empty() { &register.keeper } else { &review.by },
+                terms: Arc::new(DutyTerms {
+                    code: format!("review-{}", register.code),
+                    name: register.name.clone(),
+                    owner: owner.clone(),
+                    proof: Proof::Review(register.code.clone()),
+                }),
                 rule: &review.rule,
                 within_days: review.within_days,
                 remind_days: &[],
-                proof: Proof::Review(register.code.clone()),
             })
         });
         scheduled.chain(reviewed).collect()
@@ -244,7 +252,8 @@ impl App {
     ) -> Result<Vec<Vec<DutyView>>> {
         let begin = self.rules_begin().await?;
         let spans: Vec<Option<Span>> = duties.iter().map(|duty| Span::of(duty, begin, window)).collect();
-        let asked = duties.iter().zip(&spans).map(|(duty, span)| (&duty.proof, span.as_ref())).collect();
+        let asked =
+            duties.iter().zip(&spans).map(|(duty, span)| (&duty.terms.proof, span.as_ref())).collect();
         let proofs = self.proofs_of_each(asked, told).await?;
         let views = duties.iter().zip(&spans).zip(&proofs).map(|((duty, span), proofs)| async move {
             match span {
@@ -284,7 +293,7 @@ impl App {
                 Some((at, object)) => DutyState::Done(at, object),
                 None if opens > now => DutyState::Upcoming,
                 None => {
-                    let mut marks = told.marks(self, &duty.code).await?.iter();
+                    let mut marks = told.marks(self, &duty.terms.code).await?.iter();
                     let mark = marks.find(|mark| mark.body.opened == opens.as_micros());
                     match mark {
                         Some(mark) => DutyState::Skipped {
@@ -298,11 +307,8 @@ impl App {
             };
             let open = matches!(state, DutyState::Due | DutyState::Overdue);
             views.push(DutyView {
-                trouble: if open { self.trouble(&duty.proof, earliest, *next).await? } else { None },
-                code: duty.code.clone(),
-                name: duty.name.clone(),
-                owner: duty.owner.to_vec(),
-                proof: duty.proof.clone(),
+                trouble: if open { self.trouble(&duty.terms.proof, earliest, *next).await? } else { None },
+                terms: Arc::clone(&duty.terms),
                 opens,
                 due,
                 state,
@@ -387,17 +393,17 @@ impl App {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
-        let mine = |duty: &Duty<'_>| caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
+        let mine = |duty: &Duty<'_>| caller.named(&duty.terms.owner, Reach::Anywhere, None, now).is_some();
         let mut duties = self.duties_of_pack();
         let own: Vec<String> =
-            duties.iter().filter(|duty| mine(duty)).map(|duty| duty.code.clone()).collect();
+            duties.iter().filter(|duty| mine(duty)).map(|duty| duty.terms.code.clone()).collect();
         let decision = self.require_general(&caller, Action::Search, target(THING, !own.is_empty())).await?;
-        duties.retain(|duty| oversees || own.contains(&duty.code));
-        let codes = duties.iter().map(|duty| duty.code.clone()).collect();
+        duties.retain(|duty| oversees || own.contains(&duty.terms.code));
+        let codes = duties.iter().map(|duty| duty.terms.code.clone()).collect();
         let found = Box::pin(async { self.occurrences_of_all(&duties, window).await.map(Arc::new) });
         let found = self.asked.duties.ask((self.pack.hash(), codes, window), found).await?;
         let mut views = found.as_ref().clone();
-        views.iter_mut().for_each(|view| view.mine = own.contains(&view.code));
+        views.iter_mut().for_each(|view| view.mine = own.contains(&view.terms.code));
         self.note_look(&caller, &decision, Look::at(Action::Search, THING).count(views.len())).await?;
         Ok(views)
     }
@@ -411,8 +417,8 @@ impl App {
         let caller = purpose(caller);
         let now = self.clock.now();
         let duties = self.duties_of_pack();
-        let duty = duties.iter().find(|duty| duty.code == code).ok_or_else(Error::not_found)?;
-        let mine = caller.named(duty.owner, Reach::Anywhere, None, now).is_some();
+        let duty = duties.iter().find(|duty| duty.terms.code == code).ok_or_else(Error::not_found)?;
+        let mine = caller.named(&duty.terms.owner, Reach::Anywhere, None, now).is_some();
         let decision = self.require_general(&caller, Action::Update, target(THING, mine)).await?;
         let reason = reason.trim();
         if reason.is_empty() || reason.chars().count() > MOST_REASON {

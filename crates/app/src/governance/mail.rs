@@ -195,7 +195,7 @@ impl App {
         let mut all = vec![Waits::default(); people.len()];
         let window = Window { from: now.minus(BACK), until: now.plus(Duration::from_micros(1)) };
         let whose = |duty: &Duty<'_>, person: &ActorContext| {
-            named(person, duty.owner, Reach::Anywhere, None, now).is_some()
+            named(person, &duty.terms.owner, Reach::Anywhere, None, now).is_some()
         };
         let duties = self.duties_of_pack();
         let theirs = |duty: &&Duty<'_>| people.iter().any(|person| whose(duty, person));

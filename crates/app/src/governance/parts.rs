@@ -57,7 +57,7 @@ impl App {
             duties: may(
                 duties::THING,
                 Action::Search,
-                self.duties_of_pack().iter().any(|duty| is(duty.owner)),
+                self.duties_of_pack().iter().any(|duty| is(&duty.terms.owner)),
             ),
             documents: may(documents::THING, Action::Search, pack.documents().iter().any(reads)),
             roles: may(appointments::THING, Action::Search, appoints),

@@ -230,7 +230,7 @@ impl App {
         let window = Window { from: now.minus(BACK), until: now.plus(Duration::from_secs(1)) };
         let duties = self.duties_of_pack();
         let found = self.occurrences_of_each(&duties.iter().collect::<Vec<_>>(), window, now, told).await?;
-        Ok(duties.into_iter().map(|duty| duty.code).zip(found).collect())
+        Ok(duties.into_iter().map(|duty| duty.terms.code.clone()).zip(found).collect())
     }
 
     async fn document_state(&self, pack: &Pack, looking: &Looking<'_>, code: &str) -> Result<(State, Text)> {

@@ -36,24 +36,24 @@ impl Reach<'_> {
 }
 
 /// How somebody is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named<'a> {
     /// The word of the pack that names them: a role's code, `anyone`, `citizen` or `applicant`.
-    pub(crate) word: String,
+    pub(crate) word: &'a str,
     /// They stand in for the holder of the role.
     pub(crate) deputy: bool,
 }
 
 /// The first of these words that names an account, among the appointments that hold at `now`.
 /// `applicant` is who applied, where somebody did.
-pub(crate) fn named(
+pub(crate) fn named<'a>(
     context: &ActorContext,
-    words: &[Who],
+    words: &'a [Who],
     reach: Reach<'_>,
     applicant: Option<ActorId>,
     now: Timestamp,
-) -> Option<Named> {
-    let plain = |who: &Who| Some(Named { word: who.as_str().to_owned(), deputy: false });
+) -> Option<Named<'a>> {
+    let plain = |who: &'a Who| Some(Named { word: who.as_str(), deputy: false });
     words.iter().find_map(|who| match who {
         Who::Anyone if context.account.kind == AccountKind::Staff => plain(who),
         Who::Citizen if context.account.kind == AccountKind::Citizen => plain(who),
@@ -62,7 +62,7 @@ pub(crate) fn named(
             .roles
             .iter()
             .filter(|role| role.role == *code && in_force(role, now) && reach.covers(role))
-            .map(|role| Named { word: code.as_str().to_owned(), deputy: role.deputy })
+            .map(|role| Named { word: code.as_str(), deputy: role.deputy })
             .min_by_key(|named| named.deputy),
         Who::Anyone | Who::Citizen | Who::Applicant => None,
     })
@@ -75,13 +75,13 @@ pub(crate) fn in_force(role: &Role, now: Timestamp) -> bool {
 
 impl Caller {
     /// As [`named`], about the caller. The operator of the machine and programs are never named.
-    pub(crate) fn named(
+    pub(crate) fn named<'a>(
         &self,
-        words: &[Who],
+        words: &'a [Who],
         reach: Reach<'_>,
         applicant: Option<ActorId>,
         now: Timestamp,
-    ) -> Option<Named> {
+    ) -> Option<Named<'a>> {
         named(self.context.as_deref()?, words, reach, applicant, now)
     }
 

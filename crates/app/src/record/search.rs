@@ -1,10 +1,11 @@
 //! FHIR search: people by their details, clinical records by their patients.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
-use mimamori_fhir::{Limits, SearchQuery, Sort, Token};
-use mimamori_store::{Unit, Value};
+use mimamori_domain::{Action, Error, Kind, Result, SubjectId};
+use mimamori_fhir::{Limits, Resource, SearchQuery, Sort, Token};
+use mimamori_store::{ObjectVersion, Row, Unit, Value};
 use mimamori_vault::SubjectIndex;
 
 use super::index::{CATEGORY, code_tokens};
@@ -13,7 +14,7 @@ use super::read::{MASTER, label_of};
 use super::write::fault;
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
-use crate::context::SubjectContext;
+use crate::context::{SubjectContext, object_from_row};
 use crate::cursor::{Position, page_size};
 use crate::keys::vault_error;
 use crate::{App, Page, Paging, PeopleQuery, Stored, sql};
@@ -45,14 +46,19 @@ impl App {
         let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::NEWEST)?;
         let (items, next) = self.clinical(caller, query, &stated, start, page_size(paging.count)).await?;
         let next = next.map(|position| self.seal_cursor(caller, &question, position)).transpose()?;
-        Ok(Page { items, next, total: None })
+        Ok(Page { items: items.into_iter().map(|(stored, _)| stored).collect(), next, total: None })
     }
 
-    /// As [`App::search`] for clinical records: the newest, up to a thousand, and whether there are more.
+    /// As [`App::search`] for clinical records: the newest, up to a thousand, each with what was read of it,
+    /// and whether there are more.
     ///
     /// # Errors
     /// Invalid for what is not served; unavailable when it could not be recorded.
-    pub async fn search_newest(&self, caller: &Caller, query: &SearchQuery) -> Result<(Vec<Stored>, bool)> {
+    pub async fn search_newest(
+        &self,
+        caller: &Caller,
+        query: &SearchQuery,
+    ) -> Result<(Vec<(Stored, Resource)>, bool)> {
         let (items, next) =
             self.clinical(caller, query, &stated(query), Position::NEWEST, MOST_NEWEST).await?;
         Ok((items, next.is_some()))
@@ -66,7 +72,7 @@ impl App {
         stated: &str,
         start: Position,
         size: usize,
-    ) -> Result<(Vec<Stored>, Option<Position>)> {
+    ) -> Result<(Vec<(Stored, Resource)>, Option<Position>)> {
         if !mimamori_fhir::is_in_compartment(query.resource_type) {
             let known = MASTER.iter().any(|(kind, _)| *kind == query.resource_type);
             let rule =
@@ -90,9 +96,9 @@ impl App {
                 unit.guards.push(context.guard());
             }
             let mut items = Vec::with_capacity(found.len());
-            for (subject, stored, one) in found {
+            for (subject, item, one) in found {
                 listed.entry(subject).or_insert_with(Listed::default).append(one);
-                items.push(stored);
+                items.push(item);
             }
             let unit = self.list_entries(caller, unit, Some(stated), listed.into_iter().collect())?;
             if let Settled::Done = self.settle(caller, unit).await? {
@@ -130,43 +136,38 @@ impl App {
         kind: &Kind,
         start: Position,
         size: usize,
-    ) -> Result<(Vec<(SubjectId, Stored, Listed)>, Option<Position>)> {
+    ) -> Result<(Vec<(SubjectId, (Stored, Resource), Listed)>, Option<Position>)> {
         let mut position = start;
         let mut found = Vec::new();
         let mut looked = 0;
         // One more than a page holds tells that it goes on.
         let stride = STRIDE.max(size + 1);
         loop {
-            let mut heads: Vec<(i64, ObjectId, SubjectId)> = Vec::new();
+            let mut newest: Vec<(i64, SubjectId, ObjectVersion)> = Vec::new();
             for (context, permitted) in people.values() {
-                heads.extend(self.clinical_heads(context, permitted, query, kind, position, stride).await?);
-                heads.sort_unstable_by_key(|(sorted, object, _)| std::cmp::Reverse((*sorted, *object)));
-                heads.truncate(stride);
+                newest.extend(self.clinical_newest(context, permitted, query, kind, position, stride).await?);
+                newest.sort_unstable_by_key(|(sorted, _, version)| Reverse((*sorted, version.object)));
+                newest.truncate(stride);
             }
-            let exhausted = heads.len() < stride;
-            let versions = self.current_of(heads.iter().map(|(_, object, _)| *object)).await?;
-            for (index, (sorted, object, subject)) in heads.iter().enumerate() {
-                position = Position::after(*sorted, *object);
-                let (Some((context, permitted)), Some(version)) = (people.get(subject), versions.get(object))
-                else {
-                    continue;
-                };
+            let exhausted = newest.len() < stride;
+            for (index, (sorted, subject, version)) in newest.iter().enumerate() {
+                position = Position::after(*sorted, version.object);
+                let Some((context, permitted)) = people.get(subject) else { continue };
                 if !permitted.labels.contains_key(&label_of(version)?) {
                     continue;
                 }
                 let (mut items, listed) =
                     self.open_listed(context, permitted, std::slice::from_ref(version))?;
-                if let Some(item) = items.pop()
-                    && fits(query, &item)?
-                {
-                    found.push((*subject, item, listed));
+                let Some(item) = items.pop() else { continue };
+                if let Some(resource) = fitting(query, &item)? {
+                    found.push((*subject, (item, resource), listed));
                     if found.len() == size {
-                        let more = index + 1 < heads.len() || !exhausted;
+                        let more = index + 1 < newest.len() || !exhausted;
                         return Ok((found, more.then_some(position)));
                     }
                 }
             }
-            looked += heads.len();
+            looked += newest.len();
             if exhausted {
                 return Ok((found, None));
             }
@@ -176,7 +177,7 @@ impl App {
         }
     }
 
-    async fn clinical_heads(
+    async fn clinical_newest(
         &self,
         context: &SubjectContext,
         permitted: &Permitted,
@@ -184,7 +185,7 @@ impl App {
         kind: &Kind,
         start: Position,
         stride: usize,
-    ) -> Result<Vec<(i64, ObjectId, SubjectId)>> {
+    ) -> Result<Vec<(i64, SubjectId, ObjectVersion)>> {
         if permitted.labels.is_empty() {
             return Ok(Vec::new());
         }
@@ -203,16 +204,17 @@ impl App {
             i64::try_from(stride).unwrap_or(i64::MAX).into(),
         ];
         let index = SubjectIndex::new(&context.keys.subject).map_err(vault_error)?;
-        let rows = match tokens(&index, query) {
+        let mut rows = match tokens(&index, query) {
             Some(tokens) => {
                 self.store.query_lists(&sql::CLINICAL_CODED, args, vec![permitted.as_list(), tokens]).await?
             }
             None => self.store.query_lists(&sql::CLINICAL, args, vec![permitted.as_list()]).await?,
         };
-        rows.iter()
-            .map(|row| Ok((row.int(0)?, row.id_of(1)?, context.subject)))
-            .collect::<Result<_, mimamori_store::RowError>>()
-            .map_err(Error::unavailable)
+        let version = |row: &mut Row| {
+            let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
+            Ok((sorted, context.subject, object_from_row(row)?))
+        };
+        rows.iter_mut().map(version).collect()
     }
 
     async fn search_patients(
@@ -249,12 +251,13 @@ fn tokens(index: &SubjectIndex, query: &SearchQuery) -> Option<Vec<Value>> {
         .or_else(|| query.categories.iter().find_map(|group| of(group, CATEGORY)))
 }
 
-/// Whether an opened record answers every condition; the index only narrows down.
-fn fits(query: &SearchQuery, item: &Stored) -> Result<bool> {
+/// An opened record as it reads, when it answers every condition; the index only narrows down.
+fn fitting(query: &SearchQuery, item: &Stored) -> Result<Option<Resource>> {
     let resource = mimamori_fhir::parse(&item.bytes, &Limits::default())
         .map_err(|_| Error::internal("a stored record is unreadable"))?;
     let id = query.ids.is_empty() || query.ids.iter().any(|id| *id == item.id.to_string());
-    Ok(id && query.matches(&mimamori_fhir::search_values(&resource)))
+    let fits = id && query.matches(&mimamori_fhir::search_values(&resource));
+    Ok(fits.then_some(resource))
 }
 
 /// A Patient search in the words of our own people search.

@@ -122,7 +122,7 @@ async fn the_newest_of_a_search_come_in_one_answer_however_many_and_one_entry_na
     let before = crate::staleness::entries(&*site.store, 0).await.len() as u64;
     let (found, more) = site.app.search_newest(&hana, &query).await.unwrap();
     assert!(!more);
-    let found: BTreeSet<ObjectId> = found.into_iter().map(|stored| stored.id).collect();
+    let found: BTreeSet<ObjectId> = found.into_iter().map(|(stored, _)| stored.id).collect();
     assert_eq!(found, written.into_iter().collect());
     let entries = crate::staleness::entries(&*site.store, before).await;
     let counts =

@@ -16,7 +16,7 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 async fn of(office: &Office, code: &str) -> Vec<DutyView> {
     let ops = office.call("ops").await;
     let all = office.app().duties(&ops, two_months()).await.unwrap();
-    all.into_iter().filter(|view| view.code == code).collect()
+    all.into_iter().filter(|view| view.terms.code == code).collect()
 }
 
 async fn states(office: &Office, code: &str) -> Vec<&'static str> {
@@ -54,7 +54,7 @@ async fn a_duty_opens_is_due_and_overdue(on: On) {
     // Who oversees sees them all, none as their own; who has none sees nothing.
     let audit = office.call("audit").await;
     let all = office.app().duties(&audit, two_months()).await.unwrap();
-    assert!(all.iter().any(|view| view.code == "by-entry" && !view.mine));
+    assert!(all.iter().any(|view| view.terms.code == "by-entry" && !view.mine));
     let plain = office.call("plain").await;
     let refused = office.app().duties(&plain, two_months()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Forbidden);
@@ -150,7 +150,7 @@ async fn done_a_little_early_is_done_but_one_deed_proves_one_occurrence() {
     let ops = office.call("ops").await;
     let window = mimamori_app::Window { from: MONDAY.plus(WEEK), until: MONDAY.plus(WEEK * 2) };
     let next = office.app().duties(&ops, window).await.unwrap();
-    let next: Vec<_> = next.iter().filter(|view| view.code == "by-shelf").collect();
+    let next: Vec<_> = next.iter().filter(|view| view.terms.code == "by-shelf").collect();
     assert_eq!(next.len(), 1);
     assert_eq!(next[0].state, DutyState::Upcoming);
     office.site.clock.advance(Duration::from_secs(1));

@@ -12,7 +12,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 async fn first(office: &Office, code: &str) -> DutyView {
     let ops = office.call("ops").await;
     let all = office.app().duties(&ops, two_months()).await.unwrap();
-    all.into_iter().find(|view| view.code == code).unwrap()
+    all.into_iter().find(|view| view.terms.code == code).unwrap()
 }
 
 async fn a_duty_is_done_by_a_run_that_ended_well_and_by_no_other(on: On) {
@@ -40,7 +40,7 @@ async fn a_duty_is_done_by_a_run_that_ended_well_and_by_no_other(on: On) {
     assert!(app.verify_when_due(DAY).await.unwrap().is_none());
 
     // Without another run the next week's is not done: due, and then overdue.
-    let next = |views: Vec<DutyView>| views.into_iter().filter(|v| v.code == "by-job").nth(1).unwrap();
+    let next = |views: Vec<DutyView>| views.into_iter().filter(|v| v.terms.code == "by-job").nth(1).unwrap();
     office.until(MONDAY.plus(DAY * 8));
     let ops = office.call("ops").await;
     assert_eq!(next(app.duties(&ops, two_months()).await.unwrap()).state, DutyState::Due);

@@ -8,6 +8,7 @@ use axum::extract::Path;
 use jiff::ToSpan;
 use mimamori_app::Stored;
 use mimamori_domain::{RecordState, SubjectId, Timestamp};
+use mimamori_fhir::Resource;
 
 use super::vital_course::observations;
 use super::{Head, id};
@@ -63,11 +64,11 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>) -> Answered {
 }
 
 /// Results by item, in the order of their names.
-fn items(records: &[Stored], texts: &Texts) -> Vec<Shown> {
+fn items(records: &[(Stored, Resource)], texts: &Texts) -> Vec<Shown> {
     let mut by_name: BTreeMap<String, Vec<Measured>> = BTreeMap::new();
-    let finished = |stored: &&Stored| matches!(stored.state, RecordState::Confirmed | RecordState::Amended);
-    for stored in records.iter().filter(finished) {
-        for (name, result) in results(stored, texts) {
+    let finished = |stored: &Stored| matches!(stored.state, RecordState::Confirmed | RecordState::Amended);
+    for (stored, resource) in records.iter().filter(|(stored, _)| finished(stored)) {
+        for (name, result) in results(stored, resource, texts) {
             by_name.entry(name).or_default().push(result);
         }
     }
@@ -87,15 +88,14 @@ fn items(records: &[Stored], texts: &Texts) -> Vec<Shown> {
 }
 
 /// What one Observation states: its own value, and those of its components.
-fn results(stored: &Stored, texts: &Texts) -> Vec<(String, Measured)> {
-    let Some(resource) = present::read(stored) else { return Vec::new() };
+fn results(stored: &Stored, resource: &Resource, texts: &Texts) -> Vec<(String, Measured)> {
     let root = resource.root();
     let at = match root.string("effectiveDateTime").and_then(FhirTime::parse) {
         Some(FhirTime::Instant(at)) => at,
         Some(FhirTime::Day(day)) => dates::start_of(day).unwrap_or(stored.recorded),
         _ => stored.recorded,
     };
-    let Content { title, lines, happened, .. } = present::content(&resource, texts);
+    let Content { title, lines, happened, .. } = present::content(resource, texts);
     let when = happened.unwrap_or_else(|| dates::date_time(stored.recorded, texts));
     let number = root
         .get("valueQuantity")
@@ -152,7 +152,9 @@ mod tests {
                 r#"{{"resourceType":"Observation","status":"final","code":{{"text":"HbA1c"}},
                 "effectiveDateTime":"{year}-06-01","valueQuantity":{{"value":{value},"unit":"%","code":"%"}}}}"#
             );
-            sample("Observation", &json)
+            let stored = sample("Observation", &json);
+            let resource = present::read(&stored).unwrap();
+            (stored, resource)
         };
         let texts = Language::Japanese.texts();
         let shown = items(&[result(2024, "6.2"), result(2026, "5.8"), result(2025, "6.0")], texts);

@@ -6,7 +6,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use mimamori_app::Stored;
 use mimamori_domain::{Error, RecordState, SubjectId, Timestamp};
-use mimamori_fhir::{Handling, SearchQuery, Value};
+use mimamori_fhir::{Handling, Resource, SearchQuery, Value};
 
 use super::looked::WINDOWS;
 use super::{Head, id};
@@ -15,7 +15,6 @@ use crate::error::{Answered, Fault};
 use crate::forms::Query;
 use crate::language::Texts;
 use crate::layout::{Ask, Layout, page};
-use crate::present;
 use crate::present::chart::{Chart, Point};
 use crate::present::vital::{self, COURSES, Course};
 
@@ -87,8 +86,9 @@ pub(crate) async fn show(ask: Ask, Path(subject): Path<String>, Query(query): Qu
     let first = today.checked_sub((length - 1).days()).unwrap_or(today);
     let found = observations(&ask, subject, "vital-signs", first);
     let (person, head, (records, more)) = Head::with(&ask, subject, found).await?;
-    let counted = records.iter().filter(|stored| counts(stored)).enumerate();
-    let measured: Vec<Measured> = counted.flat_map(|(record, stored)| measured(record, stored)).collect();
+    let counted = records.iter().filter(|(stored, _)| counts(stored)).enumerate();
+    let measured: Vec<Measured> =
+        counted.flat_map(|(record, (_, resource))| measured(record, resource)).collect();
     let base = format!("/people/{subject}/vital-signs");
     page(&Page {
         l: ask.layout("vital-course-title"),
@@ -115,7 +115,7 @@ pub(super) async fn observations(
     subject: SubjectId,
     category: &str,
     first: Date,
-) -> Result<(Vec<Stored>, bool), Fault> {
+) -> Result<(Vec<(Stored, Resource)>, bool), Fault> {
     let parameters =
         [("patient", subject.to_string()), ("category", category.to_owned()), ("date", format!("ge{first}"))]
             .map(|(name, value)| (name.to_owned(), value));
@@ -130,8 +130,7 @@ fn counts(stored: &Stored) -> bool {
 }
 
 /// The numbers an Observation states: its own, and those of its components.
-fn measured(record: usize, stored: &Stored) -> Vec<Measured> {
-    let Some(resource) = present::read(stored) else { return Vec::new() };
+fn measured(record: usize, resource: &Resource) -> Vec<Measured> {
     let whole = resource.root();
     let Some(FhirTime::Instant(at)) = whole.string("effectiveDateTime").and_then(FhirTime::parse) else {
         return Vec::new();
@@ -176,7 +175,7 @@ fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts
         points.sort_by_key(|point| point.at);
         series.push(points);
     }
-    let rows = rows(course, measured, texts);
+    let (rows, rows_left) = rows(course, measured, texts);
     let newest = rows.first()?;
     let usual: Vec<(f64, f64)> = course.usual.iter().flatten().map(|range| bounds(*range)).collect();
     let from = dates::start_of(first)?;
@@ -198,8 +197,8 @@ fn shown(course: &Course, measured: &[Measured], first: Date, today: Date, texts
             ranges.join(" / ")
         }),
         chart: Chart::draw(from, until, &usual, &series, &days, 1.0 / 3.0),
-        rows_left: rows.len().saturating_sub(MOST_ROWS) as u64,
-        rows: rows.into_iter().take(MOST_ROWS).collect(),
+        rows,
+        rows_left,
         unit,
     })
 }
@@ -220,27 +219,28 @@ fn light(mut courses: Vec<Shown>) -> Vec<Shown> {
     courses
 }
 
-/// What was measured, newest first; lines that were measured at the same moment stand together.
-fn rows(course: &Course, measured: &[Measured], texts: &Texts) -> Vec<Row> {
+/// What was measured last, newest first, and how many more rows there are; lines that were measured at the
+/// same moment stand together.
+fn rows(course: &Course, measured: &[Measured], texts: &Texts) -> (Vec<Row>, u64) {
     let codes: Vec<&str> = course.lines.iter().copied().flatten().copied().collect();
     let mut of_course: Vec<&Measured> =
         measured.iter().filter(|one| codes.contains(&one.code.as_str())).collect();
     let place = |one: &Measured| codes.iter().position(|code| *code == one.code);
     of_course.sort_by_key(|one| (std::cmp::Reverse(one.at), one.record, place(one)));
-    of_course
-        // Upper and lower pressure are one line, whether one record states both or each has its own.
-        .chunk_by(|a, b| a.at == b.at && place(a) < place(b))
-        .filter_map(|together| {
-            let values: Vec<&str> = together.iter().map(|one| one.written.as_str()).collect();
-            Some(Row {
-                at: dates::date_time(together.first()?.at, texts),
-                value: values.join(" / "),
-                beyond: together
-                    .iter()
-                    .any(|one| usual_of(course, &one.code).is_some_and(|range| is_beyond(one.value, range))),
-            })
+    // Upper and lower pressure are one line, whether one record states both or each has its own.
+    let mut moments = of_course.chunk_by(|a, b| a.at == b.at && place(a) < place(b));
+    let row = |together: &[&Measured]| {
+        let values: Vec<&str> = together.iter().map(|one| one.written.as_str()).collect();
+        Some(Row {
+            at: dates::date_time(together.first()?.at, texts),
+            value: values.join(" / "),
+            beyond: together
+                .iter()
+                .any(|one| usual_of(course, &one.code).is_some_and(|range| is_beyond(one.value, range))),
         })
-        .collect()
+    };
+    let rows = moments.by_ref().take(MOST_ROWS).filter_map(row).collect();
+    (rows, moments.count() as u64)
 }
 
 fn usual_of(course: &Course, code: &str) -> Option<(u32, u32)> {

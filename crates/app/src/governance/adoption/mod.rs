@@ -45,7 +45,7 @@ pub(crate) struct Proposed {
 pub struct Proposal {
     pub pack: Arc<Pack>,
     pub follows: Arc<Pack>,
-    pub diff: PackDiff,
+    pub diff: Arc<PackDiff>,
     /// Other rules came into force meanwhile: it cannot be adopted as it is.
     pub outdated: bool,
 }
@@ -135,7 +135,9 @@ impl App {
             Err(error) => return Err(error),
         };
         let follows = self.pack_named(&proposed.follows).await?;
-        let diff = follows.diff(&pack);
+        // Neither pack ever changes: what differs is found once.
+        let both = (follows.hash(), pack.hash());
+        let diff = self.diffs.get_or_insert_with(&both, || Ok::<_, Error>(Arc::new(follows.diff(&pack))))?;
         let outdated = !case.settled && proposed.follows != self.pack.hash_text();
         Ok(Some(Proposal { pack, follows, diff, outdated }))
     }

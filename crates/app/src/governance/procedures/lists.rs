@@ -21,8 +21,8 @@ use crate::governance::who::{Reach, target};
 
 /// A procedure in the list of procedures.
 #[derive(Debug, Clone)]
-pub struct ProcedureSummary {
-    pub procedure: Procedure,
+pub struct ProcedureSummary<'a> {
+    pub procedure: &'a Procedure,
     pub may_begin: bool,
     /// The caller may act first in an emergency and report it.
     pub may_act_first: bool,
@@ -134,16 +134,16 @@ impl App {
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn procedures(&self, caller: &Caller) -> Result<Vec<ProcedureSummary>> {
+    pub async fn procedures(&self, caller: &Caller) -> Result<Vec<ProcedureSummary<'_>>> {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.decide_general(&caller, Action::Search, &target(THING, false), now).allowed;
         let named = |words: &[Who]| caller.named(words, Reach::Anywhere, None, now).is_some();
-        let summary = |procedure: &Procedure| ProcedureSummary {
+        let summary = |procedure| ProcedureSummary {
+            procedure,
             may_begin: self.may_begin(&caller, procedure, false),
             may_act_first: self.may_begin(&caller, procedure, true),
             takes_part: procedure.steps.iter().any(|step| named(&step.by) || named(&step.delegates)),
-            procedure: procedure.clone(),
         };
         let all = self.pack.procedures().iter().map(summary);
         Ok(all
@@ -378,9 +378,9 @@ impl App {
         let telling = |kind: &FieldType| {
             !matches!(kind, FieldType::LongText { .. } | FieldType::File | FieldType::Derived(_))
         };
-        let fields: Vec<_> = procedure.fields.iter().filter(|field| telling(&field.kind)).cloned().collect();
-        let first: Vec<_> =
-            fields.into_iter().filter(|field| case.values.contains_key(&field.code)).take(SUMMARY).collect();
+        let fields = procedure.fields.iter().filter(|field| telling(&field.kind));
+        let filled = fields.filter(|field| case.values.contains_key(&field.code));
+        let first: Vec<_> = filled.take(SUMMARY).cloned().collect();
         let mut shown: Shown = self.show_values(&opened.pack, &first, &case.values).await?;
         let summary = first.iter().filter_map(|field| shown.remove(&field.code)).flatten().collect();
         Ok(ToldCase { summary, applicant: self.name_of(Some(case.applicant)).await? })

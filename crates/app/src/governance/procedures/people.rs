@@ -1,6 +1,8 @@
 //! Who may act at a step: its people, their deputies and delegates, and who decides where only the
 //! applicant could.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,10 +33,26 @@ pub enum How {
 }
 
 /// One place of a step that somebody must fill: all of its people together, or one of each role.
-pub(crate) struct Seat {
-    pub(crate) code: String,
-    words: Vec<Who>,
+struct Seat<'a> {
+    code: Cow<'a, str>,
+    words: &'a [Who],
     persons: Vec<ActorId>,
+    /// To whom it falls where its own people may not act or are nobody, once that was asked: it is the same
+    /// for everybody, and takes a look at everybody.
+    heirs: OnceCell<Option<Vec<Who>>>,
+}
+
+impl<'a> Seat<'a> {
+    fn new(code: impl Into<Cow<'a, str>>, words: &'a [Who], persons: Vec<ActorId>) -> Self {
+        Self { code: code.into(), words, persons, heirs: OnceCell::new() }
+    }
+}
+
+/// A step of a case: its places, and where its people must be appointed; none: anywhere.
+struct Post<'a> {
+    step: &'a Step,
+    place: Option<Whereabouts>,
+    seats: Vec<Seat<'a>>,
 }
 
 /// How somebody is named for a step.
@@ -83,19 +101,21 @@ impl Standing<'_> {
         }
     }
 
-    pub(crate) fn seats(&self, step: &Step) -> Vec<Seat> {
+    fn seats<'s>(&self, step: &'s Step) -> Vec<Seat<'s>> {
         let persons = step.person.as_ref().map_or_else(Vec::new, |field| {
-            let known = self.case.known();
-            known.get(&field.to_string()).map(actors_in).unwrap_or_default()
+            let (case, name) = (self.case, field.to_string());
+            case.filled.get(&name).or_else(|| case.values.get(&name)).map(actors_in).unwrap_or_default()
         });
         if step.rule != StepRule::All {
-            return vec![Seat { code: TOGETHER.to_owned(), words: step.by.clone(), persons }];
+            return vec![Seat::new(TOGETHER, &step.by, persons)];
         }
-        let of_word =
-            |who: &Who| Seat { code: who.as_str().to_owned(), words: vec![who.clone()], persons: Vec::new() };
-        let of_person =
-            |actor: ActorId| Seat { code: actor.to_string(), words: Vec::new(), persons: vec![actor] };
+        let of_word = |who: &'s Who| Seat::new(who.as_str(), std::slice::from_ref(who), Vec::new());
+        let of_person = |actor: ActorId| Seat::new(actor.to_string(), &[], vec![actor]);
         step.by.iter().map(of_word).chain(persons.into_iter().map(of_person)).collect()
+    }
+
+    fn post<'s>(&self, step: &'s Step) -> Post<'s> {
+        Post { step, place: self.place(step), seats: self.seats(step) }
     }
 
     /// Whether somebody may not decide at a step whatever they are: they applied. Who began a
@@ -110,7 +130,12 @@ impl Standing<'_> {
             && !(self.procedure.kind == ProcedureKind::Decision && first())
     }
 
-    fn word(&self, context: &ActorContext, words: &[Who], place: Option<&Whereabouts>) -> Option<Named> {
+    fn word<'w>(
+        &self,
+        context: &ActorContext,
+        words: &'w [Who],
+        place: Option<&Whereabouts>,
+    ) -> Option<Named<'w>> {
         let reach = place.map_or(Reach::Anywhere, Reach::Here);
         let applicant = Some(self.case.applicant);
         words
@@ -120,50 +145,55 @@ impl Standing<'_> {
     }
 
     /// How somebody is named for a place, applicant or not.
-    fn own(&self, context: &ActorContext, step: &Step, seat: &Seat) -> Option<(How, String)> {
+    fn own<'s>(
+        &self,
+        context: &ActorContext,
+        post: &'s Post<'_>,
+        seat: &'s Seat<'_>,
+    ) -> Option<(How, &'s str)> {
         if !context.account.active {
             return None;
         }
         if seat.persons.contains(&context.actor) && context.account.kind == AccountKind::Staff {
-            return Some((How::Holder, "person".to_owned()));
+            return Some((How::Holder, "person"));
         }
-        let place = self.place(step);
+        let (step, place) = (post.step, post.place.as_ref());
         let owners =
             self.case.asset.as_ref().filter(|_| step.of == Of::AssetOwner).map(|asset| &asset.owners);
         let named = match owners.filter(|owners| !owners.is_empty()) {
             Some(owners) => {
-                owners.contains(&context.actor).then(|| self.word(context, &seat.words, None)).flatten()
+                owners.contains(&context.actor).then(|| self.word(context, seat.words, None)).flatten()
             }
-            None => self.word(context, &seat.words, place.as_ref()),
+            None => self.word(context, seat.words, place),
         };
         let own = named.map(|named| (if named.deputy { How::Deputy } else { How::Holder }, named.word));
         own.or_else(|| {
-            let delegate = self.word(context, &step.delegates, place.as_ref())?;
+            let delegate = self.word(context, &step.delegates, place)?;
             Some((How::Delegate, delegate.word))
         })
     }
 
     /// To whom the decision about a place passes because only the applicant could take it.
-    fn passed_to(&self, step: &Step, seat: &Seat) -> Option<Vec<Who>> {
+    fn passed_to(&self, post: &Post<'_>, seat: &Seat<'_>) -> Option<Vec<Who>> {
+        let step = post.step;
         if !step.decides() {
             return None;
         }
-        let names = |context: &ActorContext| self.own(context, step, seat).is_some();
+        let names = |context: &ActorContext| self.own(context, post, seat).is_some();
         // Nobody but the applicant is ever barred, so they are looked at first.
         let applicant = self.directory.iter().find(|context| context.actor == self.case.applicant)?;
         let other = |context: &Arc<ActorContext>| context.actor != applicant.actor && names(context);
         if !self.barred(step, applicant.actor) || !names(applicant) || self.directory.iter().any(other) {
             return None;
         }
-        let place = self.place(step);
         let mut words =
-            if step.passes_to.is_empty() { self.appointing(&seat.words) } else { step.passes_to.clone() };
+            if step.passes_to.is_empty() { self.appointing(seat.words) } else { step.passes_to.clone() };
         let mut seen = BTreeSet::new();
         while !words.is_empty() && words.iter().any(|who| seen.insert(who.clone())) {
             let decides = |context: &ActorContext| {
                 context.account.active
                     && !self.barred(step, context.actor)
-                    && self.word(context, &words, place.as_ref()).is_some()
+                    && self.word(context, &words, post.place.as_ref()).is_some()
             };
             if self.directory.iter().any(|context| decides(context)) {
                 return Some(words);
@@ -175,16 +205,16 @@ impl Standing<'_> {
 
     /// To whom a place falls whose roles the rules in force have no more, so that the case can still
     /// be finished: those that appointed to them, as the case's own pack has it.
-    fn left_to(&self, step: &Step, seat: &Seat) -> Option<Vec<Who>> {
+    fn left_to(&self, step: &Step, seat: &Seat<'_>) -> Option<Vec<Who>> {
         let gone = |words: &[Who]| {
             let one = |who: &Who| matches!(who, Who::Role(code) if self.in_force.role(code).is_none());
             !words.is_empty() && words.iter().all(one)
         };
-        if !seat.persons.is_empty() || !gone(&seat.words) {
+        if !seat.persons.is_empty() || !gone(seat.words) {
             return None;
         }
         let passes = step.passes_to.clone();
-        let mut words = if passes.is_empty() { self.appointing(&seat.words) } else { passes };
+        let mut words = if passes.is_empty() { self.appointing(seat.words) } else { passes };
         let mut seen = BTreeSet::new();
         while gone(&words) && words.iter().any(|who| seen.insert(who.clone())) {
             words = self.appointing(&words);
@@ -209,37 +239,50 @@ impl Standing<'_> {
 
     /// How somebody may act at a step as it stands; none when they may not, or did already.
     pub(crate) fn capacity(&self, context: &ActorContext, step: &Step) -> Option<Capacity> {
-        if self.barred(step, context.actor) || self.case.has_acted(&step.code, context.actor) {
-            return None;
-        }
-        self.named_for(context, step, true)
+        self.capacity_at(context, &self.post(step))
+    }
+
+    /// Everybody who may act at a step as it stands, and how.
+    pub(crate) fn able<'s>(&'s self, step: &'s Step) -> impl Iterator<Item = (&'s ActorContext, Capacity)> {
+        let post = self.post(step);
+        self.directory.iter().filter_map(move |one| Some((&**one, self.capacity_at(one, &post)?)))
     }
 
     /// How somebody is named for a step; `open`: only for places that nobody has filled yet.
     pub(crate) fn named_for(&self, context: &ActorContext, step: &Step, open: bool) -> Option<Capacity> {
+        self.named_at(context, &self.post(step), open)
+    }
+
+    fn capacity_at(&self, context: &ActorContext, post: &Post<'_>) -> Option<Capacity> {
+        if self.barred(post.step, context.actor) || self.case.has_acted(&post.step.code, context.actor) {
+            return None;
+        }
+        self.named_at(context, post, true)
+    }
+
+    fn named_at(&self, context: &ActorContext, post: &Post<'_>, open: bool) -> Option<Capacity> {
+        let step = post.step;
         let mut found: Option<Capacity> = None;
-        for seat in self.seats(step) {
-            let filled = || {
-                let mut done = self.case.done_at(&step.code);
-                done.any(|event| event.seats.contains(&seat.code))
-            };
-            if open && step.rule == StepRule::All && filled() {
+        for seat in &post.seats {
+            if open && step.rule == StepRule::All && self.is_filled(step, seat) {
                 continue;
             }
-            let capacity = self.own(context, step, &seat).or_else(|| {
-                let words = self.passed_to(step, &seat).or_else(|| self.left_to(step, &seat))?;
-                let named = self.word(context, &words, self.place(step).as_ref())?;
+            let capacity = self.own(context, post, seat).or_else(|| {
+                let find = || self.passed_to(post, seat).or_else(|| self.left_to(step, seat));
+                let words = seat.heirs.get_or_init(find).as_ref()?;
+                let named = self.word(context, words, post.place.as_ref())?;
                 Some((How::PassedTo, named.word))
             });
             let Some((how, word)) = capacity else { continue };
+            let seat = seat.code.to_string();
             match &mut found {
                 Some(found) => {
-                    found.seats.push(seat.code);
+                    found.seats.push(seat);
                     if how < found.how {
-                        (found.how, found.word) = (how, word);
+                        (found.how, found.word) = (how, word.to_owned());
                     }
                 }
-                None => found = Some(Capacity { how, word, seats: vec![seat.code] }),
+                None => found = Some(Capacity { how, word: word.to_owned(), seats: vec![seat] }),
             }
         }
         found
@@ -258,23 +301,28 @@ impl Standing<'_> {
             }
             StepRule::One | StepRule::All => false,
         };
-        !closes && !self.directory.iter().any(|one| self.capacity(one, step).is_some())
+        !closes && self.able(step).next().is_none()
     }
 
     /// Whether every place of a step is filled.
     pub(crate) fn complete(&self, step: &Step) -> bool {
-        let filled: BTreeSet<&String> =
-            self.case.done_at(&step.code).flat_map(|event| &event.seats).collect();
         match step.rule {
-            StepRule::All => self.seats(step).iter().all(|seat| filled.contains(&seat.code)),
-            StepRule::One | StepRule::Committee(_) => !filled.is_empty(),
+            StepRule::All => self.seats(step).iter().all(|seat| self.is_filled(step, seat)),
+            StepRule::One | StepRule::Committee(_) => {
+                self.case.done_at(&step.code).any(|event| !event.seats.is_empty())
+            }
         }
+    }
+
+    fn is_filled(&self, step: &Step, seat: &Seat<'_>) -> bool {
+        self.case.done_at(&step.code).any(|event| event.seats.iter().any(|code| *code == seat.code))
     }
 
     /// How many may vote at a step: its people, without whoever may not decide.
     pub(crate) fn members(&self, step: &Step) -> usize {
+        let post = self.post(step);
         let votes = |context: &&Arc<ActorContext>| {
-            !self.barred(step, context.actor) && self.named_for(context, step, false).is_some()
+            !self.barred(step, context.actor) && self.named_at(context, &post, false).is_some()
         };
         self.directory.iter().filter(votes).count()
     }

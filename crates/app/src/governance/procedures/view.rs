@@ -426,16 +426,12 @@ impl App {
         let here = case.at() == Some(step.code.as_str());
         let mut people = Vec::new();
         if here {
-            for context in standing.directory {
-                if let Some(capacity) = standing.capacity(context, step) {
-                    people.push(StepPerson {
-                        actor: context.actor,
-                        name: context.account.name.clone(),
-                        word: capacity.word,
-                        how: capacity.how,
-                    });
-                }
-            }
+            people.extend(standing.able(step).map(|(context, capacity)| StepPerson {
+                actor: context.actor,
+                name: context.account.name.clone(),
+                word: capacity.word,
+                how: capacity.how,
+            }));
         }
         let mut events = Vec::new();
         for event in case.events.iter().filter(|event| event.step.as_deref() == Some(&step.code)) {

@@ -17,8 +17,8 @@ use crate::governance::who::{Reach, target};
 
 /// A register in the list of registers.
 #[derive(Debug, Clone)]
-pub struct RegisterSummary {
-    pub register: Register,
+pub struct RegisterSummary<'a> {
+    pub register: &'a Register,
     pub rights: RegisterRights,
 }
 
@@ -92,14 +92,14 @@ impl App {
     ///
     /// # Errors
     /// Unavailable.
-    pub async fn registers(&self, caller: &Caller) -> Result<Vec<RegisterSummary>> {
+    pub async fn registers(&self, caller: &Caller) -> Result<Vec<RegisterSummary<'_>>> {
         let caller = purpose(caller);
         let now = self.clock.now();
         let oversees = self.oversees(&caller, Action::Search, now);
         let summaries = self.pack.registers().iter().filter_map(|register| {
             let mut rights = self.register_rights(&caller, register, Reach::Anywhere, now);
             rights.reads |= oversees;
-            (rights.reads || rights.adds).then(|| RegisterSummary { register: register.clone(), rights })
+            (rights.reads || rights.adds).then_some(RegisterSummary { register, rights })
         });
         Ok(summaries.collect())
     }

@@ -526,7 +526,7 @@ pub(crate) async fn list(ask: Ask, Query(query): Query) -> Answered {
             .map(|one| super::inputs::Choice {
                 chosen: one.procedure.code == chosen,
                 label: one.procedure.name(translated(texts)).to_owned(),
-                value: one.procedure.code,
+                value: one.procedure.code.clone(),
             })
             .collect(),
         stages: STAGES

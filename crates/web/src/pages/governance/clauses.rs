@@ -303,7 +303,7 @@ struct Opens {
 impl Opens {
     async fn of(ask: &Ask) -> Result<Self, Fault> {
         let procedures = ask.web.app.procedures(&ask.caller).await?;
-        let begins = procedures.into_iter().filter(|one| one.may_begin).map(|one| one.procedure.code);
+        let begins = procedures.into_iter().filter(|one| one.may_begin).map(|one| one.procedure.code.clone());
         Ok(Self {
             registers: Readable::of(ask),
             begins: begins.collect(),

@@ -69,7 +69,7 @@ struct Standing {
     word: String,
 }
 
-fn standing(summary: &DocumentSummary, now: Timestamp, texts: &Texts) -> Standing {
+fn standing(summary: &DocumentSummary<'_>, now: Timestamp, texts: &Texts) -> Standing {
     let day = |time| dates::date(dates::day_of(time), texts);
     match (&summary.current, summary.next_review) {
         (None, _) => Standing { style: "late", word: texts.get("docs-missing") },
@@ -87,10 +87,10 @@ fn standing(summary: &DocumentSummary, now: Timestamp, texts: &Texts) -> Standin
 pub(crate) async fn list(ask: Ask) -> Answered {
     let (texts, now) = (ask.texts(), ask.web.now());
     let found = ask.web.app.documents(&ask.caller).await?;
-    let item = |summary: DocumentSummary| Item {
+    let item = |summary: DocumentSummary<'_>| Item {
         link: format!("/rules/documents/{}", summary.document.code),
         name: summary.document.name(translated(texts)).to_owned(),
-        kind: kind(&summary.document, texts),
+        kind: kind(summary.document, texts),
         keeper: whom(ask.web.app.pack(), &summary.document.owner, texts),
         state: standing(&summary, now, texts),
         current: summary.current.as_ref().map(|version| version.label.clone()),
@@ -216,7 +216,7 @@ fn facts(ask: &Ask, document: &Document) -> Vec<Line> {
     facts
 }
 
-fn readers(detail: &DocumentDetail, texts: &Texts) -> Option<Readers> {
+fn readers(detail: &DocumentDetail<'_>, texts: &Texts) -> Option<Readers> {
     let (done, open) = (&detail.acknowledged, &detail.outstanding);
     if done.is_empty() && open.is_empty() {
         return None;

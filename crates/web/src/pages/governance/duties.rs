@@ -172,7 +172,7 @@ fn row(ask: &Ask, view: &DutyView) -> Row {
     let (outcome, reason) = match &view.state {
         DutyState::Done(at, object) => {
             let text = texts.with("duty-done-at", "time", &dates::date_time(*at, texts));
-            (Some(Cell { text, link: proved(&view.proof, *object) }), None)
+            (Some(Cell { text, link: proved(&view.terms.proof, *object) }), None)
         }
         DutyState::Skipped { reason, by } => {
             (Some(Cell { text: texts.with("duty-skipped-by", "name", by), link: None }), Some(reason.clone()))
@@ -180,18 +180,18 @@ fn row(ask: &Ask, view: &DutyView) -> Row {
         _ => (None, None),
     };
     Row {
-        name: named(&view.name, texts),
+        name: named(&view.terms.name, texts),
         due: last_day(view.due, texts),
         due_machine: dates::machine(view.due),
-        owner: whom(pack, &view.owner, texts),
+        owner: whom(pack, &view.terms.owner, texts),
         style,
         word: texts.get(key),
-        how: proof(pack, &view.proof, texts),
+        how: proof(pack, &view.terms.proof, texts),
         outcome,
         reason,
         trouble: view.trouble.map(|trouble| told(trouble, texts)),
         skip: (view.mine && open)
-            .then(|| format!("/rules/duties/{}/skip?opens={}", view.code, view.opens.as_micros())),
+            .then(|| format!("/rules/duties/{}/skip?opens={}", view.terms.code, view.opens.as_micros())),
     }
 }
 
@@ -249,7 +249,7 @@ fn fields() -> [Field; 1] {
 async fn skip_page(ask: &Ask, code: &str, opens: Timestamp, form: Asked) -> Result<Skip, Fault> {
     let window = Window { from: opens, until: opens.plus(DAY) };
     let found = ask.web.app.duties(&ask.caller, window).await?;
-    let view = found.into_iter().find(|view| view.code == code && view.opens == opens);
+    let view = found.into_iter().find(|view| view.terms.code == code && view.opens == opens);
     let view = view.ok_or_else(Fault::not_found)?;
     if !view.mine {
         return Err(Fault::status(StatusCode::FORBIDDEN));
@@ -259,9 +259,9 @@ async fn skip_page(ask: &Ask, code: &str, opens: Timestamp, form: Asked) -> Resu
         l: frame(ask, texts.get("duty-skip-title"), &format!("/rules/duties/{code}/skip")),
         crumbs: crumbs(ask, &[("/rules/duties", &texts.get("duties-title"))]),
         action: format!("/rules/duties/{code}/skip"),
-        name: named(&view.name, texts),
+        name: named(&view.terms.name, texts),
         due: last_day(view.due, texts),
-        how: proof(ask.web.app.pack(), &view.proof, texts),
+        how: proof(ask.web.app.pack(), &view.terms.proof, texts),
         opens: opens.as_micros(),
         form,
     })

@@ -129,10 +129,10 @@ async fn duties(ask: &Ask) -> Result<Vec<Duty>, Fault> {
         duty.mine && soon && matches!(duty.state, DutyState::Due | DutyState::Overdue)
     });
     let shown = open.map(|duty| Duty {
-        name: named(&duty.name, texts),
+        name: named(&duty.terms.name, texts),
         due: dates::date(dates::day_of(duty.due), texts),
         overdue: duty.state == DutyState::Overdue,
-        proof: proof(ask.web.app.pack(), &duty.proof, texts),
+        proof: proof(ask.web.app.pack(), &duty.terms.proof, texts),
     });
     Ok(shown.collect())
 }
@@ -144,7 +144,7 @@ async fn documents(ask: &Ask) -> Result<Vec<Cell>, Fault> {
     }
     let found = ask.web.app.documents(&ask.caller).await?;
     let unread = found.into_iter().filter(|one| one.to_acknowledge);
-    let cell = |one: mimamori_app::DocumentSummary| Cell {
+    let cell = |one: mimamori_app::DocumentSummary<'_>| Cell {
         text: named(&one.document.name, ask.texts()),
         link: Some(format!("/rules/documents/{}", one.document.code)),
     };

@@ -39,12 +39,12 @@ struct Item {
 pub(crate) async fn list(ask: Ask) -> Answered {
     let found = ask.web.app.procedures(&ask.caller).await?;
     let language = translated(ask.texts());
-    let item = |summary: ProcedureSummary| Item {
+    let item = |summary: ProcedureSummary<'_>| Item {
         name: summary.procedure.name(language).to_owned(),
         help: summary.procedure.help(language).map(str::to_owned),
         begins: summary.may_begin,
         acts_first: summary.may_act_first,
-        code: summary.procedure.code,
+        code: summary.procedure.code.clone(),
     };
     let items = found.into_iter().map(item);
     let (begin, others) = items.partition(|item: &Item| item.begins || item.acts_first);
@@ -122,7 +122,7 @@ fn procedure<'a>(ask: &'a Ask, code: &str) -> Result<&'a Procedure, Fault> {
 pub(crate) async fn new_form(ask: Ask, Path(code): Path<String>, Query(query): Query) -> Answered {
     let (found, emergency) = (procedure(&ask, &code)?, query.has("emergency"));
     let may = ask.web.app.procedures(&ask.caller).await?;
-    let begins = |one: &ProcedureSummary| if emergency { one.may_act_first } else { one.may_begin };
+    let begins = |one: &ProcedureSummary<'_>| if emergency { one.may_act_first } else { one.may_begin };
     if !may.iter().any(|one| one.procedure.code == code && begins(one)) {
         return Err(Fault::status(StatusCode::FORBIDDEN));
     }

@@ -1,6 +1,6 @@
 //! What fields may point at: people, institutions, things and entries, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mimamori_domain::ObjectId;
 use mimamori_policy::model::{Field, FieldType};
@@ -54,7 +54,7 @@ impl References {
                 FieldType::Asset | FieldType::Entry { .. } => {
                     if registers.is_none() {
                         let may = app.registers(caller).await?;
-                        registers = Some(may.into_iter().map(|found| found.register.code).collect());
+                        registers = Some(may.into_iter().map(|found| found.register.code.clone()).collect());
                     }
                     let wanted: Vec<String> = match &field.kind {
                         FieldType::Entry { register } => vec![register.clone()],
@@ -138,19 +138,23 @@ fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
-/// Sets apart what is called the same, by the beginning of its id.
+/// Sets apart what is called the same, by the end of its id.
 fn apart(list: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    let mut times: HashMap<&str, usize> = HashMap::new();
     for (_, label) in &list {
-        *times.entry(label.clone()).or_default() += 1;
+        *times.entry(label).or_default() += 1;
     }
-    let rename = |(id, label): (String, String)| {
-        let several = times.get(&label).is_some_and(|n| *n > 1) || label.is_empty();
-        let start: String = id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect();
-        let label = if several { format!("{label} #{start}") } else { label };
+    let alike = |label: &str| label.is_empty() || times.get(label).is_some_and(|n| *n > 1);
+    let alike: Vec<bool> = list.iter().map(|(_, label)| alike(label)).collect();
+    let rename = |((id, label), alike): ((String, String), bool)| {
+        if !alike {
+            return (id, label);
+        }
+        let end: String = id.chars().skip(id.chars().count().saturating_sub(6)).collect();
+        let label = format!("{label} #{end}");
         (id, label)
     };
-    list.into_iter().map(rename).collect()
+    list.into_iter().zip(alike).map(rename).collect()
 }
 
 #[cfg(test)]

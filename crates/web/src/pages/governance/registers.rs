@@ -39,7 +39,7 @@ struct Item {
 /// `GET /rules/registers`
 pub(crate) async fn list(ask: Ask) -> Answered {
     let registers = ask.web.app.registers(&ask.caller).await?;
-    let item = |found: RegisterSummary| {
+    let item = |found: RegisterSummary<'_>| {
         let (register, language) = (found.register, translated(ask.texts()));
         let link = format!("/rules/registers/{}", register.code);
         Item {
