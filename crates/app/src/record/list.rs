@@ -33,6 +33,10 @@ pub(crate) const TIMELINE_KINDS: [&str; 13] = [
     "Consent",
 ];
 
+/// Those of which a person has few, however long they are known.
+pub(super) const FEW_KINDS: [&str; 6] =
+    ["AllergyIntolerance", "CarePlan", "Condition", "Consent", "MedicationRequest", "MedicationStatement"];
+
 /// Labels that a caller may see, and the decision about each.
 pub(crate) struct Permitted {
     pub(crate) labels: BTreeMap<AccessLabel, Decision>,

@@ -4,7 +4,7 @@ use mimamori_domain::{Action, Error, ErrorKind, Kind, ObjectId, Result, SubjectI
 use mimamori_store::{ObjectVersion, Unit, Value};
 use mimamori_vault::normalise_name;
 
-use super::list::{Listed, Permitted, TIMELINE_KINDS};
+use super::list::{FEW_KINDS, Listed, Permitted, TIMELINE_KINDS};
 use super::read::{label_of, stored};
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
@@ -198,7 +198,9 @@ impl App {
             asked.filter.author.into(),
             i64::from(asked.filter.unread).into(),
         ];
-        let mut rows = self.store.query_lists(&sql::TIMELINE, args, vec![kinds, permitted.as_list()]).await?;
+        let few = asked.kinds.iter().all(|kind| FEW_KINDS.contains(&kind.as_str()));
+        let statement = if few { &sql::TIMELINE_OF_FEW } else { &sql::TIMELINE };
+        let mut rows = self.store.query_lists(statement, args, vec![kinds, permitted.as_list()]).await?;
         rows.iter_mut()
             .map(|row| {
                 let version = object_from_row(row)?;

@@ -528,6 +528,7 @@ pub static ALL: &[&Statement] = &[
     &FORGET_FAILURES,
     &COUNT_REFUSALS,
     &TIMELINE,
+    &TIMELINE_OF_FEW,
     &TIDINGS,
     &NEWS_SINCE,
     &WRITTEN_SINCE,

@@ -10,25 +10,46 @@ macro_rules! unread {
     };
 }
 
+macro_rules! timeline {
+    ($which:literal) => {
+        concat!(
+            "SELECT ",
+            version_columns!(),
+            ", h.sort_time, CAST(CASE WHEN ",
+            unread!(),
+            " AND h.sort_time >= $6 THEN 1 ELSE 0 END AS bigint) FROM object_head h \
+             JOIN object_version v ON v.object = h.object AND v.version = h.version \
+             LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object \
+             AND s.version = h.version AND s.actor = $2 WHERE ",
+            $which,
+            " AND (h.class, h.state, h.institution) IN (VALUES {1}) \
+             AND (h.state NOT IN ('draft', 'awaiting') OR v.author = $2 OR v.on_behalf = $2) \
+             AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) AND h.sort_time >= $7 \
+             AND ($8 IS NULL OR h.author = $8) AND ($9 = 0 OR (h.sort_time >= $6 AND ",
+            unread!(),
+            ")) ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
+        )
+    };
+}
+
 /// One page of a person's timeline: newest first, only permitted labels, drafts only of whom they
 /// belong to; from a time on (`$7`), by any author or one (`$8`), all or only what is unread (`$9`). The
 /// last column is 1 for what is unread.
 pub static TIMELINE: Statement = Statement::read(
     "app.timeline",
-    concat!(
-        "SELECT ",
-        version_columns!(),
-        ", h.sort_time, CAST(CASE WHEN ",
-        unread!(),
-        " AND h.sort_time >= $6 THEN 1 ELSE 0 END AS bigint) FROM object_head h JOIN object_version v ON v.object = h.object \
-         AND v.version = h.version LEFT JOIN seen s ON s.subject = h.subject AND s.object = h.object \
-         AND s.version = h.version AND s.actor = $2 WHERE h.subject = $1 AND h.kind IN ({0}) \
-         AND (h.class, h.state, h.institution) IN (VALUES {1}) \
-         AND (h.state NOT IN ('draft', 'awaiting') OR v.author = $2 OR v.on_behalf = $2) \
-         AND (h.sort_time < $3 OR (h.sort_time = $3 AND h.object < $4)) AND h.sort_time >= $7 \
-         AND ($8 IS NULL OR h.author = $8) AND ($9 = 0 OR (h.sort_time >= $6 AND ",
-        unread!(),
-        ")) ORDER BY h.sort_time DESC, h.object DESC LIMIT ($5 + 0)"
+    timeline!("h.subject = $1 AND h.kind IN ({0})"),
+    &[Blob, Blob, Int, Blob, Int, Int, Int, Blob, Int],
+    VERSION_SORTED_UNREAD,
+)
+.with_lists(&[&[Text], &[Text, Text, Blob]]);
+
+/// The same of kinds that a person has few records of: all of these are found by their kinds and then sorted.
+/// The statement above walks through everything there is of the person, in order of time, until it has enough.
+pub static TIMELINE_OF_FEW: Statement = Statement::read(
+    "app.timeline_of_few",
+    timeline!(
+        "h.object IN (SELECT f.object FROM object_head f WHERE f.subject = $1 AND f.kind IN ({0}) \
+         AND f.sort_time >= $7)"
     ),
     &[Blob, Blob, Int, Blob, Int, Int, Int, Blob, Int],
     VERSION_SORTED_UNREAD,

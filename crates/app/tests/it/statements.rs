@@ -72,6 +72,32 @@ async fn lists_of_governance_read_no_rows_on_sqlite() {
     store.close().await;
 }
 
+/// Every page about a person tells their allergies: most have none, and all of somebody's years of measurements
+/// stand in the index by time alone.
+#[tokio::test]
+async fn what_a_person_has_few_of_is_found_by_its_kind_on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let store = Database::fresh(On::Sqlite, &folder).await.open(&Arc::new(ManualClock::at(START))).await;
+    let statement = &sql::TIMELINE_OF_FEW;
+    let plan = Statement::read(
+        "plan",
+        format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
+        statement.params,
+        &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
+    )
+    .with_lists(statement.lists);
+    let (id, number): (Value, Value) = (vec![0_u8; 16].into(), 9_i64.into());
+    let args = [&id, &id, &number, &id, &number, &number, &number, &id, &number].map(Clone::clone).to_vec();
+    let lists = vec![vec!["AllergyIntolerance".into()], vec!["medical".into(), "confirmed".into(), id]];
+    let steps = store.query_lists(Box::leak(Box::new(plan)), args, lists).await.unwrap();
+    let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+    let by_kind = "COVERING INDEX object_head_subject_kind (subject=? AND kind=? AND sort_time>?";
+    assert!(steps.iter().any(|step| step.contains(by_kind)), "{steps:?}");
+    let driven = steps.iter().find(|step| step.starts_with("SEARCH")).unwrap();
+    assert!(driven.starts_with("SEARCH h USING PRIMARY KEY (object=?)"), "{steps:?}");
+    store.close().await;
+}
+
 /// A statement that is not in the list would never be checked.
 #[test]
 fn every_statement_is_in_the_list() {
