@@ -5,13 +5,14 @@
 //! read transaction is needed, and a kept context can never lead to an answer that a fresh one
 //! would not give.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mimamori_domain::{
     AccessLabel, ActorId, Error, InstitutionId, KeyId, ObjectId, Result, SubjectId, Timestamp,
 };
 use mimamori_policy::{ConsentEffect, ConsentFact, ProxyFact, SubjectFacts};
-use mimamori_store::{AccessKey, Guard, ObjectVersion, Question, Row};
+use mimamori_store::{AccessKey, Guard, ObjectVersion, Question, Row, Value};
 use mimamori_vault::{KeyUse, Parent, Place, SecretKey, key_id_of};
 use zeroize::Zeroizing;
 
@@ -272,6 +273,16 @@ impl App {
             Some(mut row) => object_from_row(&mut row).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The current versions of some objects, by their ids; those that are not there are left out.
+    pub(crate) async fn current_of(
+        &self,
+        objects: impl Iterator<Item = ObjectId>,
+    ) -> Result<HashMap<ObjectId, ObjectVersion>> {
+        let list: Vec<Value> = objects.map(Value::from).collect();
+        let mut rows = self.store.query_many(&sql::CURRENT_OF, Vec::new(), list).await?;
+        rows.iter_mut().map(|row| object_from_row(row).map(|version| (version.object, version))).collect()
     }
 
     /// An institution's name as its Organization states it now. Names of institutions are not

@@ -1,11 +1,10 @@
 //! FHIR search: people by their details, clinical records by their patients.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use mimamori_domain::{Action, Error, Kind, Result, SubjectId};
+use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_fhir::{Limits, Resource, SearchQuery, Sort, Token};
-use mimamori_store::{ObjectVersion, Row, Unit, Value};
+use mimamori_store::{Unit, Value};
 use mimamori_vault::SubjectIndex;
 
 use super::index::{CATEGORY, code_tokens};
@@ -14,7 +13,7 @@ use super::read::{MASTER, label_of};
 use super::write::fault;
 use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
-use crate::context::{SubjectContext, object_from_row};
+use crate::context::SubjectContext;
 use crate::cursor::{Position, page_size};
 use crate::keys::vault_error;
 use crate::{App, Page, Paging, PeopleQuery, Stored, sql};
@@ -143,16 +142,20 @@ impl App {
         // One more than a page holds tells that it goes on.
         let stride = STRIDE.max(size + 1);
         loop {
-            let mut newest: Vec<(i64, SubjectId, ObjectVersion)> = Vec::new();
+            let mut heads: Vec<(i64, ObjectId, SubjectId)> = Vec::new();
             for (context, permitted) in people.values() {
-                newest.extend(self.clinical_newest(context, permitted, query, kind, position, stride).await?);
-                newest.sort_unstable_by_key(|(sorted, _, version)| Reverse((*sorted, version.object)));
-                newest.truncate(stride);
+                heads.extend(self.clinical_heads(context, permitted, query, kind, position, stride).await?);
+                heads.sort_unstable_by_key(|(sorted, object, _)| std::cmp::Reverse((*sorted, *object)));
+                heads.truncate(stride);
             }
-            let exhausted = newest.len() < stride;
-            for (index, (sorted, subject, version)) in newest.iter().enumerate() {
-                position = Position::after(*sorted, version.object);
-                let Some((context, permitted)) = people.get(subject) else { continue };
+            let exhausted = heads.len() < stride;
+            let versions = self.current_of(heads.iter().map(|(_, object, _)| *object)).await?;
+            for (index, (sorted, object, subject)) in heads.iter().enumerate() {
+                position = Position::after(*sorted, *object);
+                let (Some((context, permitted)), Some(version)) = (people.get(subject), versions.get(object))
+                else {
+                    continue;
+                };
                 if !permitted.labels.contains_key(&label_of(version)?) {
                     continue;
                 }
@@ -162,12 +165,12 @@ impl App {
                 if let Some(resource) = fitting(query, &item)? {
                     found.push((*subject, (item, resource), listed));
                     if found.len() == size {
-                        let more = index + 1 < newest.len() || !exhausted;
+                        let more = index + 1 < heads.len() || !exhausted;
                         return Ok((found, more.then_some(position)));
                     }
                 }
             }
-            looked += newest.len();
+            looked += heads.len();
             if exhausted {
                 return Ok((found, None));
             }
@@ -177,7 +180,7 @@ impl App {
         }
     }
 
-    async fn clinical_newest(
+    async fn clinical_heads(
         &self,
         context: &SubjectContext,
         permitted: &Permitted,
@@ -185,7 +188,7 @@ impl App {
         kind: &Kind,
         start: Position,
         stride: usize,
-    ) -> Result<Vec<(i64, SubjectId, ObjectVersion)>> {
+    ) -> Result<Vec<(i64, ObjectId, SubjectId)>> {
         if permitted.labels.is_empty() {
             return Ok(Vec::new());
         }
@@ -204,17 +207,16 @@ impl App {
             i64::try_from(stride).unwrap_or(i64::MAX).into(),
         ];
         let index = SubjectIndex::new(&context.keys.subject).map_err(vault_error)?;
-        let mut rows = match tokens(&index, query) {
+        let rows = match tokens(&index, query) {
             Some(tokens) => {
                 self.store.query_lists(&sql::CLINICAL_CODED, args, vec![permitted.as_list(), tokens]).await?
             }
             None => self.store.query_lists(&sql::CLINICAL, args, vec![permitted.as_list()]).await?,
         };
-        let version = |row: &mut Row| {
-            let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
-            Ok((sorted, context.subject, object_from_row(row)?))
-        };
-        rows.iter_mut().map(version).collect()
+        rows.iter()
+            .map(|row| Ok((row.int(0)?, row.id_of(1)?, context.subject)))
+            .collect::<Result<_, mimamori_store::RowError>>()
+            .map_err(Error::unavailable)
     }
 
     async fn search_patients(

@@ -68,20 +68,6 @@ macro_rules! current_sorted {
     };
 }
 
-/// The current versions of heads that were chosen, with their sort time after them, in no order: the heads
-/// alone are sorted, not what they name.
-macro_rules! first_of {
-    ($heads:literal) => {
-        concat!(
-            "SELECT ",
-            version_columns!(),
-            ", h.sort_time FROM (",
-            $heads,
-            ") h JOIN object_version v ON v.object = h.object AND v.version = h.version"
-        )
-    };
-}
-
 mod access;
 mod governance;
 mod notebook;
@@ -333,32 +319,26 @@ pub static WITHDRAWAL: Statement = Statement::read(
 /// Clinical search over one person, all records of a type.
 pub static CLINICAL: Statement = Statement::read(
     "app.clinical",
-    first_of!(
-        "SELECT DISTINCT h.sort_time, h.object, h.version FROM clinical_index c \
-         JOIN object_head h ON h.object = c.object \
-         WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
-         AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
-         AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
-         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)"
-    ),
+    "SELECT DISTINCT h.sort_time, h.object FROM clinical_index c JOIN object_head h ON h.object = c.object \
+     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
+     AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
+     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)",
     &[Blob, Text, Int, Int, Int, Blob, Int],
-    VERSION_SORTED,
+    &[Int, Blob],
 )
 .with_lists(&[&[Text, Text, Blob]]);
 
 /// The same, restricted to codes.
 pub static CLINICAL_CODED: Statement = Statement::read(
     "app.clinical_coded",
-    first_of!(
-        "SELECT h.sort_time, h.object, h.version FROM object_head h WHERE h.object IN (SELECT c.object \
-         FROM clinical_index c WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 \
-         AND c.code_token IN ({1})) \
-         AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
-         AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
-         ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)"
-    ),
+    "SELECT h.sort_time, h.object FROM object_head h WHERE h.object IN (SELECT c.object FROM clinical_index c \
+     WHERE c.subject = $1 AND c.kind = $2 AND c.start < $3 AND c.finish > $4 AND c.code_token IN ({1})) \
+     AND (h.class, h.state, h.institution) IN (VALUES {0}) AND h.state NOT IN ('draft', 'awaiting') \
+     AND (h.sort_time < $5 OR (h.sort_time = $5 AND h.object < $6)) \
+     ORDER BY h.sort_time DESC, h.object DESC LIMIT ($7 + 0)",
     &[Blob, Text, Int, Int, Int, Blob, Int],
-    VERSION_SORTED,
+    &[Int, Blob],
 )
 .with_lists(&[&[Text, Text, Blob], &[Blob]]);
 
