@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_policy::GeneralTarget;
-use mimamori_store::Unit;
+use mimamori_store::{MAX_LIST, Unit};
 use mimamori_vault::PersonName;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
@@ -83,7 +83,7 @@ impl App {
             let mut seen = BTreeSet::new();
             let mut position = Position::LOWEST;
             for _ in 0..MOST_CANDIDATES {
-                let (people, last) = self.candidates(&conditions, &query.ids, position).await?;
+                let (people, last) = self.candidates(&conditions, &query.ids, position, MAX_LIST).await?;
                 for subject in people.into_iter().filter(|subject| seen.insert(*subject)) {
                     if let Some((card, listed)) =
                         self.emergency_card(&declaring, subject, &names, &mut unit).await?

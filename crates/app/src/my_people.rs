@@ -12,7 +12,7 @@ use crate::access::{ATTEMPTS, Settled, kept_changing};
 use crate::caller::Caller;
 use crate::context::{SubjectContext, object_from_row};
 use crate::cursor::{Position, page_size};
-use crate::people::{ABREAST, Found};
+use crate::people::{Found, count, subjects};
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
 use crate::seen::{Addressed, Tidings, since};
 use crate::several::Person;
@@ -24,6 +24,9 @@ const STRIDE: usize = MAX_LIST;
 
 /// So many people of one caller are looked through for news; those after them tell theirs on their page.
 const MOST_LOOKED: usize = 4 * STRIDE;
+
+/// People who are looked at together on the way to a page of them.
+const ABREAST: usize = 32;
 
 /// People whose newest records are fetched with one statement.
 const TOGETHER: usize = 64;
@@ -184,12 +187,8 @@ impl App {
         let mut targets: Vec<Value> = vec![caller.actor.into()];
         targets.extend(caller.institution().map(Value::from));
         let roles: Vec<Value> = vec!["team".into(), "proxy".into(), "self".into()];
-        let limit = i64::try_from(STRIDE).unwrap_or(i64::MAX);
-        let rows = self
-            .store
-            .query_lists(&sql::PEOPLE_LINKED, vec![after.id.into(), limit.into()], vec![targets, roles])
-            .await?;
-        rows.iter().map(|row| row.id_of(0)).collect::<Result<_, _>>().map_err(Error::unavailable)
+        let args = vec![after.id.into(), count(STRIDE)];
+        subjects(&self.store.query_lists(&sql::PEOPLE_LINKED, args, vec![targets, roles]).await?)
     }
 
     /// Finds whoever has something unread, what is addressed to the caller first, then the latest news: of

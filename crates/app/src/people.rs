@@ -1,9 +1,12 @@
 //! Lists of people: those a search finds, and what every list of people shares.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_fhir::{Limits, SearchValues};
 use mimamori_policy::GeneralTarget;
-use mimamori_store::{Unit, Value};
+use mimamori_store::{MAX_LIST, Question, Row, Unit, Value};
 use mimamori_vault::{BirthDate, IndexField, PersonName, Script, Token};
 
 use crate::access::{ATTEMPTS, Settled, kept_changing};
@@ -18,8 +21,21 @@ use crate::{App, Page, Paging, PeopleQuery, PersonCard, Stored, sql};
 /// narrowed instead of walking the whole index.
 pub(crate) const MOST_CANDIDATES: usize = 2_000;
 
-/// Candidates read at a time.
-const STRIDE: usize = 100;
+/// The same while the question is being typed. Not all of them are in memory.
+const MOST_WHILE_TYPING: usize = 300;
+
+/// The same for whoever goes on to the next page, having seen that not everybody was looked at.
+const MOST_FOR_MORE: usize = 10 * MOST_CANDIDATES;
+
+/// So many who are found by one word, and are not meant because of another, count as one who is looked at.
+const CHEAP: usize = 8;
+
+/// So many people of whose care team the caller is a member come first, and so many of the institution's.
+const MOST_OWN: usize = 1_000;
+
+/// Where a walk is: first among those people, then among all.
+const OWN: i64 = Position::LOWEST.number;
+const ALL: i64 = OWN + 1;
 
 /// A condition that a person must meet: one of these tokens in one of these fields.
 pub(crate) struct Condition {
@@ -37,14 +53,21 @@ impl Condition {
     }
 }
 
-/// People who are looked at together on the way to a page of them.
-pub(crate) const ABREAST: usize = 32;
+/// A walk through the people who may answer a question.
+struct Walk<'q> {
+    conditions: &'q [Condition],
+    ids: &'q [SubjectId],
+    /// Those of whose care team the caller or their institution is a member.
+    own: &'q BTreeSet<SubjectId>,
+}
 
 impl App {
-    /// People found by name, kana, birth date or identifier; only those the caller may see.
+    /// People found by name, kana, birth date or identifier; only those the caller may see. Those of whose
+    /// care team they are come first. A page may have fewer people than were asked for, and yet a next.
     ///
     /// # Errors
-    /// Invalid without anything to search for, or when too many would have to be looked at.
+    /// Invalid without anything to search for, or when too many would have to be looked at; while it is
+    /// being typed that is no error, and the page is empty.
     pub async fn search_people(
         &self,
         caller: &Caller,
@@ -58,42 +81,48 @@ impl App {
         let stated = query.stated();
         let question: [&[u8]; 2] = [b"people", stated.as_bytes()];
         let size = page_size(paging.count);
+        let most = match paging.cursor {
+            Some(_) => MOST_FOR_MORE,
+            None if query.typing => MOST_WHILE_TYPING,
+            None => MOST_CANDIDATES,
+        };
         for _ in 0..ATTEMPTS {
-            let mut position =
-                self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
+            let start = self.open_cursor(caller, &question, paging.cursor.as_deref(), Position::LOWEST)?;
+            let own = if query.ids.is_empty() { self.own_people(caller).await? } else { BTreeSet::new() };
+            let walk = Walk { conditions: &conditions, ids: &query.ids, own: &own };
             let mut found = Found { guards: vec![index], ..Found::default() };
-            let mut looked = 0;
-            let mut more = true;
-            while more && found.cards.len() < size {
-                let (candidates, last) = self.candidates(&conditions, &query.ids, position).await?;
-                more = last.is_some();
-                'found: for some in candidates.chunks(ABREAST) {
-                    let people = self.several(some).await?;
-                    for subject in some {
-                        if found.cards.len() == size {
-                            more = true;
-                            break 'found;
-                        }
-                        position = Position::after(0, ObjectId::from(*subject));
-                        let answers = |values: &SearchValues| answers(&names, query, values);
-                        if let Some(person) = people.get(subject) {
-                            self.add_permitted(caller, person, answers, &mut found)?;
-                        }
+            let mut at = Some(start);
+            // Whoever may see everybody has a page with the first step; the less is found, the longer they get.
+            let (mut looked, mut step) = (0, size.min(MAX_LIST));
+            while let Some(from) = at
+                && found.cards.len() < size
+                && looked < most
+            {
+                let (candidates, after) = self.walk_on(&walk, from, step).await?;
+                at = after;
+                let opened = candidates.len();
+                let people = self.several(&candidates).await?;
+                let mut here = from;
+                for subject in candidates {
+                    if found.cards.len() == size {
+                        at = Some(here);
+                        break;
+                    }
+                    here = Position::after(from.number, ObjectId::from(subject));
+                    let answers = |values: &SearchValues| answers(&names, query, values);
+                    if let Some(person) = people.get(&subject) {
+                        self.add_permitted(caller, person, answers, &mut found)?;
                     }
                 }
-                if found.cards.len() < size
-                    && let Some(last) = last
-                {
-                    position = Position::after(0, ObjectId::from(last));
-                }
-                looked += STRIDE;
-                if looked >= MOST_CANDIDATES && found.cards.is_empty() && more {
-                    return Err(Error::invalid(
-                        "too many people begin like this; add the birth date or more of the name",
-                    ));
-                }
+                looked += opened.max(step / CHEAP);
+                step = (2 * step).min(MAX_LIST);
             }
-            let next = if more { Some(self.seal_cursor(caller, &question, position)?) } else { None };
+            if at.is_some() && found.cards.is_empty() && !query.typing {
+                return Err(Error::invalid(
+                    "too many people begin like this; add the birth date or more of the name",
+                ));
+            }
+            let next = at.map(|at| self.seal_cursor(caller, &question, at)).transpose()?;
             if let Some(page) = self.settle_people(caller, found, Some(&stated), next).await? {
                 return Ok(page);
             }
@@ -101,55 +130,82 @@ impl App {
         Err(kept_changing())
     }
 
-    /// Up to [`STRIDE`] people after a position that meet all conditions, and the last one looked at
-    /// when there may be more.
+    /// The people of whose care team the caller or their institution is a member.
+    async fn own_people(&self, caller: &Caller) -> Result<BTreeSet<SubjectId>> {
+        let of = |member: Value| Question::of(&sql::PEOPLE_OF_MEMBER, vec![member, count(MOST_OWN)]);
+        let members = [Some(caller.actor.into()), caller.institution().map(Value::from)];
+        let questions = members.into_iter().flatten().map(of).collect();
+        let found = self.store.query_together(questions).await?;
+        let mut own = BTreeSet::new();
+        for rows in &found {
+            own.extend(subjects(rows)?);
+        }
+        Ok(own)
+    }
+
+    /// Up to so many people who may answer, beginning after a position, and where the walk goes on.
+    async fn walk_on(
+        &self,
+        walk: &Walk<'_>,
+        from: Position,
+        step: usize,
+    ) -> Result<(Vec<SubjectId>, Option<Position>)> {
+        if from.number == OWN {
+            let after = (Bound::Excluded(SubjectId::from_bytes(from.id)), Bound::Unbounded);
+            let own: Vec<SubjectId> = walk.own.range(after).take(step).copied().collect();
+            let next = match own.last() {
+                Some(last) if own.len() == step => Position::after(OWN, ObjectId::from(*last)),
+                _ => Position { number: ALL, ..Position::LOWEST },
+            };
+            return Ok((self.meeting(walk.conditions, own).await?, Some(next)));
+        }
+        let (mut people, last) = self.candidates(walk.conditions, walk.ids, from, step).await?;
+        people.retain(|subject| !walk.own.contains(subject));
+        Ok((people, last.map(|last| Position::after(ALL, ObjectId::from(last)))))
+    }
+
+    /// Up to so many people after a position that meet all conditions, and the last one looked at when
+    /// there may be more. At most [`MAX_LIST`] at a time.
     pub(crate) async fn candidates(
         &self,
         conditions: &[Condition],
         ids: &[SubjectId],
         position: Position,
+        most: usize,
     ) -> Result<(Vec<SubjectId>, Option<SubjectId>)> {
         let Some((first, others)) = conditions.split_first() else {
             // Named by their ids: there is nothing to look up.
             let after = ids.iter().copied().filter(|id| id.as_bytes() > &position.id);
-            return Ok((after.collect::<std::collections::BTreeSet<_>>().into_iter().collect(), None));
+            return Ok((after.collect::<BTreeSet<_>>().into_iter().collect(), None));
         };
         let rows = self
             .store
             .query_lists(
                 &sql::PEOPLE_BY_TOKEN,
-                vec![position.id.into(), count(STRIDE)],
+                vec![position.id.into(), count(most)],
                 vec![first.fields(), first.tokens()],
             )
             .await?;
-        let mut people = rows
-            .iter()
-            .map(|row| row.id_of(0))
-            .collect::<Result<Vec<SubjectId>, _>>()
-            .map_err(Error::unavailable)?;
-        let last = if people.len() == STRIDE { people.last().copied() } else { None };
-        for condition in others {
+        let people = subjects(&rows)?;
+        let last = if people.len() == most { people.last().copied() } else { None };
+        let mut people = self.meeting(others, people).await?;
+        people.retain(|subject| ids.is_empty() || ids.contains(subject));
+        Ok((people, last))
+    }
+
+    /// Those of some people who meet all conditions.
+    async fn meeting(&self, conditions: &[Condition], mut people: Vec<SubjectId>) -> Result<Vec<SubjectId>> {
+        for condition in conditions {
             if people.is_empty() {
                 break;
             }
             let list = people.iter().map(|subject| (*subject).into()).collect();
-            let rows = self
-                .store
-                .query_lists(
-                    &sql::PEOPLE_ALSO,
-                    Vec::new(),
-                    vec![condition.fields(), condition.tokens(), list],
-                )
-                .await?;
-            let also = rows
-                .iter()
-                .map(|row| row.id_of(0))
-                .collect::<Result<Vec<SubjectId>, _>>()
-                .map_err(Error::unavailable)?;
+            let lists = vec![condition.fields(), condition.tokens(), list];
+            let also = subjects(&self.store.query_lists(&sql::PEOPLE_ALSO, Vec::new(), lists).await?)?;
+            let also: BTreeSet<SubjectId> = also.into_iter().collect();
             people.retain(|subject| also.contains(subject));
         }
-        people.retain(|subject| ids.is_empty() || ids.contains(subject));
-        Ok((people, last))
+        Ok(people)
     }
 
     /// The conditions of a query, and the names to compare after decryption.
@@ -310,6 +366,10 @@ fn filled(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn count(items: usize) -> Value {
+pub(crate) fn subjects(rows: &[Row]) -> Result<Vec<SubjectId>> {
+    rows.iter().map(|row| row.id_of(0)).collect::<Result<_, _>>().map_err(Error::unavailable)
+}
+
+pub(crate) fn count(items: usize) -> Value {
     i64::try_from(items).unwrap_or(i64::MAX).into()
 }

@@ -207,6 +207,8 @@ pub struct PeopleQuery {
     pub gender: Option<String>,
     /// Only these people.
     pub ids: Vec<SubjectId>,
+    /// The rest of it is still being typed: fewer are looked at, so that the answer comes at once.
+    pub typing: bool,
 }
 
 /// Says what is asked by, not what was entered.

@@ -256,6 +256,15 @@ pub static PEOPLE_LINKED: Statement = Statement::read(
 )
 .with_lists(&[&[Blob], &[Text]]);
 
+/// People in whose care team an actor or an institution is; of so many links at most.
+pub static PEOPLE_OF_MEMBER: Statement = Statement::read(
+    "app.people_of_member",
+    "SELECT DISTINCT subject FROM (SELECT subject FROM link WHERE target = $1 AND role = 'team' \
+     AND subject IS NOT NULL ORDER BY object LIMIT ($2 + 0)) AS first",
+    &[Blob, Int],
+    &[Blob],
+);
+
 /// Links of one object.
 pub static LINKS_OF: Statement = Statement::read(
     "app.links_of",
@@ -466,6 +475,7 @@ pub static ALL: &[&Statement] = &[
     &ADVANCE_HEAD,
     &LINKS_TO,
     &PEOPLE_LINKED,
+    &PEOPLE_OF_MEMBER,
     &LINKS_OF,
     &DELETE_LINKS,
     &DELETE_TOKENS,

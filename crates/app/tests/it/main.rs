@@ -17,6 +17,7 @@ mod clauses_privileges;
 #[allow(dead_code, reason = "the storage tests use more of it")]
 #[path = "../../../store-postgres/tests/it/cluster.rs"]
 mod cluster;
+mod common_names;
 mod core;
 mod credentials;
 mod drafts;

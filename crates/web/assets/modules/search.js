@@ -25,6 +25,8 @@ const ask = async () => {
   going = null;
   if (!enough(all)) return show([]);
   const mine = (going = new AbortController());
+  // Fewer are looked at before the button is pressed.
+  all.set("typing", "1");
   try {
     const answer = await fetch(form.action, { method: "POST", body: all, signal: mine.signal, redirect: "error" });
     // What is half typed, a session that is over: the button tells.

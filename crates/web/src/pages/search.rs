@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) people: Vec<Person>,
     pub(super) total: Option<u64>,
     pub(super) next: Option<String>,
+    /// The page is not full, yet not everybody who may be meant was looked at.
+    pub(super) partly: bool,
     /// Nobody was found, and the caller may look further in danger to life.
     pub(super) offers_emergency: bool,
     /// Found in danger to life: no more is shown than what declaring it needs.
@@ -40,12 +42,20 @@ pub(super) struct Terms {
     pub(super) kana: String,
     pub(super) birth: String,
     pub(super) identifier: String,
+    /// Asked by the module, before anybody pressed the button.
+    pub(super) typing: bool,
 }
 
 impl Terms {
     fn read(fields: &Fields) -> Self {
         let get = |name| fields.get(name).to_owned();
-        Self { name: get("name"), kana: get("kana"), birth: get("birth"), identifier: get("identifier") }
+        Self {
+            name: get("name"),
+            kana: get("kana"),
+            birth: get("birth"),
+            identifier: get("identifier"),
+            typing: !fields.get("typing").is_empty(),
+        }
     }
 
     fn query(&self) -> PeopleQuery {
@@ -55,6 +65,7 @@ impl Terms {
             kana: some(&self.kana),
             birth_date: some(&self.birth),
             identifier: some(&self.identifier),
+            typing: self.typing,
             ..PeopleQuery::default()
         }
     }
@@ -94,11 +105,13 @@ pub(crate) async fn find(ask: Ask, fields: Fields) -> Answered {
         Ok(list) => {
             let people = list.items.iter();
             let people = people.map(|c| Person::of(c.subject, &c.patient, today, texts)).collect();
+            let partly = list.next.is_some() && list.items.len() < PEOPLE as usize;
             let offers_emergency = list.items.is_empty() && list.next.is_none() && may_declare(&ask);
             shown.found = Some(Found {
                 people,
                 total: list.total,
                 next: list.next,
+                partly,
                 offers_emergency,
                 in_emergency: false,
             });
@@ -139,6 +152,7 @@ pub(crate) async fn find_in_emergency(ask: Ask, fields: Fields) -> Answered {
                 people: people.collect(),
                 total: None,
                 next: None,
+                partly: false,
                 offers_emergency: false,
                 in_emergency: true,
             });

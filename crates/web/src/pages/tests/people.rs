@@ -81,6 +81,7 @@ pub(super) fn pages(texts: &'static Texts) -> Vec<(&'static str, String)> {
                     people: found,
                     total: Some(2),
                     next: Some("c".to_owned()),
+                    partly: true,
                 }),
             }
             .render(),
