@@ -37,19 +37,16 @@ const MOST_OWN: usize = 1_000;
 const OWN: i64 = Position::LOWEST.number;
 const ALL: i64 = OWN + 1;
 
-/// A condition that a person must meet: one of these tokens in one of these fields.
-pub(crate) struct Condition {
-    fields: Vec<i64>,
-    tokens: Vec<Token>,
-}
+/// A condition that a person must meet: one of these tokens, each of a field.
+pub(crate) struct Condition(Vec<(IndexField, Token)>);
 
 impl Condition {
     fn fields(&self) -> Vec<Value> {
-        self.fields.iter().map(|field| (*field).into()).collect()
+        self.0.iter().map(|(field, _)| field_number(*field).into()).collect()
     }
 
     fn tokens(&self) -> Vec<Value> {
-        self.tokens.iter().map(|token| token.to_vec().into()).collect()
+        self.0.iter().map(|(_, token)| token.to_vec().into()).collect()
     }
 }
 
@@ -178,15 +175,16 @@ impl App {
             let after = ids.iter().copied().filter(|id| id.as_bytes() > &position.id);
             return Ok((after.collect::<BTreeSet<_>>().into_iter().collect(), None));
         };
-        let rows = self
-            .store
-            .query_lists(
-                &sql::PEOPLE_BY_TOKEN,
-                vec![position.id.into(), count(most)],
-                vec![first.fields(), first.tokens()],
-            )
-            .await?;
-        let people = subjects(&rows)?;
+        // Each token by itself: its people stand in the index in their order, and no more are read than asked for.
+        let of = |(field, token): (Value, Value)| {
+            Question::of(&sql::PEOPLE_BY_TOKEN, vec![field, token, position.id.into(), count(most)])
+        };
+        let questions = first.fields().into_iter().zip(first.tokens()).map(of).collect();
+        let mut people = BTreeSet::new();
+        for rows in &self.store.query_together(questions).await? {
+            people.extend(subjects(rows)?);
+        }
+        let people: Vec<SubjectId> = people.into_iter().take(most).collect();
         let last = if people.len() == most { people.last().copied() } else { None };
         let mut people = self.meeting(others, people).await?;
         people.retain(|subject| ids.is_empty() || ids.contains(subject));
@@ -216,10 +214,8 @@ impl App {
         // The most selective first.
         if let Some(identifier) = filled(query.identifier.as_deref()) {
             let (system, value) = identifier.split_once('|').unwrap_or(("", identifier));
-            conditions.push(Condition {
-                fields: vec![field_number(IndexField::Identifier)],
-                tokens: indexes.iter().map(|index| index.identifier(system, value)).collect(),
-            });
+            let tokens = indexes.iter().map(|index| index.identifier(system, value));
+            conditions.push(Condition(tokens.map(|token| (IndexField::Identifier, token)).collect()));
         }
         if let Some(date) = filled(query.birth_date.as_deref()) {
             let asked: Vec<(IndexField, Token)> = BirthDate::new(date)
@@ -227,10 +223,7 @@ impl App {
                 .ok_or_else(|| {
                     crate::record::fault("birthdate", "a date is YYYY, YYYY-MM or YYYY-MM-DD", "value")
                 })?;
-            conditions.push(Condition {
-                fields: asked.iter().map(|(field, _)| field_number(*field)).collect(),
-                tokens: asked.into_iter().map(|(_, token)| token).collect(),
-            });
+            conditions.push(Condition(asked));
         }
         for text in [filled(query.name.as_deref()), filled(query.kana.as_deref())].into_iter().flatten() {
             // A name typed in kana may be somebody's written name or their reading.
@@ -243,12 +236,7 @@ impl App {
                 return Err(crate::record::fault("name", "a name needs at least one letter", "value"));
             }
             for word in 0..words {
-                let any: Vec<(IndexField, Token)> =
-                    asked.iter().filter_map(|all| all.get(word).copied()).collect();
-                conditions.push(Condition {
-                    fields: any.iter().map(|(field, _)| field_number(*field)).collect(),
-                    tokens: any.into_iter().map(|(_, token)| token).collect(),
-                });
+                conditions.push(Condition(asked.iter().filter_map(|all| all.get(word).copied()).collect()));
             }
             names.extend(readings.into_iter().next());
         }

@@ -291,12 +291,11 @@ pub static DELETE_CLINICAL: Statement = Statement::change(
 /// People whose tokens hold one of a list, and who come after a given id.
 pub static PEOPLE_BY_TOKEN: Statement = Statement::read(
     "app.people_by_token",
-    "SELECT DISTINCT object FROM search_token WHERE field IN ({0}) AND token IN ({1}) AND object > $1 \
-     ORDER BY object LIMIT ($2 + 0)",
-    &[Blob, Int],
+    "SELECT object FROM search_token WHERE field = $1 AND token = $2 AND object > $3 \
+     ORDER BY object LIMIT ($4 + 0)",
+    &[Int, Blob, Blob, Int],
     &[Blob],
-)
-.with_lists(&[&[Int], &[Blob]]);
+);
 
 /// Which of these people also have one of these tokens.
 pub static PEOPLE_ALSO: Statement = Statement::read(

@@ -98,6 +98,37 @@ async fn what_a_person_has_few_of_is_found_by_its_kind_on_sqlite() {
     store.close().await;
 }
 
+/// Thousands are called so: each step of a search takes up only as many as it asks for, in their order.
+#[tokio::test]
+async fn a_step_of_a_search_reads_no_more_than_it_asks_for_on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let store = Database::fresh(On::Sqlite, &folder).await.open(&Arc::new(ManualClock::at(START))).await;
+    let (id, number): (Value, Value) = (vec![0_u8; 16].into(), 9_i64.into());
+    for (statement, args, place, sorts) in [
+        (
+            &sql::PEOPLE_BY_TOKEN,
+            vec![number.clone(), id.clone(), id.clone(), number.clone()],
+            "PRIMARY KEY (field=? AND token=? AND object>?)",
+            0,
+        ),
+        // The thousand at most are made distinct.
+        (&sql::PEOPLE_OF_MEMBER, vec![id, number], "INDEX link_target (target=? AND role=?)", 1),
+    ] {
+        let plan = Statement::read(
+            "plan",
+            format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
+            statement.params,
+            &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
+        );
+        let steps = store.query(Box::leak(Box::new(plan)), args).await.unwrap();
+        let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+        assert!(steps.iter().any(|step| step.contains(place)), "{}: {steps:?}", statement.name);
+        let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
+        assert_eq!(sorting, sorts, "{}: {steps:?}", statement.name);
+    }
+    store.close().await;
+}
+
 /// A statement that is not in the list would never be checked.
 #[test]
 fn every_statement_is_in_the_list() {

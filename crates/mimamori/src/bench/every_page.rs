@@ -4,7 +4,7 @@
 //! as many other people as are asked for live in it too. Whoever is worth looking at there signs in and
 //! follows every link they are shown, a few of each kind; then each kind of page is asked for by the one
 //! for whom it weighs most, by itself as fast as it goes, and all mixed as 64 people open them, one a second
-//! each.
+//! each. Between these pages they type names.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -19,9 +19,10 @@ use mimamori_web::{Authorisation, ROUTES, Route, Surface};
 
 use super::child::Server;
 use super::http::TURNS;
-use super::load::{self, Work};
+use super::load::{self, Samples, Work};
 use super::pages::{PEOPLE, at_work};
 use super::report::{Measured, Report};
+use super::typing;
 use super::world::World;
 use super::{Arguments, broken, filled};
 use crate::command::demo;
@@ -51,6 +52,8 @@ const STARTS: [&str; 10] = [
 ];
 /// What a page may take, in milliseconds, ninety-nine times of a hundred.
 const MOST_MS: f64 = 50.0;
+/// What an answer to a name half typed may take, in milliseconds.
+const MOST_TYPING_MS: f64 = 100.0;
 
 /// Fills the others into a city, and measures every page.
 ///
@@ -62,8 +65,13 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
     let listen = world.config().listen.clone();
     let (server, _) = Server::mimamori(world.home(), listen.fhir).await?;
     let mut found: BTreeMap<usize, Vec<Visit>> = BTreeMap::new();
+    let mut typists = Vec::new();
     for login in demo::sign_in_names(world.home())? {
         let cookie = sign_in(listen.staff, &login).await?;
+        let asked = typing::request(listen.staff, &cookie, "見守");
+        if load::fetch(listen.staff, asked).await?.status() == StatusCode::OK {
+            typists.push((login.clone(), typing::work(listen.staff, &cookie)));
+        }
         for (route, pages) in walk(listen.staff, &cookie).await? {
             found.entry(route).or_default().push(Visit {
                 login: login.clone(),
@@ -79,6 +87,13 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
             Some((ROUTES.get(route)?, visits.into_iter().max_by_key(Visit::weight)?))
         })
         .collect();
+    let mut typed = Vec::new();
+    for (login, work) in &typists {
+        let next = Arc::new(AtomicU64::new(0));
+        let samples = load::round(work, 1, arguments.time() / TURNS, &next, u64::MAX).await?;
+        typed.push(samples.within_ms(99));
+        report.keep(answers(format!("typing ({login})"), 1, &samples));
+    }
     let (mut alone, mut heaviest) = (Vec::new(), 0);
     for (route, visit) in &pages {
         let work = visit.work(listen.staff);
@@ -97,17 +112,18 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
                 .with("addresses", visit.pages.len() as f64),
         );
     }
-    let works = pages.iter().map(|(_, visit)| visit.work(listen.staff)).collect();
-    let mut mixed = Vec::new();
-    let at_work = at_work(works, arguments.time() * LONGER).await?;
+    let looks = pages.iter().map(|(_, visit)| visit.work(listen.staff));
+    let works = looks.chain(typists.iter().map(|(_, work)| work.clone())).collect();
+    let (mut mixed, mut typed_at_work) = (Vec::new(), Vec::new());
+    let mut at_work = at_work(works, arguments.time() * LONGER).await?;
+    let typing = at_work.split_off(pages.len());
     for ((route, _), samples) in pages.iter().zip(at_work) {
         mixed.push(samples.within_ms(99));
-        report.keep(
-            Measured::new(format!("{} at work", route.path), Some(PEOPLE))
-                .with("median_ms", samples.within_ms(50))
-                .with("p99_ms", samples.within_ms(99))
-                .with("samples", samples.count() as f64),
-        );
+        report.keep(answers(format!("{} at work", route.path), PEOPLE, &samples));
+    }
+    for ((login, _), samples) in typists.iter().zip(typing) {
+        typed_at_work.push(samples.within_ms(99));
+        report.keep(answers(format!("typing ({login}) at work"), PEOPLE, &samples));
     }
     for (name, times) in [("every_page", &alone), ("every_page_at_work", &mixed)] {
         report.keep(
@@ -118,8 +134,24 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
                 .with("heaviest_bytes", heaviest as f64),
         );
     }
+    for (name, connections, times) in [("typing", 1, &typed), ("typing_at_work", PEOPLE, &typed_at_work)] {
+        report.keep(
+            Measured::new(name, Some(connections))
+                .with("people", times.len() as f64)
+                .with("within_100_ms", times.iter().filter(|p99| **p99 < MOST_TYPING_MS).count() as f64)
+                .with("slowest_p99_ms", times.iter().copied().fold(0.0, f64::max)),
+        );
+    }
     server.stop();
     Ok(())
+}
+
+fn answers(name: String, connections: u16, samples: &Samples) -> Measured {
+    Measured::new(name, Some(connections))
+        .with("median_ms", samples.within_ms(50))
+        .with("p99_ms", samples.within_ms(99))
+        .with("slowest_ms", samples.within_ms(100))
+        .with("samples", samples.count() as f64)
 }
 
 /// What one person was shown of one kind of page.

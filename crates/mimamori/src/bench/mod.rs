@@ -18,6 +18,7 @@ pub mod peer;
 mod process;
 mod random;
 mod report;
+mod typing;
 mod world;
 
 use std::path::PathBuf;
