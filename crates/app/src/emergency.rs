@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mimamori_domain::{Action, Error, Kind, ObjectId, Result, SubjectId};
 use mimamori_policy::GeneralTarget;
-use mimamori_store::{MAX_LIST, Unit};
+use mimamori_store::Unit;
 use mimamori_vault::PersonName;
 
 use crate::access::{ATTEMPTS, Settled, decided, kept_changing};
@@ -19,6 +19,9 @@ use crate::{App, PeopleQuery, fhir_read};
 
 /// More people than this of one name and birth date, or of one number, are not told apart by a list.
 const MOST_SHOWN: usize = 10;
+
+/// Candidates read at a time.
+const STRIDE: usize = 100;
 
 /// What is needed to tell that this is the person in danger, and no more.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,7 +86,7 @@ impl App {
             let mut seen = BTreeSet::new();
             let mut position = Position::LOWEST;
             for _ in 0..MOST_CANDIDATES {
-                let (people, last) = self.candidates(&conditions, &query.ids, position, MAX_LIST).await?;
+                let (people, last) = self.candidates(&conditions, &query.ids, position, STRIDE).await?;
                 for subject in people.into_iter().filter(|subject| seen.insert(*subject)) {
                     if let Some((card, listed)) =
                         self.emergency_card(&declaring, subject, &names, &mut unit).await?

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mimamori_app::sql;
 use mimamori_domain::ManualClock;
 use mimamori_store::contract::check_statements;
-use mimamori_store::{ColumnType, Statement, Value};
+use mimamori_store::{ColumnType, Statement, Store, Value};
 use tempfile::TempDir;
 
 use crate::support::{Database, On, START};
@@ -27,6 +27,24 @@ async fn every_statement_prepares_on_sqlite() {
 #[tokio::test]
 async fn every_statement_prepares_on_postgres() {
     check(On::Postgres).await;
+}
+
+/// The steps by which SQLite would answer a statement.
+async fn plan(
+    store: &dyn Store,
+    statement: &Statement,
+    args: Vec<Value>,
+    lists: Vec<Vec<Value>>,
+) -> Vec<String> {
+    let explained = Statement::read(
+        "plan",
+        format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
+        statement.params,
+        &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
+    )
+    .with_lists(statement.lists);
+    let steps = store.query_lists(Box::leak(Box::new(explained)), args, lists).await.unwrap();
+    steps.iter().map(|step| step.text(3).unwrap().to_owned()).collect()
 }
 
 /// What the pages of governance ask for each time is answered by indexes alone: a row beside them is a page of
@@ -58,14 +76,7 @@ async fn lists_of_governance_read_no_rows_on_sqlite() {
         (&sql::ACTOR_VERSIONS, vec![id.clone(), number], "access_version_actor (id>?"),
         (&sql::LAST_SESSION, vec![id], "session_actor (actor=?"),
     ] {
-        let plan = Statement::read(
-            "plan",
-            format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
-            statement.params,
-            &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
-        );
-        let steps = store.query(Box::leak(Box::new(plan)), args).await.unwrap();
-        let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+        let steps = plan(&*store, statement, args, Vec::new()).await;
         let alone = format!("USING COVERING INDEX {index}");
         assert!(steps.iter().any(|step| step.contains(&alone)), "{}: {steps:?}", statement.name);
     }
@@ -79,18 +90,10 @@ async fn what_a_person_has_few_of_is_found_by_its_kind_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let store = Database::fresh(On::Sqlite, &folder).await.open(&Arc::new(ManualClock::at(START))).await;
     let statement = &sql::TIMELINE_OF_FEW;
-    let plan = Statement::read(
-        "plan",
-        format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
-        statement.params,
-        &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
-    )
-    .with_lists(statement.lists);
     let (id, number): (Value, Value) = (vec![0_u8; 16].into(), 9_i64.into());
     let args = [&id, &id, &number, &id, &number, &number, &number, &id, &number].map(Clone::clone).to_vec();
     let lists = vec![vec!["AllergyIntolerance".into()], vec!["medical".into(), "confirmed".into(), id]];
-    let steps = store.query_lists(Box::leak(Box::new(plan)), args, lists).await.unwrap();
-    let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+    let steps = plan(&*store, statement, args, lists).await;
     let by_kind = "COVERING INDEX object_head_subject_kind (subject=? AND kind=? AND sort_time>?";
     assert!(steps.iter().any(|step| step.contains(by_kind)), "{steps:?}");
     let driven = steps.iter().find(|step| step.starts_with("SEARCH")).unwrap();
@@ -114,14 +117,7 @@ async fn a_step_of_a_search_reads_no_more_than_it_asks_for_on_sqlite() {
         // The thousand at most are made distinct.
         (&sql::PEOPLE_OF_MEMBER, vec![id, number], "INDEX link_target (target=? AND role=?)", 1),
     ] {
-        let plan = Statement::read(
-            "plan",
-            format!("EXPLAIN QUERY PLAN {}", statement.sql).leak(),
-            statement.params,
-            &[ColumnType::Int, ColumnType::Int, ColumnType::Int, ColumnType::Text],
-        );
-        let steps = store.query(Box::leak(Box::new(plan)), args).await.unwrap();
-        let steps: Vec<&str> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+        let steps = plan(&*store, statement, args, Vec::new()).await;
         assert!(steps.iter().any(|step| step.contains(place)), "{}: {steps:?}", statement.name);
         let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
         assert_eq!(sorting, sorts, "{}: {steps:?}", statement.name);
