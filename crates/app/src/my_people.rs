@@ -1,6 +1,7 @@
 //! 担当の方: whom the caller cares for, with what is new about each, and what the caller left unfinished.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use mimamori_domain::{
     AccessLabel, Action, Error, Kind, ObjectId, RecordState, Result, SubjectId, Timestamp,
@@ -16,7 +17,6 @@ use crate::people::{Found, count, subjects};
 use crate::record::{TIMELINE_KINDS, authorship_of, label_of};
 use crate::seen::{Addressed, Tidings, since};
 use crate::several::Person;
-use crate::together::each;
 use crate::{App, Newest, Page, Paging, PersonCard, Stored, sql};
 
 /// People whose news are asked for with one statement: as many as a list of a statement takes.
@@ -28,11 +28,12 @@ const MOST_LOOKED: usize = 4 * STRIDE;
 /// People who are looked at together on the way to a page of them.
 const ABREAST: usize = 32;
 
-/// People whose newest records are fetched with one statement.
-const TOGETHER: usize = 64;
+/// People whose newest records are fetched with one statement, which asks of each for all of their times: with
+/// more, most of what is read is another's time and not the newest of anybody.
+const TOGETHER: usize = 8;
 
 /// People with something unread who stand first.
-const MOST_UNREAD: usize = 30;
+const MOST_UNREAD: usize = 20;
 
 /// Unfinished records that are shown, of each sort.
 const MOST_UNFINISHED: usize = 20;
@@ -80,6 +81,10 @@ struct News {
     addressed: u64,
     newest: (i64, AccessLabel, Decision),
 }
+
+/// Where somebody stands among those with something unread: whether anything is addressed to the caller, when
+/// the newest is of, who.
+type Rank = (bool, i64, SubjectId);
 
 /// Records that wait for the caller or were left unfinished by them, whether they may be seen or not.
 #[derive(Default)]
@@ -192,8 +197,8 @@ impl App {
     }
 
     /// Finds whoever has something unread, what is addressed to the caller first, then the latest news: of
-    /// everybody the caller is linked to, of whom `linked` are the first. Gives the tidings about the others:
-    /// nobody is asked about twice.
+    /// everybody the caller is linked to, of whom `linked` are the first. Gives the tidings about others that
+    /// were asked for on the way.
     async fn look_for_news(
         &self,
         caller: &Caller,
@@ -203,20 +208,18 @@ impl App {
         news: &mut HashMap<SubjectId, News>,
         unread: &mut Found,
     ) -> Result<HashMap<SubjectId, Vec<Tidings>>> {
+        let waiting: HashSet<SubjectId> = addressed.keys().map(|(subject, _)| *subject).collect();
         let mut people = linked.to_vec();
         let mut others = HashMap::new();
+        let mut hoped: Vec<Rank> = Vec::new();
         let mut looked = 0;
         loop {
             looked += STRIDE;
-            let tidings = self.tidings(caller, &people, addressed, now).await?;
-            // What may be seen of whoever has nothing unread at all is asked only when they are shown.
-            let is_new = |(_, tidings): &(SubjectId, Vec<Tidings>)| tidings.iter().any(|of| of.unread > 0);
-            let (new, old): (HashMap<_, _>, HashMap<_, _>) = tidings.into_iter().partition(is_new);
+            let newest = self.newest(caller, &people, now).await?;
             // Whoever has no recent record has no tidings.
-            let quiet = people.iter().filter(|subject| !new.contains_key(subject));
+            let quiet = people.iter().filter(|subject| !newest.contains_key(subject));
             others.extend(quiet.map(|subject| (*subject, Vec::new())));
-            others.extend(old);
-            self.permitted_news(caller, new, now, news).await?;
+            hoped.extend(newest.into_iter().map(|(who, at)| (waiting.contains(&who), at, who)));
             match people.last() {
                 Some(last) if people.len() == STRIDE && looked < MOST_LOOKED => {
                     people = self.linked(caller, Position::after(0, ObjectId::from(*last))).await?;
@@ -224,19 +227,44 @@ impl App {
                 _ => break,
             }
         }
-        let mut first: Vec<(bool, i64, SubjectId)> = news
-            .iter()
-            .filter(|(_, of)| of.unread > 0)
-            .map(|(subject, of)| (of.addressed > 0, of.newest.0, *subject))
-            .collect();
-        first.sort_unstable_by(|a, b| b.cmp(a));
-        let first: Vec<SubjectId> = first.into_iter().map(|(.., subject)| subject).collect();
-        for some in first.chunks(MOST_UNREAD) {
-            if unread.cards.len() == MOST_UNREAD {
-                break;
+        hoped.sort_unstable_by_key(|rank| Reverse(*rank));
+        let mut hoped = hoped.as_slice();
+        let mut ranked: BinaryHeap<Rank> = BinaryHeap::new();
+        let mut step = ABREAST;
+        while unread.cards.len() < MOST_UNREAD {
+            // Nobody ranks higher than by their newest record, read or unread, seen by the caller or not. So
+            // what is unread is counted only of who may come next, and whoever ranks above all that are left
+            // stands where they belong.
+            let best = hoped.first();
+            let mut next = Vec::new();
+            while next.len() < MOST_UNREAD
+                && ranked.peek().is_some_and(|rank| best.is_none_or(|best| rank > best))
+            {
+                next.extend(ranked.pop().map(|(.., subject)| subject));
             }
-            let people = self.several(some).await?;
-            for person in some.iter().filter_map(|subject| people.get(subject)) {
+            if next.is_empty() {
+                let (some, rest) = hoped.split_at(hoped.len().min(step));
+                if some.is_empty() {
+                    break;
+                }
+                hoped = rest;
+                step = (2 * step).min(STRIDE);
+                let some: Vec<SubjectId> = some.iter().map(|(.., subject)| *subject).collect();
+                let mut tidings = self.tidings(caller, &some, addressed, now).await?;
+                let all = some.iter().map(|who| (*who, tidings.remove(who).unwrap_or_default()));
+                // What may be seen of whoever has nothing unread at all is asked only when they are shown.
+                let is_new =
+                    |(_, tidings): &(SubjectId, Vec<Tidings>)| tidings.iter().any(|of| of.unread > 0);
+                let (new, old): (HashMap<_, _>, HashMap<_, _>) = all.partition(is_new);
+                others.extend(old);
+                self.permitted_news(caller, new, now, news).await?;
+                let known = some.iter().filter_map(|subject| Some((*subject, news.get(subject)?)));
+                let is_unread = known.filter(|(_, of)| of.unread > 0);
+                ranked.extend(is_unread.map(|(subject, of)| (of.addressed > 0, of.newest.0, subject)));
+                continue;
+            }
+            let people = self.several(&next).await?;
+            for person in next.iter().filter_map(|subject| people.get(subject)) {
                 if unread.cards.len() < MOST_UNREAD {
                     self.add_permitted(caller, person, |_| true, unread)?;
                 }
@@ -298,10 +326,11 @@ impl App {
         let ask = |some: &[(SubjectId, i64)]| {
             let people = some.iter().map(|(subject, _)| (*subject).into()).collect();
             let times = some.iter().map(|(_, at)| (*at).into()).collect();
-            async move { Ok(self.store.query_lists(&sql::CURRENT_AT, Vec::new(), vec![people, times]).await?) }
+            Question { statement: &sql::CURRENT_AT, args: Vec::new(), lists: vec![people, times] }
         };
+        let rows = self.store.query_together(newest.chunks(TOGETHER).map(ask).collect()).await?;
         let mut versions: Vec<(i64, ObjectVersion)> = Vec::new();
-        for mut row in each(newest.chunks(TOGETHER).map(ask).collect()).await?.into_iter().flatten() {
+        for mut row in rows.into_iter().flatten() {
             let version = object_from_row(&mut row)?;
             let sorted = row.int(sql::SORT_TIME_AFTER_VERSION).map_err(Error::unavailable)?;
             if TIMELINE_KINDS.contains(&version.kind.as_str()) {

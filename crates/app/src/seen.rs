@@ -9,7 +9,7 @@ use mimamori_domain::{
     Timestamp,
 };
 use mimamori_policy::CallerKind;
-use mimamori_store::{Change, Row, Value};
+use mimamori_store::{Change, Row, RowError, Value};
 
 use crate::body::kind;
 use crate::caller::Caller;
@@ -132,6 +132,29 @@ impl App {
             }
         }
         Ok(found)
+    }
+
+    /// What the newest recent record of each of some people is sorted by, whether the caller may see it or not.
+    pub(crate) async fn newest(
+        &self,
+        caller: &Caller,
+        people: &[SubjectId],
+        now: Timestamp,
+    ) -> Result<HashMap<SubjectId, i64>> {
+        if people.is_empty() || !caller.keeps_seen() {
+            return Ok(HashMap::new());
+        }
+        let ask = |some: &[SubjectId]| {
+            let people = some.iter().map(|subject| (*subject).into()).collect();
+            async move { Ok(self.store.query_lists(&sql::NEWEST, vec![since(now).into()], vec![people]).await?) }
+        };
+        let rows = each(people.chunks(ABREAST).map(ask).collect()).await?;
+        let of = |row: &Row| Ok((row.id_of(0)?, row.int(1)?));
+        rows.iter()
+            .flatten()
+            .map(of)
+            .collect::<Result<_, _>>()
+            .map_err(|error: RowError| Error::unavailable(error))
     }
 
     /// How much is addressed to the caller and unread, of everybody, by person and access label. What the

@@ -246,10 +246,11 @@ pub static LINKS_TO: Statement = Statement::read(
     &[Blob, Blob],
 );
 
-/// The people that targets are linked to in these roles, each once, in pages by id.
+/// The people that targets are linked to in these roles, each once, in pages by id. Asked for people after an
+/// id as such, SQLite walks through the links of everybody in their order.
 pub static PEOPLE_LINKED: Statement = Statement::read(
     "app.people_linked",
-    "SELECT DISTINCT subject FROM link WHERE subject IS NOT NULL AND subject > $1 \
+    "SELECT DISTINCT subject FROM link WHERE COALESCE(subject, $1) > $1 \
      AND target IN ({0}) AND role IN ({1}) ORDER BY subject LIMIT ($2 + 0)",
     &[Blob, Int],
     &[Blob],
@@ -519,6 +520,7 @@ pub static ALL: &[&Statement] = &[
     &TIMELINE,
     &TIMELINE_OF_FEW,
     &TIDINGS,
+    &NEWEST,
     &NEWS_SINCE,
     &WRITTEN_SINCE,
     &SESSION_VERSIONS,

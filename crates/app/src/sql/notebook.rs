@@ -75,6 +75,18 @@ pub static TIDINGS: Statement = Statement::read(
 )
 .with_lists(&[&[Blob]]);
 
+/// What the newest of some people's recent records (since $1) is sorted by, of whatever kind: no earlier than what
+/// the statement above tells of each, and found without asking who has seen what.
+pub static NEWEST: Statement = Statement::read(
+    "app.newest",
+    "SELECT h.subject, MAX(h.sort_time) FROM object_head h WHERE h.subject IN ({0}) AND h.sort_time >= $1 \
+     AND h.state NOT IN ('draft', 'awaiting') AND h.class IS NOT NULL AND h.institution IS NOT NULL \
+     GROUP BY h.subject",
+    &[Int],
+    &[Blob, Int],
+)
+.with_lists(&[&[Blob]]);
+
 /// The access labels and kinds of recent records ($1) of some people that were kept after a time ($3) and are
 /// unread by somebody ($2).
 pub static NEWS_SINCE: Statement = Statement::read(

@@ -11,6 +11,13 @@ use crate::support::{On, PASSWORD, START, Site, note, observation};
 
 const NOTE: Kind = Kind::of("Communication");
 
+/// A condition noted after every note.
+fn condition(subject: SubjectId) -> String {
+    format!(
+        r#"{{"resourceType":"Condition","subject":{{"reference":"Patient/{subject}"}},"code":{{"text":"肺炎"}},"recordedDate":"2026-11-20T12:00:00+09:00"}}"#
+    )
+}
+
 /// A hospital and a clinic that care for one person, who signs in too.
 struct Ward {
     site: Site,
@@ -96,6 +103,7 @@ on_both! {
     words_are_searched_in_bounded_steps
     drafts_and_what_awaits_stand_in_the_list
     what_is_addressed_to_somebody_stands_first
+    the_latest_news_among_many_people_stand_first
 }
 
 async fn what_is_new_is_counted_until_it_was_shown(on: On) {
@@ -162,11 +170,7 @@ async fn what_policy_hides_is_neither_counted_nor_newest(on: On) {
     ward.site.app.add_team_member(&ward.site.operator(), ward.subject, Some(helper), None).await.unwrap();
     let sato = ward.site.sign_in("sato").await;
     ward.write(&ward.hana, "熱が下がった").await;
-    let condition = format!(
-        r#"{{"resourceType":"Condition","subject":{{"reference":"Patient/{}"}},"code":{{"text":"肺炎"}},"recordedDate":"2026-11-20T12:00:00+09:00"}}"#,
-        ward.subject
-    );
-    ward.site.app.create(&ward.jiro, condition.into(), CreateAs::Confirmed).await.unwrap();
+    ward.site.app.create(&ward.jiro, condition(ward.subject).into(), CreateAs::Confirmed).await.unwrap();
     let hana = ward.site.sign_in("hana").await;
     assert_eq!(ward.unread(&hana).await, 1);
     assert_eq!(ward.unread(&sato).await, 1, "the note alone");
@@ -296,4 +300,51 @@ async fn what_is_addressed_to_somebody_stands_first(on: On) {
     assert_eq!(of(&ward.jiro).await, [(2, 0)]);
     ward.timeline(&ward.jiro, &TimelineFilter::default()).await;
     assert_eq!(of(&ward.jiro).await, [(0, 0)]);
+}
+
+/// Of sixty people some were read, some have something addressed to the reader, and of some the newest record is
+/// one that the reader may not see: they stand where what the reader sees puts them.
+async fn the_latest_news_among_many_people_stand_first(on: On) {
+    const PEOPLE: usize = 60;
+    let ward = Ward::on(on).await;
+    let app = &ward.site.app;
+    let helper = ward.site.staff("sato", Some("helper"), ward.hospital, &[]).await;
+    let mut people = Vec::new();
+    for n in 0..PEOPLE {
+        let subject = ward.site.person(&ward.hana, "山田", &format!("花{n}")).await;
+        app.add_team_member(&ward.site.operator(), subject, Some(helper), None).await.unwrap();
+        people.push(subject);
+    }
+    let (hana, sato) = (ward.site.sign_in("hana").await, ward.site.sign_in("sato").await);
+    let mut expected = Vec::new();
+    for (n, subject) in people.iter().enumerate() {
+        let (minute, addressed, read) = (n * 37 % PEOPLE, n % 5 == 0, n % 7 == 0);
+        let mut text = note(*subject, "お変わりなし").replace("T11:00", &format!("T11:{minute:02}"));
+        if addressed {
+            let to = format!(r#"{{"recipient":[{{"reference":"Practitioner/{helper}"}}],"#);
+            text = text.replacen('{', &to, 1);
+        }
+        app.create(&hana, text.into(), CreateAs::Confirmed).await.unwrap();
+        if n % 3 == 0 {
+            app.create(&hana, condition(*subject).into(), CreateAs::Confirmed).await.unwrap();
+        }
+        if read {
+            app.timeline(&sato, *subject, &TimelineFilter::default(), &Paging::default()).await.unwrap();
+        } else {
+            expected.push((addressed, minute, *subject));
+        }
+    }
+    expected.sort_unstable_by_key(|rank| std::cmp::Reverse(*rank));
+    let mine = app.my_people(&sato, &Paging { count: 200, cursor: None }).await.unwrap();
+    let first: Vec<_> = mine.unread.iter().map(|card| (card.addressed > 0, card.subject)).collect();
+    let best: Vec<_> = expected.iter().take(first.len()).map(|(to, _, subject)| (*to, *subject)).collect();
+    assert_eq!((first.len(), first), (20, best));
+    // The others follow by their ids, each once and with their own news.
+    let shown: std::collections::BTreeSet<SubjectId> = mine.cards().map(|card| card.subject).collect();
+    assert_eq!((shown, mine.cards().count()), (people.iter().copied().collect(), PEOPLE));
+    for card in mine.cards() {
+        let is_unread = expected.iter().any(|(.., subject)| *subject == card.subject);
+        let kind = card.newest.as_ref().map(|newest| newest.kind.clone());
+        assert_eq!((card.unread, kind), (u64::from(is_unread), Some(NOTE)));
+    }
 }

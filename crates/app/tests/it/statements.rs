@@ -125,6 +125,41 @@ async fn a_step_of_a_search_reads_no_more_than_it_asks_for_on_sqlite() {
     store.close().await;
 }
 
+/// Whom somebody cares for stands among the links of everybody, and what is new of those in the records of two
+/// years: neither is walked through, and nothing is sorted.
+#[tokio::test]
+async fn my_people_are_found_by_who_cares_for_them_on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let store = Database::fresh(On::Sqlite, &folder).await.open(&Arc::new(ManualClock::at(START))).await;
+    let (id, number): (Value, Value) = (vec![0_u8; 16].into(), 9_i64.into());
+    let (two, roles) = (vec![id.clone(); 2], ["team", "proxy", "self"].map(Value::from).to_vec());
+    let times = vec![number.clone(); 2];
+    for (statement, args, lists, place, sorts) in [
+        (
+            &sql::PEOPLE_LINKED,
+            vec![id, number.clone()],
+            vec![two.clone(), roles],
+            "link_target (target=? AND role=?)",
+            // The few that are found are made distinct and put in order.
+            1,
+        ),
+        (&sql::NEWEST, vec![number], vec![two.clone()], "COVERING INDEX object_head_subject (subject=?", 0),
+        (
+            &sql::CURRENT_AT,
+            Vec::new(),
+            vec![two, times],
+            "object_head_subject (subject=? AND sort_time=?)",
+            0,
+        ),
+    ] {
+        let steps = plan(&*store, statement, args, lists).await;
+        assert!(steps.iter().any(|step| step.contains(place)), "{}: {steps:?}", statement.name);
+        let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
+        assert_eq!(sorting, sorts, "{}: {steps:?}", statement.name);
+    }
+    store.close().await;
+}
+
 /// A statement that is not in the list would never be checked.
 #[test]
 fn every_statement_is_in_the_list() {

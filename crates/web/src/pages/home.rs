@@ -17,8 +17,8 @@ use crate::layout::{Ask, Layout, page, see};
 use crate::navigation::Navigation;
 use crate::present::{self, Badge, Occupations, Person};
 
-/// People on one page of a list.
-pub(super) const PEOPLE: u32 = 50;
+/// People on one page, beside those with something unread.
+const PEOPLE: u32 = 30;
 
 #[derive(Template)]
 #[template(path = "home.html")]

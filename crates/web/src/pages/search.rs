@@ -4,7 +4,6 @@ use askama::Template;
 use axum::http::StatusCode;
 use mimamori_app::PeopleQuery;
 
-use super::home::PEOPLE;
 use super::{form_error, paging, shown_again};
 use crate::assets::Module;
 use crate::dates;
@@ -12,6 +11,9 @@ use crate::error::{Answered, Fault};
 use crate::forms::Fields;
 use crate::layout::{Ask, Layout, page, page_with};
 use crate::present::Person;
+
+/// People on one page of those found.
+const PEOPLE: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "search.html")]
