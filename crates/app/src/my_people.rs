@@ -208,17 +208,51 @@ impl App {
         news: &mut HashMap<SubjectId, News>,
         unread: &mut Found,
     ) -> Result<HashMap<SubjectId, Vec<Tidings>>> {
+        let (hoped, mut others) = self.hoped(caller, now, linked, addressed).await?;
+        let mut hoped = hoped.as_slice();
+        let mut ranked = BinaryHeap::new();
+        let mut step = ABREAST;
+        while unread.cards.len() < MOST_UNREAD {
+            let next = surely_next(&mut ranked, hoped.first());
+            if !next.is_empty() {
+                let people = self.several(&next).await?;
+                for person in next.iter().filter_map(|subject| people.get(subject)) {
+                    if unread.cards.len() < MOST_UNREAD {
+                        self.add_permitted(caller, person, |_| true, unread)?;
+                    }
+                }
+            } else if !hoped.is_empty() {
+                let (some, rest) = hoped.split_at(hoped.len().min(step));
+                let some: Vec<SubjectId> = some.iter().map(|(.., subject)| *subject).collect();
+                ranked.extend(self.rank(caller, now, &some, addressed, news, &mut others).await?);
+                hoped = rest;
+                step = (2 * step).min(STRIDE);
+            } else {
+                break;
+            }
+        }
+        Ok(others)
+    }
+
+    /// How high everybody the caller is linked to can rank at most, the highest first: nobody ranks higher than
+    /// by their newest record, read or unread, seen by the caller or not. Whoever has no recent record has no
+    /// tidings, which are given beside.
+    async fn hoped(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        linked: &[SubjectId],
+        addressed: &Addressed,
+    ) -> Result<(Vec<Rank>, HashMap<SubjectId, Vec<Tidings>>)> {
         let waiting: HashSet<SubjectId> = addressed.keys().map(|(subject, _)| *subject).collect();
+        let (mut hoped, mut quiet) = (Vec::new(), HashMap::new());
         let mut people = linked.to_vec();
-        let mut others = HashMap::new();
-        let mut hoped: Vec<Rank> = Vec::new();
         let mut looked = 0;
         loop {
             looked += STRIDE;
             let newest = self.newest(caller, &people, now).await?;
-            // Whoever has no recent record has no tidings.
-            let quiet = people.iter().filter(|subject| !newest.contains_key(subject));
-            others.extend(quiet.map(|subject| (*subject, Vec::new())));
+            let without = people.iter().filter(|subject| !newest.contains_key(subject));
+            quiet.extend(without.map(|subject| (*subject, Vec::new())));
             hoped.extend(newest.into_iter().map(|(who, at)| (waiting.contains(&who), at, who)));
             match people.last() {
                 Some(last) if people.len() == STRIDE && looked < MOST_LOOKED => {
@@ -228,49 +262,29 @@ impl App {
             }
         }
         hoped.sort_unstable_by_key(|rank| Reverse(*rank));
-        let mut hoped = hoped.as_slice();
-        let mut ranked: BinaryHeap<Rank> = BinaryHeap::new();
-        let mut step = ABREAST;
-        while unread.cards.len() < MOST_UNREAD {
-            // Nobody ranks higher than by their newest record, read or unread, seen by the caller or not. So
-            // what is unread is counted only of who may come next, and whoever ranks above all that are left
-            // stands where they belong.
-            let best = hoped.first();
-            let mut next = Vec::new();
-            while next.len() < MOST_UNREAD
-                && ranked.peek().is_some_and(|rank| best.is_none_or(|best| rank > best))
-            {
-                next.extend(ranked.pop().map(|(.., subject)| subject));
-            }
-            if next.is_empty() {
-                let (some, rest) = hoped.split_at(hoped.len().min(step));
-                if some.is_empty() {
-                    break;
-                }
-                hoped = rest;
-                step = (2 * step).min(STRIDE);
-                let some: Vec<SubjectId> = some.iter().map(|(.., subject)| *subject).collect();
-                let mut tidings = self.tidings(caller, &some, addressed, now).await?;
-                let all = some.iter().map(|who| (*who, tidings.remove(who).unwrap_or_default()));
-                // What may be seen of whoever has nothing unread at all is asked only when they are shown.
-                let is_new =
-                    |(_, tidings): &(SubjectId, Vec<Tidings>)| tidings.iter().any(|of| of.unread > 0);
-                let (new, old): (HashMap<_, _>, HashMap<_, _>) = all.partition(is_new);
-                others.extend(old);
-                self.permitted_news(caller, new, now, news).await?;
-                let known = some.iter().filter_map(|subject| Some((*subject, news.get(subject)?)));
-                let is_unread = known.filter(|(_, of)| of.unread > 0);
-                ranked.extend(is_unread.map(|(subject, of)| (of.addressed > 0, of.newest.0, subject)));
-                continue;
-            }
-            let people = self.several(&next).await?;
-            for person in next.iter().filter_map(|subject| people.get(subject)) {
-                if unread.cards.len() < MOST_UNREAD {
-                    self.add_permitted(caller, person, |_| true, unread)?;
-                }
-            }
-        }
-        Ok(others)
+        Ok((hoped, quiet))
+    }
+
+    /// Where those of `some` stand who have something unread that the caller may see. What may be seen of whoever
+    /// has nothing unread at all is asked only when they are shown: their tidings go to the `others`.
+    async fn rank(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+        some: &[SubjectId],
+        addressed: &Addressed,
+        news: &mut HashMap<SubjectId, News>,
+        others: &mut HashMap<SubjectId, Vec<Tidings>>,
+    ) -> Result<Vec<Rank>> {
+        let mut tidings = self.tidings(caller, some, addressed, now).await?;
+        let all = some.iter().map(|who| (*who, tidings.remove(who).unwrap_or_default()));
+        let is_new = |(_, tidings): &(SubjectId, Vec<Tidings>)| tidings.iter().any(|of| of.unread > 0);
+        let (new, old): (HashMap<_, _>, HashMap<_, _>) = all.partition(is_new);
+        others.extend(old);
+        self.permitted_news(caller, new, now, news).await?;
+        let known = some.iter().filter_map(|subject| Some((*subject, news.get(subject)?)));
+        let is_unread = known.filter(|(_, of)| of.unread > 0);
+        Ok(is_unread.map(|(subject, of)| (of.addressed > 0, of.newest.0, subject)).collect())
     }
 
     /// Adds what of the tidings about people the caller may see.
@@ -420,4 +434,14 @@ impl App {
         }
         Ok(all)
     }
+}
+
+/// Takes from those who are ranked whoever stands above the best that others can hope for: they stand where they
+/// belong, whatever the others turn out to have.
+fn surely_next(ranked: &mut BinaryHeap<Rank>, best: Option<&Rank>) -> Vec<SubjectId> {
+    let mut next = Vec::new();
+    while next.len() < MOST_UNREAD && ranked.peek().is_some_and(|rank| best.is_none_or(|best| rank > best)) {
+        next.extend(ranked.pop().map(|(.., subject)| subject));
+    }
+    next
 }

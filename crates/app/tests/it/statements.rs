@@ -47,6 +47,13 @@ async fn plan(
     steps.iter().map(|step| step.text(3).unwrap().to_owned()).collect()
 }
 
+/// A plan goes to this place of an index, and sorts so many times.
+fn found_at(place: &str, sorts: usize, steps: &[String]) {
+    assert!(steps.iter().any(|step| step.contains(place)), "{place}: {steps:?}");
+    let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
+    assert_eq!(sorting, sorts, "{place}: {steps:?}");
+}
+
 /// What the pages of governance ask for each time is answered by indexes alone: a row beside them is a page of
 /// its own, which SQLite reads anew after each commit.
 #[tokio::test]
@@ -117,16 +124,13 @@ async fn a_step_of_a_search_reads_no_more_than_it_asks_for_on_sqlite() {
         // The thousand at most are made distinct.
         (&sql::PEOPLE_OF_MEMBER, vec![id, number], "INDEX link_target (target=? AND role=?)", 1),
     ] {
-        let steps = plan(&*store, statement, args, Vec::new()).await;
-        assert!(steps.iter().any(|step| step.contains(place)), "{}: {steps:?}", statement.name);
-        let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
-        assert_eq!(sorting, sorts, "{}: {steps:?}", statement.name);
+        found_at(place, sorts, &plan(&*store, statement, args, Vec::new()).await);
     }
     store.close().await;
 }
 
 /// Whom somebody cares for stands among the links of everybody, and what is new of those in the records of two
-/// years: neither is walked through, and nothing is sorted.
+/// years: neither is walked through.
 #[tokio::test]
 async fn my_people_are_found_by_who_cares_for_them_on_sqlite() {
     let folder = TempDir::new().unwrap();
@@ -152,10 +156,7 @@ async fn my_people_are_found_by_who_cares_for_them_on_sqlite() {
             0,
         ),
     ] {
-        let steps = plan(&*store, statement, args, lists).await;
-        assert!(steps.iter().any(|step| step.contains(place)), "{}: {steps:?}", statement.name);
-        let sorting = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
-        assert_eq!(sorting, sorts, "{}: {steps:?}", statement.name);
+        found_at(place, sorts, &plan(&*store, statement, args, lists).await);
     }
     store.close().await;
 }

@@ -18,6 +18,7 @@ use mimamori_city::PASSWORD;
 use mimamori_web::{Authorisation, ROUTES, Route, Surface};
 
 use super::child::Server;
+use super::disk::Beside;
 use super::http::TURNS;
 use super::load::{self, Samples, Work};
 use super::pages::{PEOPLE, at_work};
@@ -100,7 +101,9 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
         let next = Arc::new(AtomicU64::new(0));
         let time = arguments.time() / TURNS;
         load::round_from_one_thread(&work, PEOPLE, time / 2, &next).await?;
+        let disk = Beside::begin(world.folder())?;
         let samples = load::round_from_one_thread(&work, PEOPLE, time, &next).await?;
+        let disk = disk.end()?;
         heaviest = visit.weight().max(heaviest);
         alone.push(samples.within_ms(99));
         report.keep(
@@ -108,19 +111,25 @@ pub async fn measure(world: &World, arguments: &Arguments, report: &mut Report) 
                 .with("per_second", samples.per_second())
                 .with("median_ms", samples.within_ms(50))
                 .with("p99_ms", samples.within_ms(99))
+                .with("disk_slowest_ms", disk.slowest_ms())
                 .with("heaviest_bytes", visit.weight() as f64)
                 .with("addresses", visit.pages.len() as f64),
         );
     }
     let mut works: Vec<Work> = pages.iter().map(|(_, visit)| visit.work(listen.staff)).collect();
     let (mut mixed, mut typed_at_work) = (Vec::new(), Vec::new());
-    for ((route, _), samples) in pages.iter().zip(at_work(works.clone(), time_at_work).await?) {
+    let disk = Beside::begin(world.folder())?;
+    let each = at_work(works.clone(), time_at_work).await?;
+    report.keep(disk.end()?.measured("disk_at_work"));
+    for ((route, _), samples) in pages.iter().zip(each) {
         mixed.push(samples.within_ms(99));
         report.keep(answers(format!("{} at work", route.path), PEOPLE, &samples));
     }
     // A round of its own, so that the pages' stays comparable: so many names are typed by nobody.
     works.extend(typists.iter().map(|(_, work)| work.clone()));
+    let disk = Beside::begin(world.folder())?;
     let both = at_work(works, time_at_work).await?;
+    report.keep(disk.end()?.measured("disk_typing_at_work"));
     for ((login, _), samples) in typists.iter().zip(both.into_iter().skip(pages.len())) {
         typed_at_work.push(samples.within_ms(99));
         report.keep(answers(format!("typing ({login}) at work"), PEOPLE, &samples));

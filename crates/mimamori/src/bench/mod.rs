@@ -6,6 +6,7 @@
 //! same bytes. `docs/performance.md` says how to read the result.
 
 mod child;
+mod disk;
 mod every_page;
 mod filled;
 mod flood;

@@ -1,11 +1,11 @@
 //! What was measured: JSON with field names that stay, and a table for people.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::Arguments;
 use super::world::World;
-use super::{Arguments, broken};
 use crate::console::table;
 use crate::exit::Result;
 
@@ -260,26 +260,6 @@ fn rounded(number: f64) -> f64 {
 fn load_average() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
-}
-
-/// How long a write of one page takes until the disk has it: the median of fifty.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub fn fsync_time(folder: &std::path::Path) -> Result<Duration> {
-    use std::io::Write as _;
-    let path = folder.join("fsync");
-    let mut file = std::fs::File::create(&path).map_err(broken)?;
-    let mut times = Vec::new();
-    for _ in 0..50 {
-        file.write_all(&[7; 4096]).map_err(broken)?;
-        let begun = Instant::now();
-        file.sync_data().map_err(broken)?;
-        times.push(begun.elapsed());
-    }
-    std::fs::remove_file(&path).map_err(broken)?;
-    times.sort_unstable();
-    Ok(times.get(25).copied().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mimamori_domain::UnitId;
 
-use super::{Arguments, broken, child, report};
+use super::{Arguments, broken, child, disk};
 use crate::cli::Context;
 use crate::command::demo;
 use crate::config::{Config, Database};
@@ -136,7 +136,7 @@ impl World {
     /// # Errors
     /// When it cannot be written.
     pub fn fsync(&self) -> Result<Duration> {
-        report::fsync_time(&self.folder.0)
+        disk::median(&self.folder.0)
     }
 }
 
