@@ -452,9 +452,13 @@ pub fn leave_out(error: &Error, what: &str, left_out: &mut LeftOut) -> Option<()
     if !kinds.contains(&error.kind()) {
         return None;
     }
-    let faults: Vec<String> =
-        error.faults().iter().map(|fault| format!("{}: {}", fault.place, fault.rule)).collect();
-    *left_out.entry(format!("{what}: {} {}", error.message(), faults.join("; "))).or_default() += 1;
+    let more = error.faults().iter().filter(|fault| fault.rule != error.message());
+    let faults: Vec<String> = more.map(|fault| format!("{}: {}", fault.place, fault.rule)).collect();
+    let mut reason = format!("{what}: {}", error.message());
+    if !faults.is_empty() {
+        reason.push_str(&format!(" ({})", faults.join("; ")));
+    }
+    *left_out.entry(reason).or_default() += 1;
     Some(())
 }
 

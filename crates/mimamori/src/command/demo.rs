@@ -202,8 +202,14 @@ async fn make(
     let signed = installation.app.checkpoint().await;
     installation.close().await;
     let filled = filled?;
+    let left_out: u64 = filled.left_out.values().sum();
+    if left_out > 0 {
+        context.console.note(format!(
+            "作り物の日々のうち、その時の規程が認めない手順{left_out}件は省きました（異常ではありません） / {left_out} steps of the made-up days were refused by the rules of that time and left out (nothing is wrong):"
+        ));
+    }
     for (reason, count) in &filled.left_out {
-        context.console.note(format!("left out {count}: {reason}"));
+        context.console.note(format!("  {count} × {reason}"));
     }
     signed?;
     let made = Made {
