@@ -62,6 +62,12 @@ impl Samples {
         self.times.len() as u64
     }
 
+    /// How many took so many milliseconds or longer.
+    #[must_use]
+    pub fn late(&self, from_ms: f64) -> u64 {
+        self.times.iter().filter(|time| time.as_secs_f64() * 1e3 >= from_ms).count() as u64
+    }
+
     #[must_use]
     pub fn per_second(&self) -> f64 {
         self.times.len() as f64 / self.elapsed.as_secs_f64().max(1e-9)
@@ -227,6 +233,7 @@ mod tests {
         assert!((samples.within_ms(50) - 50.0).abs() < 1.01);
         assert!((samples.within_ms(99) - 99.0).abs() < 1.01);
         assert!((samples.per_second() - 100.0).abs() < 1e-9);
+        assert_eq!((samples.late(97.5), samples.late(100.5)), (3, 0));
         assert_eq!(Samples::default().within_ms(99).to_bits(), 0);
     }
 }

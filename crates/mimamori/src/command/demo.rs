@@ -205,7 +205,7 @@ async fn make(
     let left_out: u64 = filled.left_out.values().sum();
     if left_out > 0 {
         context.console.note(format!(
-            "作り物の日々のうち、その時の規程が認めない手順{left_out}件は省きました（異常ではありません） / {left_out} steps of the made-up days were refused by the rules of that time and left out (nothing is wrong):"
+"作り物の日々のうち、その時の規程や状態では認められなかった手順{left_out}件は省きました / {left_out} steps of the made-up days were refused, as the rules and the state of things were then, and left out:"
         ));
     }
     for (reason, count) in &filled.left_out {
